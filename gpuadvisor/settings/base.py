@@ -1,0 +1,321 @@
+"""Settings that every environment shares. The environment is read here, once; each name also stands in .env.example."""
+
+from pathlib import Path
+
+import django_stubs_ext
+import environ
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+django_stubs_ext.monkeypatch()
+
+BASE_DIR = Path(__file__).resolve().parents[2]
+env = environ.Env()
+env.read_env(BASE_DIR / ".env")
+
+# -- What this installation is ---------------------------------------------------------------------------------------
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = env.str("SECRET_KEY")
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
+SITE_NAME = "GPU Advisor"
+SITE_URL = env.str("SITE_URL", default="http://localhost:8000")
+LOCAL_HOSTS = ["localhost", "127.0.0.1"]
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=LOCAL_HOSTS)
+if DEBUG and set(ALLOWED_HOSTS) - {*LOCAL_HOSTS, "[::1]", "testserver"}:
+    raise ImproperlyConfigured("DEBUG is set and ALLOWED_HOSTS names a public host: unset one of them.")
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
+MARKET_DATA_DIR = Path(env.str("MARKET_DATA_DIR", default=str(BASE_DIR.parent / "shared" / "data" / "market")))
+
+INSTALLED_APPS = [
+    "gpuadvisor.core",
+    "gpuadvisor.accounts",
+    "market",
+    "billing",
+    "portfolios",
+    "chat",
+    "alerts",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.humanize",
+    "django.contrib.staticfiles",
+    "django.forms",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.google",
+    "allauth.socialaccount.providers.github",
+    "allauth.socialaccount.providers.discord",
+    "djstripe",
+    "csp",
+    "django_htmx",
+    "template_partials",
+]
+
+MIDDLEWARE = [
+    "gpuadvisor.core.middleware.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "gpuadvisor.core.middleware.PolicyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "gpuadvisor.core.middleware.CleanInputMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "gpuadvisor.accounts.middleware.LocaleAndZoneMiddleware",
+    "gpuadvisor.accounts.middleware.LoginRequiredMiddleware",
+    "gpuadvisor.accounts.middleware.DemoReadOnlyMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "gpuadvisor.urls"
+WSGI_APPLICATION = "gpuadvisor.wsgi.application"
+ASGI_APPLICATION = "gpuadvisor.asgi.application"
+APPEND_SLASH = True
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "gpuadvisor.core.context_processors.site",
+            ],
+        },
+    }
+]
+
+# -- Database --------------------------------------------------------------------------------------------------------
+# Each kind of process has a role of its own, whose timeouts stand in the database (reliability: web 5 s, worker 60 s).
+DATABASE_ROLE = env.str("DATABASE_ROLE", default="owner")  # owner | web | worker
+DATABASE_URLS = {
+    "owner": env.str("DATABASE_URL"),
+    "web": env.str("WEB_DATABASE_URL", default=""),
+    "worker": env.str("WORKER_DATABASE_URL", default=""),
+}
+DATABASES = {"default": env.db_url_config(DATABASE_URLS[DATABASE_ROLE] or DATABASE_URLS["owner"])}
+DATABASES["default"] |= {
+    "ENGINE": "django.db.backends.postgresql",
+    "CONN_MAX_AGE": env.int("CONN_MAX_AGE", default=60),
+    "CONN_HEALTH_CHECKS": True,
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# -- Redis: one instance for messages (REDIS_URL), one for what may vanish (CACHE_URL) ---------------------------------
+REDIS_URL = env.str("REDIS_URL")
+CACHE_URL = env.str("CACHE_URL")
+CACHE_KEY_PREFIX = env.str("CACHE_KEY_PREFIX", default="gpa")
+CACHES = {
+    # allauth keeps sign-in limits and used codes here, and they must be exact without Redis: a table.
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "limits",
+        "OPTIONS": {"MAX_ENTRIES": 1_000_000},
+    },
+    "sessions": {
+        "BACKEND": "gpuadvisor.core.cache.BreakerRedis",
+        "LOCATION": CACHE_URL,
+        "KEY_PREFIX": f"{CACHE_KEY_PREFIX}:s",
+    },
+    "pages": {
+        "BACKEND": "gpuadvisor.core.cache.FailSoftRedis",
+        "LOCATION": CACHE_URL,
+        "KEY_PREFIX": f"{CACHE_KEY_PREFIX}:p",
+    },
+}
+
+# -- Accounts --------------------------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.BCryptSHA256PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "gpuadvisor.accounts.passwords.MaximumLengthValidator", "OPTIONS": {"max_length": 128}},
+    {"NAME": "gpuadvisor.accounts.passwords.MixedClassValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("email", "name")},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "portfolios:dashboard"
+LOGOUT_REDIRECT_URL = "market:home"
+PASSWORD_RESET_TIMEOUT = 60 * 60 * 24
+
+SESSION_ENGINE = "gpuadvisor.accounts.sessions"
+SESSION_CACHE_ALIAS = "sessions"
+SESSION_COOKIE_AGE = 7 * 24 * 60 * 60
+SESSION_COOKIE_NAME = "__Host-sessionid"
+SESSION_COOKIE_SECURE = SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_NAME = "__Host-csrftoken"
+CSRF_COOKIE_SECURE = CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "gpuadvisor.core.views.csrf_failure"
+
+ACCOUNT_ADAPTER = "gpuadvisor.accounts.adapters.AccountAdapter"
+SOCIALACCOUNT_ADAPTER = "gpuadvisor.accounts.adapters.SocialAccountAdapter"
+MFA_ADAPTER = "gpuadvisor.accounts.adapters.MFAAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
+ACCOUNT_FORMS = {"signup": "gpuadvisor.accounts.forms.SignupForm"}
+ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
+USERSESSIONS_TRACK_ACTIVITY = True
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_PASSKEY_SIGNUP_ENABLED = False
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # else a pending change of address blocks every new key
+MFA_TOTP_ISSUER = SITE_NAME
+
+# A provider is on where both its keys are set; its host then joins the policy's form-action below.
+SOCIAL_PROVIDERS = {"google": "https://accounts.google.com", "github": "https://github.com", "discord": "https://discord.com"}
+SOCIALACCOUNT_PROVIDERS = {
+    name: {"APPS": [{"client_id": client_id, "secret": secret, "key": ""}]}
+    for name in SOCIAL_PROVIDERS
+    if (client_id := env.str(f"{name.upper()}_CLIENT_ID", default=""))
+    and (secret := env.str(f"{name.upper()}_CLIENT_SECRET", default=""))
+}
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
+
+# -- Mail ------------------------------------------------------------------------------------------------------------
+EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
+vars().update(EMAIL_CONFIG)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="GPU Advisor <advisor@localhost>")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+MAILBOX_ENABLED = False  # the mails readable in the site: development only
+
+# -- Security --------------------------------------------------------------------------------------------------------
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+PERMISSIONS_POLICY = (
+    "camera=(), geolocation=(), microphone=(), payment=(), usb=(), "
+    "publickey-credentials-get=(self), publickey-credentials-create=(self)"
+)
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "connect-src": [SELF],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "form-action": [SELF, *(SOCIAL_PROVIDERS[name] for name in SOCIALACCOUNT_PROVIDERS)],
+    }
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
+FILE_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
+MAX_BODY_BYTES = env.int("MAX_BODY_BYTES", default=12 * 1024 * 1024)  # asgi.py reads no more of a request
+PAGE_THREADS = env.int("PAGE_THREADS", default=4)
+
+# -- Language and time -----------------------------------------------------------------------------------------------
+LANGUAGE_CODE = "en-us"
+LANGUAGES = [("en-us", "English"), ("de", "Deutsch"), ("fr", "Français"), ("es", "Español")]
+USE_I18N = USE_TZ = True
+TIME_ZONE = "UTC"
+
+# -- Static files ----------------------------------------------------------------------------------------------------
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+MEDIA_ROOT = DATA_DIR / "media"
+
+# -- Celery: a message is a nudge, never the only copy (reliability c) -------------------------------------------------
+CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 900,
+    "unacked_restore_interval": 10,
+    "unacked_restore_throttle": 1,
+    "socket_timeout": 5,
+    "socket_connect_timeout": 2,
+    "health_check_interval": 25,
+    "global_keyprefix": f"{CACHE_KEY_PREFIX}:q:",
+}
+CELERY_TASK_ACKS_LATE = CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_TIME_LIMIT, CELERY_TASK_SOFT_TIME_LIMIT = 300, 240
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_MAX_TASKS_PER_CHILD = 500
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = 400_000  # kB
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 30
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TIMEZONE = "UTC"
+CELERY_TASK_DEFAULT_QUEUE = "bulk"
+CELERY_TASK_ROUTES = {
+    "alerts.tasks.*": {"queue": "alerts"},
+    "gpuadvisor.core.tasks.send_due_mails": {"queue": "alerts"},
+    "market.tasks.*": {"queue": "ingest"},
+    "chat.tasks.*": {"queue": "chat"},
+}
+
+# -- Stripe and OpenAI: their own steps use them; without keys the feature is off ----------------------------------------
+DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
+STRIPE_LIVE_MODE = False
+STRIPE_TEST_SECRET_KEY = env.str("STRIPE_KEY", default="")
+
+# -- Market ----------------------------------------------------------------------------------------------------------
+MARKET_SOURCES = env.list("MARKET_SOURCES", default=["500farm_machines", "500farm_gpu_stats", "runpod"])
+MARKET_SIMULATION = env.bool("MARKET_SIMULATION", default=False)  # shown, and labelled, where no source can be reached
+MARKET_USER_AGENT = env.str("MARKET_USER_AGENT", default=f"GPU-Advisor/1.0 (+{SITE_URL})")
+RUNPOD_API_KEY = env.str("RUNPOD_API_KEY", default="")
+
+# -- Logs ------------------------------------------------------------------------------------------------------------
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"request_id": {"()": "gpuadvisor.core.logs.RequestIdFilter"}},
+    "formatters": {
+        "readable": {"()": "gpuadvisor.core.logs.ReadableFormatter"},
+        "json": {"()": "gpuadvisor.core.logs.JsonFormatter"},
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "filters": ["request_id"], "formatter": "readable"}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {
+        "django.server": {"handlers": ["stderr"], "propagate": False},
+        "httpx": {"level": "WARNING"},
+        "httpcore": {"level": "WARNING"},
+    },
+}
