@@ -1,0 +1,103 @@
+"""Redis caches that keep the site up while Redis is away: one raises at once, one answers from memory.
+
+Client and breaker stand on the class: under a2wsgi each request gets new cache objects (reliability c).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from threading import Lock
+from typing import Any, ClassVar
+
+import redis
+from django.core.cache.backends.locmem import LocMemCache
+from django.core.cache.backends.redis import RedisCache, RedisCacheClient
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+BREAKER_SECONDS = 5.0
+
+
+class Breaker:
+    """Open for five seconds after a failure, so that a dead Redis costs one timeout and not one per call."""
+
+    def __init__(self) -> None:
+        self._open_until = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        return time.monotonic() < self._open_until
+
+    def trip(self) -> None:
+        self._open_until = time.monotonic() + BREAKER_SECONDS
+
+    def reset(self) -> None:
+        self._open_until = 0.0
+
+
+class BreakerRedis(RedisCache):
+    """Django's Redis cache with short timeouts and a breaker; raises RedisError where Redis does not answer."""
+
+    _clients: ClassVar[dict[tuple[str, ...], RedisCacheClient]] = {}
+    _breakers: ClassVar[dict[tuple[str, ...], Breaker]] = {}
+    _lock: ClassVar[Lock] = Lock()
+
+    def __init__(self, server: str, params: dict[str, Any]) -> None:
+        options = {
+            "socket_timeout": 0.3,
+            "socket_connect_timeout": 0.3,
+            "retry": Retry(NoBackoff(), 0),
+            **params.get("OPTIONS", {}),
+        }
+        super().__init__(server, {**params, "OPTIONS": options})
+
+    @property
+    def _cache(self) -> RedisCacheClient:
+        key = tuple(self._servers)
+        with self._lock:
+            if key not in self._clients:
+                self._clients[key] = self._class(self._servers, **self._options)
+        return self._clients[key]
+
+    @property
+    def breaker(self) -> Breaker:
+        return self._breakers.setdefault(tuple(self._servers), Breaker())
+
+    def _guarded(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        if self.breaker.is_open:
+            raise redis.ConnectionError("Redis did not answer a moment ago")
+        try:
+            return getattr(super(), method)(*args, **kwargs)
+        except RedisError:
+            self.breaker.trip()
+            raise
+
+
+class FailSoftRedis(BreakerRedis):
+    """As BreakerRedis, but answers from this process's memory while Redis is away: for what may be stale or gone."""
+
+    def __init__(self, server: str, params: dict[str, Any]) -> None:
+        super().__init__(server, params)
+        self._memory = LocMemCache(f"failsoft:{server}", {k: v for k, v in params.items() if k != "OPTIONS"})
+
+    def _guarded(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super()._guarded(method, *args, **kwargs)
+        except RedisError:
+            return getattr(self._memory, method)(*args, **kwargs)
+
+
+def _guard(method: str) -> Callable[..., Any]:
+    def call(self: BreakerRedis, *args: Any, **kwargs: Any) -> Any:
+        return self._guarded(method, *args, **kwargs)
+
+    call.__name__ = method
+    return call
+
+
+for _method in (
+    "add get set touch delete get_many set_many delete_many has_key incr clear".split()  # the calls that reach Redis
+):
+    setattr(BreakerRedis, _method, _guard(_method))
