@@ -1,0 +1,124 @@
+"""The host's account (R-001 to R-008)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext_lazy as _
+
+from gpuadvisor.core.ids import uuid7
+from gpuadvisor.core.validators import visible_text
+
+from .preferences import validate_preferences
+from .zones import validate_timezone
+
+
+class Tier(models.TextChoices):
+    FREE = "free", _("Free")
+    INDIVIDUAL = "individual", _("Individual")
+    PROFESSIONAL = "professional", _("Professional")
+    ENTERPRISE = "enterprise", _("Enterprise")
+
+
+class UserManager(BaseUserManager["User"]):
+    @classmethod
+    def normalize_email(cls, email: str | None) -> str:
+        """Addresses are stored in lower case: one mailbox, one account."""
+        return (email or "").strip().lower()
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
+        user = self.model(email=self.normalize_email(email), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
+        return self.create_user(email, password, **{"is_staff": True, "is_superuser": True, **fields})
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        return self.get(email=self.normalize_email(username))
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A host, or a member of staff."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    email = models.EmailField(
+        _("e-mail address"),
+        max_length=254,
+        unique=True,
+        error_messages={"unique": _("A user with this e-mail address exists.")},
+    )
+    password = models.CharField(_("password"), max_length=128, db_column="password_hash")
+    name = models.CharField(_("name"), max_length=100, blank=True, validators=[visible_text])
+    timezone = models.CharField(_("time zone"), max_length=64, default="UTC", validators=[validate_timezone])
+    language = models.CharField(_("language"), max_length=10, default="en-us")
+    preferences = models.JSONField(_("preferences"), default=dict, blank=True, validators=[validate_preferences])
+    subscription_tier = models.CharField(
+        _("plan"), max_length=20, choices=Tier, default=Tier.FREE, editable=False, help_text=_("Only billing writes it.")
+    )
+    created_at = models.DateTimeField(_("member since"), auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    email_verified = models.BooleanField(_("e-mail verified"), default=False, editable=False)
+    verification_token = models.CharField(max_length=64, null=True, blank=True, editable=False)
+    reset_token = models.CharField(max_length=64, null=True, blank=True, editable=False)
+    reset_expires = models.DateTimeField(null=True, blank=True, editable=False)
+
+    is_active = models.BooleanField(_("active"), default=True)
+    is_staff = models.BooleanField(_("staff"), default=False)
+    is_demo = models.BooleanField(_("demo account"), default=False, editable=False, help_text=_("May look, not change."))
+    session_epoch = models.PositiveIntegerField(default=0, editable=False)
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar = []
+
+    objects = UserManager()
+
+    class Meta:
+        db_table = "users"
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
+        indexes: ClassVar = [
+            models.Index(fields=["subscription_tier", "created_at"], name="accounts_user_tier_created"),
+            models.Index(
+                fields=["verification_token"],
+                condition=Q(verification_token__isnull=False),
+                name="accounts_user_verification",
+            ),
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(  # so that the plain unique key is one over all spellings
+                condition=Q(email=Lower("email")),
+                name="accounts_user_email_lower",
+                violation_error_message=_("Write the e-mail address in lower case."),
+            ),
+            models.CheckConstraint(
+                condition=Q(subscription_tier__in=Tier.values), name="accounts_user_subscription_tier_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.email
+
+    def clean(self) -> None:
+        super().clean()
+        self.email = type(self).objects.normalize_email(self.email)
+
+    def get_full_name(self) -> str:
+        return self.name or self.email
+
+    def get_short_name(self) -> str:
+        return self.name or self.email.partition("@")[0]
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        # The epoch is raised where a session's copy in Redis could not be reached: every older session then ends.
+        return salted_hmac(
+            "accounts.session", f"{self.password}:{self.session_epoch}", secret=secret, algorithm="sha256"
+        ).hexdigest()
