@@ -1,0 +1,63 @@
+"""The one place that says whether a plan still has room. Each app tells in its `apps.py` how its rows are counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from gpuadvisor.accounts.models import User
+from gpuadvisor.core.errors import DomainError
+
+from .plans import PLANS
+
+Counter = Callable[[User], int]
+_counters: dict[str, Counter] = {}
+
+
+class LimitReached(DomainError):
+    """The plan has no room for another; the message says what it allows."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """How much of one limit is used; `limit` None means without limit."""
+
+    used: int
+    limit: int | None
+
+    @property
+    def is_full(self) -> bool:
+        return self.limit is not None and self.used >= self.limit
+
+
+def register(what: str, counter: Counter) -> None:
+    """Tell how many of `what` (a field of Plan) a user has now."""
+    _counters[what] = counter
+
+
+def usage(user: User, what: str) -> Usage:
+    """What is used of one limit, for meters; no lock."""
+    return Usage(used=_counters[what](user), limit=getattr(PLANS[user.subscription_tier], what))
+
+
+def claim(user: User, what: str) -> None:
+    """Make sure that the plan has room for one more of `what`; call inside the transaction that adds it.
+
+    The owner's row is locked until that transaction ends, so the limit holds under parallel requests (promise 9).
+    `for no key update` does not block inserts that refer to the user.
+    Raises: LimitReached.
+    """
+    if not transaction.get_connection().in_atomic_block:
+        raise RuntimeError("claim() needs the transaction of what it guards")
+    locked = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    current = usage(locked, what)
+    if current.is_full:
+        names = {"portfolios": _("portfolios"), "conversations": _("conversations"), "alerts": _("alerts")}
+        raise LimitReached(
+            _("Your plan allows %(limit)d %(what)s, and you have %(used)d. Nothing was lost: archive one, or change your plan.")
+            % {"limit": current.limit, "what": names.get(what, what), "used": current.used},
+            code="limit",
+        )
