@@ -1,0 +1,58 @@
+"""The checked shapes of `GPUConfiguration.hardware_details` and `Portfolio.configuration`; unknown keys are refused."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from gpuadvisor.core.validators import known_keys
+
+COOLING = ("air", "water", "immersion", "passive")
+# key: lowest, highest; numbers are kept as text, so that what was typed is what is stored
+HARDWARE_NUMBERS = {
+    "power_limit_percentage": (Decimal(10), Decimal(150)),
+    "measured_watts": (Decimal(1), Decimal(10_000)),
+    "idle_watts": (Decimal(0), Decimal(2_000)),
+    "core_offset_mhz": (Decimal(-1_000), Decimal(1_000)),
+    "memory_offset_mhz": (Decimal(-5_000), Decimal(5_000)),
+    "usd_per_kwh": (Decimal(0), Decimal(10)),
+}
+HARDWARE_CHOICES = {"cooling": COOLING}
+PORTFOLIO_NUMBERS = {"usd_per_kwh": (Decimal(0), Decimal(10))}
+
+
+def _number(key: str, value: Any, bounds: tuple[Decimal, Decimal]) -> None:
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if isinstance(value, bool) or not number.is_finite() or not bounds[0] <= number <= bounds[1]:
+        raise ValidationError(
+            _("“%(key)s” is a number from %(low)s to %(high)s."),
+            code="range",
+            params={"key": key, "low": bounds[0], "high": bounds[1]},
+        )
+
+
+def _check(value: Any, numbers: dict[str, tuple[Decimal, Decimal]], choices: dict[str, tuple[str, ...]]) -> None:
+    if not isinstance(value, dict):
+        raise ValidationError(_("This is an object of named entries."), code="shape")
+    known_keys(value, {*numbers, *choices})
+    for key, entry in value.items():
+        if key in numbers:
+            _number(key, entry, numbers[key])
+        elif entry not in choices[key]:
+            raise ValidationError(_("“%(key)s” has a value that is not allowed."), code="value", params={"key": key})
+
+
+def validate_hardware_details(value: Any) -> None:
+    """Raises: ValidationError naming the first entry that is unknown or out of its range."""
+    _check(value, HARDWARE_NUMBERS, HARDWARE_CHOICES)
+
+
+def validate_portfolio_configuration(value: Any) -> None:
+    """Raises: ValidationError naming the first entry that is unknown or out of its range."""
+    _check(value, PORTFOLIO_NUMBERS, {})
