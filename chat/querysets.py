@@ -1,0 +1,24 @@
+"""One method per question about conversations; `visible_to(user)` first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from django.db.models import QuerySet
+
+if TYPE_CHECKING:
+    from gpuadvisor.accounts.models import User
+
+    from .models import Conversation, Message
+
+
+class ConversationQuerySet(QuerySet["Conversation"]):
+    def visible_to(self, user: User) -> Self:
+        """The rows this user may see."""
+        return self.filter(user=user)
+
+
+class MessageQuerySet(QuerySet["Message"]):
+    def visible_to(self, user: User) -> Self:
+        """The rows this user may see: those of their conversations, deleted ones left out."""
+        return self.filter(conversation__user=user, is_deleted=False)
