@@ -1,0 +1,24 @@
+"""One method per question about alerts; `visible_to(user)` first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from django.db.models import QuerySet
+
+if TYPE_CHECKING:
+    from gpuadvisor.accounts.models import User
+
+    from .models import Alert, AlertLog
+
+
+class AlertQuerySet(QuerySet["Alert"]):
+    def visible_to(self, user: User) -> Self:
+        """The rows this user may see."""
+        return self.filter(user=user)
+
+
+class AlertLogQuerySet(QuerySet["AlertLog"]):
+    def visible_to(self, user: User) -> Self:
+        """The rows this user may see: those of their alerts."""
+        return self.filter(alert__user=user)
