@@ -1,0 +1,113 @@
+"""One factory per model: the least that makes a valid row."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import factory
+from factory.django import DjangoModelFactory
+
+from gpuadvisor.accounts.models import User
+from market.models import GPUModel, MarketData, Platform
+from portfolios.models import GPUConfiguration, PerformanceMetric, Portfolio
+
+NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+PASSWORD = "correct-horse-battery-9"
+
+
+class UserFactory(DjangoModelFactory[User]):
+    class Meta:
+        model = User
+        skip_postgeneration_save = True
+
+    email = factory.Sequence(lambda n: f"host{n}@example.com")
+    name = factory.Sequence(lambda n: f"Host {n}")
+    email_verified = True
+
+    @classmethod
+    def _create(cls, model_class, *args, **kwargs):
+        password = kwargs.pop("password", PASSWORD)
+        return model_class.objects.create_user(*args, password=password, **kwargs)
+
+    @factory.post_generation
+    def verified_address(obj, create, extracted, **kwargs):
+        """allauth's row of the address, verified, as after a click on the link."""
+        if create and extracted is not False:
+            obj.emailaddress_set.create(email=obj.email, verified=True, primary=True)
+
+
+class GPUModelFactory(DjangoModelFactory[GPUModel]):
+    class Meta:
+        model = GPUModel
+        django_get_or_create = ("name",)
+
+    name = "RTX 4090"
+    slug = factory.LazyAttribute(lambda o: o.name.lower().replace(" ", "-"))
+    manufacturer = "NVIDIA"
+    architecture = "Ada Lovelace"
+    memory_gb = 24
+    cuda_cores = 16384
+    base_power_consumption = Decimal("450")
+    specifications = factory.LazyFunction(lambda: {"idle_watts": 20})
+
+
+class PlatformFactory(DjangoModelFactory[Platform]):
+    class Meta:
+        model = Platform
+        django_get_or_create = ("slug",)
+
+    slug = "vast"
+    name = "Vast.ai"
+    status = Platform.Status.ACTIVE
+    open_to_new_hosts = True
+    host_sets_ondemand_price = True
+    publishes_utilization = True
+    fee_percentage = Decimal("25")
+
+
+class PortfolioFactory(DjangoModelFactory[Portfolio]):
+    class Meta:
+        model = Portfolio
+
+    user = factory.SubFactory(UserFactory)
+    name = factory.Sequence(lambda n: f"Garage {n}")
+    is_active = True
+    state = Portfolio.State.ACTIVE
+
+
+class GPUConfigurationFactory(DjangoModelFactory[GPUConfiguration]):
+    class Meta:
+        model = GPUConfiguration
+
+    portfolio = factory.SubFactory(PortfolioFactory)
+    gpu_model = factory.SubFactory(GPUModelFactory)
+    quantity = 2
+    power_consumption = Decimal("450")
+
+
+class PerformanceMetricFactory(DjangoModelFactory[PerformanceMetric]):
+    class Meta:
+        model = PerformanceMetric
+
+    gpu_configuration = factory.SubFactory(GPUConfigurationFactory)
+    platform = "vast"
+    metric_date = factory.Sequence(lambda n: NOON.date() - timedelta(days=n % 30))
+    utilization_percentage = Decimal("75")
+    hourly_rate = Decimal("0.40")
+    daily_revenue = Decimal("14.40")
+    uptime_hours = 24
+
+
+class MarketDataFactory(DjangoModelFactory[MarketData]):
+    class Meta:
+        model = MarketData
+
+    gpu_model = "RTX 4090"
+    platform = "vast"
+    median_price = Decimal("0.64")
+    p10_price = Decimal("0.32")
+    p90_price = Decimal("0.87")
+    average_utilization = Decimal("71")
+    gpu_count = 1000
+    active_instances = 710
+    demand_indicators = factory.LazyFunction(lambda: {"source": "500farm_machines"})
+    data_timestamp = NOON
