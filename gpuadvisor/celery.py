@@ -1,7 +1,29 @@
 """The Celery application and the one beat schedule."""
 
+from typing import Any
+
 from celery import Celery
+from celery.schedules import crontab
+from celery.signals import worker_ready
 
 app = Celery("gpuadvisor")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+# Jobs take a slot (core.jobs), so a second beat starts nothing twice.
+app.conf.beat_schedule = {
+    "core.heartbeat": {"task": "gpuadvisor.core.tasks.heartbeat", "schedule": 30.0},
+    "core.send-due-mails": {"task": "gpuadvisor.core.tasks.send_due_mails", "schedule": 10.0},
+    "core.sweep-limits": {"task": "gpuadvisor.core.tasks.sweep_limits", "schedule": crontab(minute="*/10")},
+    "core.make-months": {"task": "gpuadvisor.core.tasks.make_months", "schedule": crontab(minute=7, hour="*/6")},
+    "core.clean-up": {"task": "gpuadvisor.core.tasks.clean_up", "schedule": crontab(minute=20, hour=3)},
+    "market.refresh": {"task": "market.tasks.refresh_market", "schedule": crontab(minute="*/15")},
+    "portfolios.top-up-demo": {"task": "portfolios.tasks.top_up_demo", "schedule": crontab(minute=5, hour="*/6")},
+}
+
+
+@worker_ready.connect
+def first_work(sender: Any, **kwargs: Any) -> None:
+    """A worker that has just come up says so and asks for what may be overdue, instead of waiting for beat."""
+    for task in ("gpuadvisor.core.tasks.heartbeat", "gpuadvisor.core.tasks.make_months", "market.tasks.refresh_market"):
+        app.send_task(task)

@@ -4,6 +4,12 @@ from django.contrib import admin
 from django.urls import include, path
 
 urlpatterns = [
-    path("admin/", admin.site.urls),
+    path("", include("gpuadvisor.core.urls")),
+    path("", include("gpuadvisor.accounts.urls")),
     path("accounts/", include("allauth.urls")),
+    path("", include("market.urls")),
+    path("", include("portfolios.urls")),
+    path("admin/", admin.site.urls),
 ]
+
+handler500 = "gpuadvisor.core.views.server_error"

@@ -1,8 +1,62 @@
 """Pages that belong to no domain: health, errors, offline."""
 
-from django.http import HttpRequest, HttpResponse
+from __future__ import annotations
+
+import sys
+
+from django.contrib.auth.decorators import login_not_required
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.template import loader
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from . import health
+
+RETRY_AFTER_SECONDS = "30"
+
+
+@login_not_required
+@never_cache
+@require_safe
+def health_live(request: HttpRequest) -> HttpResponse:
+    """This process answers."""
+    return JsonResponse({"status": "ok"})
+
+
+@login_not_required
+@never_cache
+@require_safe
+def health_ready(request: HttpRequest) -> HttpResponse:
+    """200 once everything needed is up; what is merely degraded is named."""
+    found = health.check()
+    status = 503 if found.red else 200
+    response = JsonResponse({"status": found.status, "checks": found.checks}, status=status)
+    if found.red:
+        response.headers["Retry-After"] = "5"
+    return response
+
+
+@login_not_required
+@require_safe
+def offline(request: HttpRequest) -> HttpResponse:
+    """What to do without a connection."""
+    return render(request, "core/offline.html")
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    return render(request, "403_csrf.html", {"reason": reason}, status=403)
+    """A form older than its session: say so and offer a reload."""
+    return render(request, "403_csrf.html", status=403)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """A bug (500), or a database that does not answer (503). Without query and login; with the id that the logs carry."""
+    error = sys.exc_info()[1]
+    away = isinstance(error, (OperationalError, InterfaceError))
+    template = loader.get_template("503.html" if away else "500.html")
+    body = template.render({"request_id": getattr(request, "id", "")})
+    response = HttpResponse(body, status=503 if away else 500)
+    if away:
+        response.headers["Retry-After"] = RETRY_AFTER_SECONDS
+    return response
