@@ -1,0 +1,87 @@
+"""Settings: named in .env.example, secure by default, and a start that refuses what is unsafe."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+SETTINGS = Path(settings.BASE_DIR) / "gpuadvisor" / "settings"
+PRODUCTION = {
+    "DJANGO_SETTINGS_MODULE": "gpuadvisor.settings.prod",
+    "SECRET_KEY": "f8Zk2-not-a-real-key-but-long-and-mixed-enough-0123456789-QwErTy",
+    "SITE_URL": "https://gpuadvisor.example",
+    "DATABASE_URL": "postgres://nobody@localhost/none",
+    "REDIS_URL": "redis://localhost:1/0",
+    "CACHE_URL": "redis://localhost:1/1",
+    "EMAIL_URL": "smtp://localhost:1025",
+    "DEFAULT_FROM_EMAIL": "advisor@gpuadvisor.example",
+}
+NOT_OF_SETTINGS = {"PORT"}  # read by `make run` alone
+
+
+def names_read():
+    text = "".join(path.read_text() for path in SETTINGS.glob("*.py"))
+    names = set(re.findall(r'env(?:\.\w+)?\(\s*"([A-Z_]+)"', text))
+    for part in ("CLIENT_ID", "CLIENT_SECRET"):
+        names |= {f"{provider.upper()}_{part}" for provider in settings.SOCIAL_PROVIDERS}
+    return names
+
+
+def check_deploy(**extra):
+    env = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **PRODUCTION, **extra}
+    env = {name: value for name, value in env.items() if value is not None}
+    command = [sys.executable, "-m", "django", "check", "--deploy", "--fail-level", "WARNING"]
+    return subprocess.run(command, env=env, cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=60)
+
+
+def test_every_name_read_stands_in_the_example_and_no_other():
+    example = re.findall(r"^([A-Z_]+)=", (Path(settings.BASE_DIR) / ".env.example").read_text(), re.MULTILINE)
+    assert sorted(set(example)) == sorted(example), "a name stands twice"
+    assert set(example) == names_read() | NOT_OF_SETTINGS
+
+
+def test_production_passes_the_deployment_check():
+    result = check_deploy()
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"DEBUG": "1", "ALLOWED_HOSTS": "gpuadvisor.example"}, "DEBUG"),
+        ({"DEBUG": "1"}, "DEBUG"),
+        ({"SECRET_KEY": "short"}, "SECRET_KEY"),
+        ({"SECRET_KEY": None}, "SECRET_KEY"),
+        ({"SITE_URL": "http://gpuadvisor.example"}, "SITE_URL"),
+        ({"EMAIL_URL": None}, "EMAIL_URL"),
+        ({"DJANGO_SETTINGS_MODULE": "gpuadvisor.settings.dev", "DEBUG": "1", "ALLOWED_HOSTS": "gpu.example"}, "DEBUG"),
+    ],
+)
+def test_an_unsafe_start_is_refused_with_its_reason(change, sentence):
+    result = check_deploy(**change)
+    assert result.returncode != 0
+    assert sentence in result.stderr.splitlines()[-1]
+
+
+def test_cookies_are_bound_to_this_host():
+    for cookie in ("SESSION", "CSRF"):
+        assert getattr(settings, f"{cookie}_COOKIE_NAME").startswith("__Host-")
+        assert getattr(settings, f"{cookie}_COOKIE_SECURE")
+        assert getattr(settings, f"{cookie}_COOKIE_HTTPONLY")
+        assert getattr(settings, f"{cookie}_COOKIE_SAMESITE") == "Lax"
+
+
+def test_the_policy_allows_nothing_inline_and_nothing_foreign():
+    directives = settings.CONTENT_SECURITY_POLICY["DIRECTIVES"]
+    assert directives["script-src"] == directives["style-src"] == ["'self'"]
+    assert not any("unsafe" in value for values in directives.values() for value in values)
+
+
+def test_tasks_end_before_their_message_is_handed_out_again():
+    assert settings.CELERY_TASK_TIME_LIMIT < settings.CELERY_BROKER_TRANSPORT_OPTIONS["visibility_timeout"]
+    assert settings.CELERY_TASK_ACKS_LATE
+    assert settings.CELERY_TASK_REJECT_ON_WORKER_LOST
