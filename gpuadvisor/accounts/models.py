@@ -9,8 +9,10 @@ from django.contrib.auth.models import PermissionsMixin
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
+from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
+from django_htmx.middleware import HtmxDetails
 
 from gpuadvisor.core.ids import uuid7
 from gpuadvisor.core.validators import visible_text
@@ -122,3 +124,10 @@ class User(AbstractBaseUser, PermissionsMixin):
         return salted_hmac(
             "accounts.session", f"{self.password}:{self.session_epoch}", secret=secret, algorithm="sha256"
         ).hexdigest()
+
+
+class AppRequest(HttpRequest):
+    """The request as every view behind the sign-in sees it; for annotations only."""
+
+    user: User
+    htmx: HtmxDetails
