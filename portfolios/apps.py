@@ -1,5 +1,17 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class PortfoliosConfig(AppConfig):
     name = "portfolios"
+    verbose_name = _("Portfolios")
+
+    def ready(self) -> None:
+        """Tell the plans how portfolios are counted."""
+        from billing import limits
+
+        from .models import Portfolio
+
+        limits.register(
+            "portfolios", lambda user: Portfolio.objects.visible_to(user).counting_towards_plan().count()
+        )

@@ -1,9 +1,12 @@
-"""The checked shapes of `GPUConfiguration.hardware_details` and `Portfolio.configuration`; unknown keys are refused."""
+"""The checked shapes of `GPUConfiguration.hardware_details` and `Portfolio.configuration`, and the power that follows.
+
+Unknown keys are refused.
+"""
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
-from typing import Any
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from typing import Any, Literal
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
@@ -56,3 +59,18 @@ def validate_hardware_details(value: Any) -> None:
 def validate_portfolio_configuration(value: Any) -> None:
     """Raises: ValidationError naming the first entry that is unknown or out of its range."""
     _check(value, PORTFOLIO_NUMBERS, {})
+
+
+def load_watts(base_watts: Decimal, details: dict[str, Any]) -> tuple[Decimal, Literal["measured", "estimated"]]:
+    """What one GPU draws under load, and how we know (R-013): measured, else board power × power limit.
+
+    Units: watts, one place; `power_limit_percentage` is of the board power, 100 where nothing is said.
+    """
+    if "measured_watts" in details:
+        return _tenth(Decimal(str(details["measured_watts"]))), "measured"
+    limit = Decimal(str(details.get("power_limit_percentage", 100)))
+    return _tenth(base_watts * limit / 100), "estimated"
+
+
+def _tenth(watts: Decimal) -> Decimal:
+    return watts.quantize(Decimal("0.1"), ROUND_HALF_UP)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Avg, Count, F, Max, OuterRef, Q, QuerySet, Subquery, Sum
 
 if TYPE_CHECKING:
     from gpuadvisor.accounts.models import User
@@ -25,6 +25,25 @@ class PortfolioQuerySet(QuerySet["Portfolio"]):
         """What a plan's limit counts: archived and planned portfolios do not (R-030)."""
         return self.filter(state__in=("active", "setup"))
 
+    def archived(self) -> Self:
+        return self.filter(state="archived")
+
+    def open(self) -> Self:
+        """All but the archived ones: what a host works with."""
+        return self.exclude(state="archived")
+
+    def with_units(self) -> Self:
+        """Annotate `units` (GPUs) and `groups` (configurations), both of active configurations; None, not 0, where none is."""
+        from .models import GPUConfiguration
+
+        active = (
+            GPUConfiguration.objects.active().filter(portfolio=OuterRef("pk")).order_by().values("portfolio")
+        )
+        return self.annotate(
+            units=Subquery(active.annotate(n=Sum("quantity")).values("n")),
+            groups=Subquery(active.annotate(n=Count("pk")).values("n")),
+        )
+
     def with_revenue_since(self, day: date) -> Self:
         """Annotate `revenue`: USD earned from `day` on; None, not 0, where nothing was recorded."""
         recent = Q(gpus__metrics__metric_date__gte=day)
@@ -39,8 +58,43 @@ class GPUConfigurationQuerySet(QuerySet["GPUConfiguration"]):
     def active(self) -> Self:
         return self.filter(is_active=True)
 
+    def with_recent(self, since: date) -> Self:
+        """Annotate what was recorded from `since` on: `recent_revenue` (USD), `recent_utilization` (mean), `last_day`."""
+        from .models import PerformanceMetric
+
+        metrics = (
+            PerformanceMetric.objects.filter(gpu_configuration=OuterRef("pk"), metric_date__gte=since)
+            .order_by()
+            .values("gpu_configuration")
+        )
+        return self.annotate(
+            recent_revenue=Subquery(metrics.annotate(x=Sum("daily_revenue")).values("x")),
+            recent_utilization=Subquery(metrics.annotate(x=Avg("utilization_percentage")).values("x")),
+            last_day=Subquery(metrics.annotate(x=Max("metric_date")).values("x")),
+        )
+
+    def load(self) -> dict[str, Any]:
+        """`watts` drawn under load and the number of `groups`, over all rows."""
+        return self.aggregate(watts=Sum(F("power_consumption") * F("quantity")), groups=Count("pk"))
+
 
 class PerformanceMetricQuerySet(QuerySet["PerformanceMetric"]):
     def visible_to(self, user: User) -> Self:
         """The rows this user may see: those of their GPUs."""
         return self.filter(gpu_configuration__portfolio__user=user)
+
+    def newest_first(self) -> Self:
+        return self.order_by("-metric_date", "platform")
+
+    def after(self, day: date, platform: str) -> Self:
+        """What follows the row of `day` and `platform` in `newest_first`: paging by key."""
+        return self.filter(Q(metric_date__lt=day) | Q(metric_date=day, platform__gt=platform))
+
+    def summary(self, since: date) -> dict[str, Any]:
+        """Over the rows from `since` on: `revenue` (USD), `utilization` and `rate` (means), `days` recorded."""
+        return self.filter(metric_date__gte=since).aggregate(
+            revenue=Sum("daily_revenue"),
+            utilization=Avg("utilization_percentage"),
+            rate=Avg("hourly_rate"),
+            days=Count("metric_date", distinct=True),
+        )

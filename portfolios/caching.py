@@ -1,0 +1,27 @@
+"""One word per host that changes with every write to the fleet, so that a page cached for 30 s never shows an older one."""
+
+from uuid import UUID
+
+from django.core.cache import caches
+from django.db import transaction
+
+from gpuadvisor.core.ids import uuid7
+
+
+def _key(user_id: UUID) -> str:
+    return f"fleet-version:{user_id}"
+
+
+def dashboard_version(user_id: UUID) -> str:
+    """The host's present version: part of the key of what is cached about their fleet. Ask it before reading the rows."""
+    pages = caches["pages"]
+    version = pages.get(_key(user_id))
+    if version is None:
+        pages.add(_key(user_id), uuid7().hex, timeout=None)  # add: two readers at once agree on one
+        version = pages.get(_key(user_id), "")
+    return str(version)
+
+
+def bump(user_id: UUID) -> None:
+    """Give the host a new version once the present transaction has committed."""
+    transaction.on_commit(lambda: caches["pages"].set(_key(user_id), uuid7().hex, timeout=None), robust=True)
