@@ -1,0 +1,68 @@
+"""`make bench [SCALE=100] [ONLY=P1,P2]`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+from pathlib import Path
+
+from gpuadvisor.servers.attach import prepare_environment
+from gpuadvisor.servers.errors import Refused
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench", description="Measure against limits of the same run.")
+    parser.add_argument("--scale", type=int, default=10, help="million daily metrics in the large database (10 or 100)")
+    parser.add_argument("--only", default="", help="ids, comma separated: P1,P2,P3,P14")
+    return parser.parse_args()
+
+
+def main() -> int:
+    given = arguments()
+    only = {name for name in given.only.split(",") if name}
+    os.environ["DJANGO_SETTINGS_MODULE"] = "gpuadvisor.bench.settings"
+    os.environ["CACHE_KEY_PREFIX"] = "bench"
+    try:
+        prepare_environment()
+    except Refused as refusal:
+        sys.exit(str(refusal))
+    os.environ["DATABASE_ROLE"] = "owner"
+
+    import django
+
+    django.setup()
+
+    from django.conf import settings
+    from django.core.management import call_command
+
+    from . import data, pages, start
+    from .measure import Row, show, write
+
+    rows: list[Row] = []
+    if not only or only & {"P1", "P2", "P3"}:
+        from gpuadvisor.core import clock
+        from market.ingest import simulate
+
+        call_command("collectstatic", interactive=False, verbosity=0)
+        small, large = "bench_1m", f"bench_{given.scale}m"
+        for name, millions in ((small, 1), (large, given.scale)):
+            data.create_database(name)
+            data.use_database(name)
+            data.fill(millions * 1_000_000, clock.today())
+            simulate(days=30)
+        if not only or only & {"P1", "P2"}:
+            rows += pages.cold_and_growth(small, large, f"{given.scale} and 1 million daily metrics")
+        if not only or "P3" in only:
+            rows.append(pages.warm(large))
+    if not only or "P14" in only:
+        rows += start.fresh_clone(Path(settings.BASE_DIR))
+    versions = f"Python {platform.python_version()}, Django {django.get_version()}, {os.cpu_count()} cores"
+    print(versions, show(rows), sep="\n\n")  # noqa: T201 (a program's output)
+    write(rows, settings.DATA_DIR / "bench.json")
+    return 1 if any(row.ok is False for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
