@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -39,10 +37,8 @@ class Alert(BaseModel):
     class Meta:
         db_table = "alerts"
         verbose_name = _("alert")
-        indexes: ClassVar = [
-            models.Index(fields=["alert_type"], condition=Q(is_active=True), name="alerts_alert_active_type")
-        ]
-        constraints: ClassVar = [
+        indexes = [models.Index(fields=["alert_type"], condition=Q(is_active=True), name="alerts_alert_active_type")]
+        constraints = [
             models.CheckConstraint(
                 condition=Q(alert_type__in=["utilization_drop", "pricing_change", "optimization_opportunity"]),
                 name="alerts_alert_alert_type_known",
@@ -75,11 +71,11 @@ class AlertLog(BaseModel):
     class Meta:
         db_table = "alert_logs"
         verbose_name = _("alert log")
-        indexes: ClassVar = [
+        indexes = [
             models.Index(fields=["alert", "-triggered_at"], name="alerts_alertlog_recent"),
             models.Index(fields=["triggered_at"], name="alerts_alertlog_age"),
         ]
-        constraints: ClassVar = [
+        constraints = [
             models.CheckConstraint(
                 condition=Q(delivery_status__in=["pending", "delivered", "failed", "suppressed"]),
                 name="alerts_alertlog_delivery_status_known",

@@ -9,8 +9,6 @@ from django.db.models import QuerySet
 if TYPE_CHECKING:
     from gpuadvisor.accounts.models import User
 
-    from .models import Alert, AlertLog
-
 
 class AlertQuerySet(QuerySet["Alert"]):
     def visible_to(self, user: User) -> Self:

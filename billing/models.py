@@ -1,9 +1,8 @@
-"""What a host may do, by plan (R-021). Stripe's side comes with the billing step; every user has a row from sign-up on."""
+"""What a host may do, by plan (R-021). Stripe's side comes with its step; every user has a row from sign-up on."""
 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -46,7 +45,7 @@ class Subscription(BaseModel):
     class Meta:
         db_table = "subscriptions"
         verbose_name = _("subscription")
-        constraints: ClassVar = [
+        constraints = [
             models.CheckConstraint(condition=Q(tier__in=Tier.values), name="billing_subscription_tier_known"),
             models.CheckConstraint(
                 condition=Q(

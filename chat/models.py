@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -33,7 +32,7 @@ class Conversation(BaseModel):
     class Meta:
         db_table = "conversations"
         verbose_name = _("conversation")
-        indexes: ClassVar = [models.Index(fields=["user", "-last_message_at"], name="chat_conversation_recent")]
+        indexes = [models.Index(fields=["user", "-last_message_at"], name="chat_conversation_recent")]
 
     def __str__(self) -> str:
         return self.title or str(self.pk)
@@ -62,8 +61,8 @@ class Message(BaseModel):
     class Meta:
         db_table = "messages"
         verbose_name = _("message")
-        indexes: ClassVar = [models.Index(fields=["conversation", "created_at"], name="chat_message_order")]
-        constraints: ClassVar = [
+        indexes = [models.Index(fields=["conversation", "created_at"], name="chat_message_order")]
+        constraints = [
             models.CheckConstraint(
                 condition=Q(role__in=["system", "user", "assistant", "tool"]), name="chat_message_role_known"
             ),

@@ -9,8 +9,6 @@ from django.db.models import QuerySet
 if TYPE_CHECKING:
     from gpuadvisor.accounts.models import User
 
-    from .models import Conversation, Message
-
 
 class ConversationQuerySet(QuerySet["Conversation"]):
     def visible_to(self, user: User) -> Self:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from typing import ClassVar
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -31,7 +30,10 @@ class GPUModel(BaseModel):
     base_power_consumption = watts_field(verbose_name=_("board power, W"))
     specifications = models.JSONField(default=dict, blank=True)
     market_price_estimate = amount_field(
-        verbose_name=_("market price estimate, USD"), null=True, blank=True, help_text=_("Its date stands in the specifications.")
+        verbose_name=_("market price estimate, USD"),
+        null=True,
+        blank=True,
+        help_text=_("Its date stands in the specifications."),
     )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -41,13 +43,15 @@ class GPUModel(BaseModel):
     class Meta:
         db_table = "gpu_models"
         verbose_name = _("GPU model")
-        ordering: ClassVar = ["name"]
-        constraints: ClassVar = [
+        ordering = ["name"]
+        constraints = [
             models.CheckConstraint(condition=Q(memory_gb__range=(1, 10_000)), name="market_gpumodel_memory_gb_range"),
             bounded(
                 "market_gpumodel", "base_power_consumption", 1, 10_000, _("Board power lies between 1 and 10,000 W.")
             ),
-            bounded("market_gpumodel", "market_price_estimate", 0, 10_000_000, _("A price is between 0 and 10,000,000.")),
+            bounded(
+                "market_gpumodel", "market_price_estimate", 0, 10_000_000, _("A price is between 0 and 10,000,000.")
+            ),
         ]
 
     def __str__(self) -> str:
@@ -78,7 +82,7 @@ class GPUAlias(BaseModel):
         db_table = "gpu_aliases"
         verbose_name = _("GPU alias")
         verbose_name_plural = _("GPU aliases")
-        constraints: ClassVar = [
+        constraints = [
             models.UniqueConstraint(
                 fields=["source", "spelling", "vram_gb"], name="market_gpualias_spelling", nulls_distinct=False
             )
@@ -102,7 +106,7 @@ class UnknownGPUName(BaseModel):
     class Meta:
         db_table = "unknown_gpu_names"
         verbose_name = _("unknown GPU name")
-        constraints: ClassVar = [
+        constraints = [
             models.UniqueConstraint(
                 fields=["source", "spelling", "vram_gb"], name="market_unknowngpuname_spelling", nulls_distinct=False
             )
@@ -138,8 +142,8 @@ class Platform(BaseModel):
 
     class Meta:
         db_table = "platforms"
-        ordering: ClassVar = ["name"]
-        constraints: ClassVar = [
+        ordering = ["name"]
+        constraints = [
             bounded("market_platform", "fee_percentage", 0, 100, _("A fee is a percentage between 0 and 100."))
         ]
 
@@ -158,8 +162,8 @@ class Origin(models.TextChoices):
 class MarketData(BaseModel):
     """What one GPU model is offered for on one platform in one region at one moment (R-017).
 
-    Prices are USD per GPU-hour as the renter pays. `average_utilization` is rented / all GPUs in percent, empty where the
-    source does not tell. `active_instances` are rented GPUs. `demand_indicators` names the leading source.
+    Prices are USD per GPU-hour as the renter pays. `average_utilization` is rented / all GPUs in percent, empty where
+    the source does not tell. `active_instances` are rented GPUs. `demand_indicators` names the leading source.
     """
 
     gpu_model = models.CharField(max_length=80)
@@ -186,11 +190,11 @@ class MarketData(BaseModel):
     class Meta:
         db_table = "market_data"
         verbose_name = verbose_name_plural = _("market data")
-        indexes: ClassVar = [
+        indexes = [
             models.Index(fields=["gpu_model", "-data_timestamp"], name="market_data_gpu_time"),
             models.Index(fields=["origin", "-data_timestamp"], name="market_data_origin_time"),
         ]
-        constraints: ClassVar = [
+        constraints = [
             models.UniqueConstraint(
                 fields=["gpu_model", "platform", "region", "data_timestamp"], name="market_marketdata_one_per_moment"
             ),
@@ -229,7 +233,7 @@ class PricingSnapshot(BaseModel):
     class Meta:
         db_table = "pricing_snapshots"
         verbose_name = _("pricing snapshot")
-        constraints: ClassVar = [
+        constraints = [
             models.UniqueConstraint(
                 fields=["source", "external_id", "spot_instance", "snapshot_time"],
                 name="market_pricingsnapshot_one_per_moment",
@@ -267,12 +271,16 @@ class UtilizationTrend(BaseModel):
     class Meta:
         db_table = "utilization_trends"
         verbose_name = _("utilization trend")
-        constraints: ClassVar = [
+        constraints = [
             models.UniqueConstraint(
                 fields=["gpu_model", "platform", "region", "trend_date"], name="market_utilizationtrend_one_per_day"
             ),
             bounded(
-                "market_utilizationtrend", "utilization_rate", 0, 100, _("Utilization is a percentage between 0 and 100.")
+                "market_utilizationtrend",
+                "utilization_rate",
+                0,
+                100,
+                _("Utilization is a percentage between 0 and 100."),
             ),
             models.CheckConstraint(
                 condition=Q(demand_score__range=(0, 100)), name="market_utilizationtrend_demand_score_range"
@@ -305,11 +313,14 @@ class SourceRun(BaseModel):
     rows_refused = models.PositiveIntegerField(default=0)
     refusals = models.JSONField(default=list, blank=True, help_text=_("Up to 50 refused rows with their reasons."))
     error = models.CharField(max_length=500, blank=True)
+    retry_at = models.DateTimeField(
+        null=True, blank=True, help_text=_("When the source wants to be asked again, as it said itself.")
+    )
 
     class Meta:
         db_table = "source_runs"
         verbose_name = _("source run")
-        indexes: ClassVar = [models.Index(fields=["source", "-started_at"], name="market_sourcerun_recent")]
+        indexes = [models.Index(fields=["source", "-started_at"], name="market_sourcerun_recent")]
 
     def __str__(self) -> str:
         return f"{self.source} {self.started_at:%Y-%m-%d %H:%M} ({self.status})"

@@ -6,12 +6,17 @@ Unknown keys are refused.
 from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from gpuadvisor.core.figures import Figure
 from gpuadvisor.core.validators import known_keys
+
+if TYPE_CHECKING:
+    from .models import GPUConfiguration
 
 COOLING = ("air", "water", "immersion", "passive")
 # key: lowest, highest; numbers are kept as text, so that what was typed is what is stored
@@ -74,3 +79,26 @@ def load_watts(base_watts: Decimal, details: dict[str, Any]) -> tuple[Decimal, L
 
 def _tenth(watts: Decimal) -> Decimal:
     return watts.quantize(Decimal("0.1"), ROUND_HALF_UP)
+
+
+def load_figure(gpu: GPUConfiguration) -> Figure:
+    """The draw of one GPU under load, in W, with how we know it."""
+    details, base = gpu.hardware_details, gpu.gpu_model.base_power_consumption
+    watts, quality = load_watts(base, details)
+    if quality == "measured":
+        return Figure(watts, "W", method=gettext("measured by you"))
+    words = {"base": f"{base.normalize():f}", "limit": details.get("power_limit_percentage", "")}
+    if words["limit"]:
+        method = gettext("board power of %(base)s W × power limit of %(limit)s %%") % words
+    else:
+        method = gettext("board power of %(base)s W") % words
+    return Figure.estimate(watts, "W", method)
+
+
+def idle_figure(gpu: GPUConfiguration) -> Figure:
+    """The draw of one idle GPU, in W: as the host says, else as the catalog knows it, else unknown."""
+    if "idle_watts" in gpu.hardware_details:
+        return Figure(Decimal(str(gpu.hardware_details["idle_watts"])), "W", method=gettext("measured by you"))
+    if (idle := gpu.gpu_model.idle_watts) is not None:
+        return Figure.estimate(idle, "W", gettext("typical of this model"))
+    return Figure.unknown("W", gettext("Enter its idle draw to know it."))

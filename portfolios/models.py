@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import ClassVar
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -11,7 +10,16 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from gpuadvisor.core.fields import MAX_AMOUNT, MAX_RATE, MAX_WATTS, amount_field, bounded, percentage_field, rate_field, watts_field
+from gpuadvisor.core.fields import (
+    MAX_AMOUNT,
+    MAX_RATE,
+    MAX_WATTS,
+    amount_field,
+    bounded,
+    percentage_field,
+    rate_field,
+    watts_field,
+)
 from gpuadvisor.core.models import BaseModel
 from gpuadvisor.core.validators import visible_multiline, visible_text
 from market.models import GPUModel
@@ -37,7 +45,10 @@ class Portfolio(BaseModel):
     name = models.CharField(_("name"), max_length=100, validators=[visible_text])
     description = models.CharField(_("description"), max_length=1000, blank=True, validators=[visible_multiline])
     configuration = models.JSONField(
-        default=dict, blank=True, validators=[validate_portfolio_configuration], help_text=_("Electricity price and the like.")
+        default=dict,
+        blank=True,
+        validators=[validate_portfolio_configuration],
+        help_text=_("Electricity price and the like."),
     )
     total_power_consumption = watts_field(default=Decimal(0), editable=False, help_text=_("W under load, maintained."))
     estimated_monthly_revenue = amount_field(null=True, blank=True, editable=False, help_text=_("USD; empty: unknown."))
@@ -51,8 +62,8 @@ class Portfolio(BaseModel):
     class Meta:
         db_table = "portfolios"
         verbose_name = _("portfolio")
-        indexes: ClassVar = [models.Index(fields=["user", "-created_at"], name="portfolios_portfolio_owner")]
-        constraints: ClassVar = [
+        indexes = [models.Index(fields=["user", "-created_at"], name="portfolios_portfolio_owner")]
+        constraints = [
             models.CheckConstraint(
                 condition=Q(is_active=True, state="active")
                 | Q(is_active=False, state__in=["setup", "archived", "planned"]),
@@ -87,15 +98,13 @@ class GPUConfiguration(BaseModel):
     class Meta:
         db_table = "gpu_configurations"
         verbose_name = _("GPU configuration")
-        constraints: ClassVar = [
+        constraints = [
             models.CheckConstraint(
                 condition=Q(quantity__range=(1, MAX_QUANTITY)),
                 name="portfolios_gpuconfiguration_quantity_range",
                 violation_error_message=_("The quantity is a whole number from 1 to 10,000."),
             ),
-            bounded(
-                "portfolios_gpuconfiguration", "power_consumption", 0, MAX_WATTS, _("Watts are 0 or more.")
-            ),
+            bounded("portfolios_gpuconfiguration", "power_consumption", 0, MAX_WATTS, _("Watts are 0 or more.")),
         ]
 
     def __str__(self) -> str:
@@ -109,7 +118,9 @@ class PerformanceMetric(BaseModel):
     """
 
     gpu_configuration = models.ForeignKey(GPUConfiguration, models.CASCADE, related_name="metrics")
-    platform = models.SlugField(max_length=40)  # of a market.Platform, whose table staff keep; checked in forms and services
+    platform = models.SlugField(
+        max_length=40
+    )  # of a market.Platform, whose table staff keep; checked in forms and services
     utilization_percentage = percentage_field(
         null=True, blank=True, verbose_name=_("utilization"), help_text=_("Rented share, 0-100; empty: unknown.")
     )
@@ -129,16 +140,22 @@ class PerformanceMetric(BaseModel):
     class Meta:
         db_table = "performance_metrics"
         verbose_name = _("performance metric")
-        constraints: ClassVar = [
+        constraints = [
             models.UniqueConstraint(
                 fields=["gpu_configuration", "platform", "metric_date"],
                 name="portfolios_metric_one_per_day",
                 violation_error_message=_("There is an entry for this GPU, platform and day."),
             ),
             bounded(
-                "portfolios_metric", "utilization_percentage", 0, 100, _("Utilization is a percentage between 0 and 100.")
+                "portfolios_metric",
+                "utilization_percentage",
+                0,
+                100,
+                _("Utilization is a percentage between 0 and 100."),
             ),
-            bounded("portfolios_metric", "hourly_rate", 0, MAX_RATE, _("A rate is between 0 and 10,000 USD per GPU-hour.")),
+            bounded(
+                "portfolios_metric", "hourly_rate", 0, MAX_RATE, _("A rate is between 0 and 10,000 USD per GPU-hour.")
+            ),
             bounded("portfolios_metric", "daily_revenue", 0, MAX_AMOUNT, _("Revenue is 0 or more.")),
             models.CheckConstraint(
                 condition=Q(uptime_hours__range=(0, 24)),
@@ -166,10 +183,8 @@ class Analytics(BaseModel):
     class Meta:
         db_table = "analytics"
         verbose_name = verbose_name_plural = _("analytics")
-        indexes: ClassVar = [
-            models.Index(fields=["user", "metric_type", "-analysis_date"], name="portfolios_analytics_recent")
-        ]
-        constraints: ClassVar = [
+        indexes = [models.Index(fields=["user", "metric_type", "-analysis_date"], name="portfolios_analytics_recent")]
+        constraints = [
             bounded("portfolios_analytics", "confidence_score", 0, 100, _("A score lies between 0 and 100."))
         ]
 
@@ -199,12 +214,14 @@ class Insight(BaseModel):
     class Meta:
         db_table = "insights"
         verbose_name = _("insight")
-        constraints: ClassVar = [
+        constraints = [
             models.CheckConstraint(
                 condition=Q(priority_level__in=["low", "medium", "high", "critical"]),
                 name="portfolios_insight_priority_level_known",
             ),
-            bounded("portfolios_insight", "impact_estimate", -MAX_AMOUNT, MAX_AMOUNT, _("This impact is out of range.")),
+            bounded(
+                "portfolios_insight", "impact_estimate", -MAX_AMOUNT, MAX_AMOUNT, _("This impact is out of range.")
+            ),
         ]
 
     def __str__(self) -> str:
@@ -233,7 +250,7 @@ class OptimizationSuggestion(BaseModel):
     class Meta:
         db_table = "optimization_suggestions"
         verbose_name = _("optimization suggestion")
-        constraints: ClassVar = [
+        constraints = [
             models.CheckConstraint(
                 condition=Q(confidence_level__in=["low", "medium", "high"]),
                 name="portfolios_suggestion_confidence_known",

@@ -66,9 +66,7 @@ def entities(text):
 
 
 ERD = entities(DIAGRAM.read_text())
-COLUMNS = [
-    (entity, column, kind, key) for entity, columns in ERD.items() for column, (kind, key) in columns.items()
-]
+COLUMNS = [(entity, column, kind, key) for entity, columns in ERD.items() for column, (kind, key) in columns.items()]
 
 
 def rows(sql, *args):
@@ -111,7 +109,10 @@ def test_column_is_in_the_database_with_its_type(db, entity, column, kind, key):
     if key == "PK":
         keys = {names for names in unique if column in names}
         assert keys, "no key holds the id"
-    if key == "FK" and (entity, column) not in {("PricingSnapshot", "market_data_id"), ("UtilizationTrend", "market_data_id")}:
+    if key == "FK" and (entity, column) not in {
+        ("PricingSnapshot", "market_data_id"),
+        ("UtilizationTrend", "market_data_id"),
+    }:
         constraints = rows(
             "select 1 from pg_constraint c join pg_attribute a on a.attrelid = c.conrelid and a.attnum = any(c.conkey)"
             " where c.contype = 'f' and c.conrelid = %s::regclass and a.attname = %s",
@@ -124,7 +125,8 @@ def test_column_is_in_the_database_with_its_type(db, entity, column, kind, key):
 @pytest.mark.parametrize(("table", "column"), ENUMS)
 def test_enum_is_checked_by_the_database(db, table, column):
     checks = rows(
-        "select pg_get_constraintdef(c.oid) from pg_constraint c where c.contype = 'c' and c.conrelid = %s::regclass", table
+        "select pg_get_constraintdef(c.oid) from pg_constraint c where c.contype = 'c' and c.conrelid = %s::regclass",
+        table,
     )
     values = [set(re.findall(r"'(\w+)'::character varying", check)) for (check,) in checks if f"(({column})" in check]
     assert ENUMS[table, column] in values

@@ -97,7 +97,17 @@ def _guard(method: str) -> Callable[..., Any]:
     return call
 
 
-for _method in (
-    "add get set touch delete get_many set_many delete_many has_key incr clear".split()  # the calls that reach Redis
-):
+for _method in [
+    "add",
+    "get",
+    "set",
+    "touch",
+    "delete",
+    "get_many",
+    "set_many",
+    "delete_many",
+    "has_key",
+    "incr",
+    "clear",
+]:  # the calls that reach Redis
     setattr(BreakerRedis, _method, _guard(_method))

@@ -16,7 +16,7 @@ MAX_WATTS = Decimal("10000000")
 def bounded(
     table: str, field: str, low: Decimal | int, high: Decimal | int, message: str | Promise
 ) -> models.CheckConstraint:
-    """`low <= field <= high`. Both bounds, for `field >= 0` alone lets NaN in, which PostgreSQL sorts above every number."""
+    """`low <= field <= high`. Both bounds: `field >= 0` alone lets NaN in, which PostgreSQL sorts above every number."""
     return models.CheckConstraint(
         condition=Q(**{f"{field}__range": (low, high)}),
         name=f"{table}_{field}_range",

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
-from django.utils.cache import patch_vary_headers
 from django.urls import reverse
+from django.utils.cache import patch_vary_headers
 from django_htmx.http import HttpResponseClientRedirect
 
 
@@ -19,7 +19,7 @@ def wants_fragment(request: HttpRequest) -> bool:
 def render_page(
     request: HttpRequest, template: str, context: dict[str, Any], *, fragment: str | None = None, status: int = 200
 ) -> HttpResponse:
-    """The whole page; for an htmx request the partial `fragment` of the same file. The view names it, never the visitor."""
+    """The whole page; for htmx the partial `fragment` of the same file. The view names it, never the visitor."""
     if fragment and wants_fragment(request):
         template = f"{template}#{fragment}"
     response = render(request, template, context, status=status)

@@ -16,7 +16,9 @@ class RequestIdFilter(logging.Filter):
 
 def one_line(text: str) -> str:
     """`text` with control characters written out, so that a name can forge no log line and color no terminal."""
-    return "".join(char if char.isprintable() or char == "\t" else char.encode("unicode_escape").decode() for char in text)
+    return "".join(
+        char if char.isprintable() or char == "\t" else char.encode("unicode_escape").decode() for char in text
+    )
 
 
 class ReadableFormatter(logging.Formatter):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -23,7 +22,7 @@ class BaseModel(models.Model):
 
 
 class QueuedMail(BaseModel):
-    """A rendered mail on its way out. Its body may hold live links: encrypted, and emptied once sent or after 24 hours."""
+    """A rendered mail on its way out. Its body may hold live links: encrypted, emptied once sent or after 24 hours."""
 
     class Status(models.TextChoices):
         PENDING = "pending", _("Pending")
@@ -44,7 +43,7 @@ class QueuedMail(BaseModel):
 
     class Meta:
         db_table = "mail_outbox"
-        indexes: ClassVar = [
+        indexes = [
             models.Index(fields=["next_at"], condition=Q(status="pending"), name="core_mail_due"),
         ]
 
@@ -64,7 +63,7 @@ class JobRun(BaseModel):
 
     class Meta:
         db_table = "job_runs"
-        constraints: ClassVar = [models.UniqueConstraint(fields=["job", "slot"], name="core_jobrun_one_per_slot")]
+        constraints = [models.UniqueConstraint(fields=["job", "slot"], name="core_jobrun_one_per_slot")]
 
     def __str__(self) -> str:
         return f"{self.job} {self.slot:%Y-%m-%d %H:%M}"
@@ -96,7 +95,7 @@ class AuditEntry(BaseModel):
 
     class Meta:
         db_table = "audit_entries"
-        indexes: ClassVar = [models.Index(fields=["user", "at"], name="core_audit_user_at")]
+        indexes = [models.Index(fields=["user", "at"], name="core_audit_user_at")]
 
     def __str__(self) -> str:
         return f"{self.action} {self.at:%Y-%m-%d %H:%M}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 from django.apps import apps
@@ -111,7 +111,8 @@ def ensure_months(model: type[models.Model], first: date, last: date) -> list[da
                     cursor.execute("select 1 from pg_inherits where inhrelid = %s::regclass", [name])
                     if not cursor.fetchone():
                         cursor.execute(
-                            f"alter table \"{table}\" attach partition \"{name}\" for values from ('{low}') to ('{high}')"
+                            f'alter table "{table}" attach partition "{name}"'
+                            f" for values from ('{low}') to ('{high}')"
                         )
                 break
             except OperationalError:
@@ -123,7 +124,7 @@ def ensure_months(model: type[models.Model], first: date, last: date) -> list[da
 
 def ensure_standing_months(today: date | None = None) -> int:
     """Make what is missing from 25 months back to 3 ahead for every partitioned table; the number made."""
-    today = today or date.today()
+    today = today or datetime.now(UTC).date()
     first, last = add_months(today, -MONTHS_BEHIND), add_months(today, MONTHS_AHEAD)
     return sum(len(ensure_months(model, first, last)) for model in partitioned_models())
 

@@ -51,7 +51,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """A bug (500), or a database that does not answer (503). Without query and login; with the id that the logs carry."""
+    """A bug (500), or a database that does not answer (503): no query, no login, the id that the logs carry."""
     error = sys.exc_info()[1]
     away = isinstance(error, (OperationalError, InterfaceError))
     template = loader.get_template("503.html" if away else "500.html")

@@ -1,6 +1,6 @@
 """`make run`, the commands and benches: production's ways over plain http on localhost. DEBUG=1 asks for debugging."""
 
-from .base import *  # noqa: F403
+from .base import *
 from .base import env
 
 MAILBOX_ENABLED = True  # every mail is also readable under /mailbox/

@@ -1,15 +1,17 @@
-"""A public installation behind https. Everything it needs comes from the environment; what is missing stops the start."""
+"""A public installation behind https. What it needs comes from the environment; what is missing stops the start."""
 
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from .base import *  # noqa: F403
+from .base import *
 from .base import ALLOWED_HOSTS, LOGGING, SECRET_KEY, SITE_URL, env
 
 DEBUG = False
 if env.bool("DEBUG", default=False):
-    raise ImproperlyConfigured("DEBUG is set: a public host shows its secrets with it. Unset DEBUG, or use settings.dev.")
+    raise ImproperlyConfigured(
+        "DEBUG is set: a public host shows its secrets with it. Unset DEBUG, or use settings.dev."
+    )
 if len(SECRET_KEY) < 50:
     raise ImproperlyConfigured("SECRET_KEY is shorter than 50 characters.")
 if urlsplit(SITE_URL).scheme != "https":

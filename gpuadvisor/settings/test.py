@@ -1,6 +1,6 @@
 """The test suite: the real servers, a hasher that is quick, nothing that leaves the machine."""
 
-from .base import *  # noqa: F403
+from .base import *
 from .base import CACHES, INSTALLED_APPS, STORAGES
 
 INSTALLED_APPS = [*INSTALLED_APPS, "django_migration_linter"]
