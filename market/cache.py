@@ -1,0 +1,38 @@
+"""What the market keeps for some seconds, forgotten as soon as a refresh is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from django.core.cache import caches
+
+T = TypeVar("T")
+KEEP_SECONDS = 60
+VERSION_KEY = "market:version"
+
+
+def _version() -> int:
+    return int(caches["pages"].get_or_set(VERSION_KEY, 1, None) or 1)
+
+
+def forget_market() -> None:
+    """Let nothing that was kept be found again: called when a refresh has been committed."""
+    pages = caches["pages"]
+    pages.add(VERSION_KEY, 1, None)
+    try:
+        pages.incr(VERSION_KEY)
+    except ValueError:  # dropped by the cache between the two calls
+        pages.set(VERSION_KEY, 1, None)
+
+
+def kept(name: str, make: Callable[[], T], seconds: int = KEEP_SECONDS) -> T:
+    """The value of `name`, made anew after a refresh or `seconds`."""
+    key = f"market:{_version()}:{name}"
+    found = caches["pages"].get(key)
+    if found is None:
+        made = make()
+        caches["pages"].set(key, (made,), seconds)
+        return made
+    (value,) = found
+    return value

@@ -1,0 +1,214 @@
+"""What every source of market figures is: `fetch` is its only input and output, `parse` is pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, Literal, Protocol
+
+from gpuadvisor.core.errors import TransientError
+
+Pricing = Literal["on_demand", "spot", "secure", "community"]
+Basis = Literal["ask", "list"]
+
+MAX_PRICE = Decimal(10_000)  # USD per GPU-hour, the bound of the database too
+MAX_GPUS = 100_000  # of one machine or one cell: beyond it lies a fault, not a market
+FRAGMENT = 200
+
+
+class SourceError(TransientError):
+    """The source gave nothing that can be used. `retry_at` is when it wants to be asked again."""
+
+    def __init__(self, reason: str, *, retry_at: datetime | None = None) -> None:
+        super().__init__(reason)
+        self.retry_at = retry_at
+
+
+@dataclass(frozen=True, slots=True)
+class Conditional:
+    """What the last answer said about itself, and when we ask: so an unchanged document is not sent again."""
+
+    now: datetime
+    etag: str = ""
+    last_modified: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RawDocument:
+    """An answer as it came, decompressed. `status` 304 has no body. `observed_at` overrules the document's own clock."""
+
+    body: bytes
+    status: int
+    fetched_at: datetime
+    etag: str = ""
+    last_modified: str = ""
+    observed_at: datetime | None = None
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.body).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One offer as a source tells it.
+
+    Units: prices are USD per GPU-hour as the renter pays; `reliability` 0-1; `vram_gb` of one GPU.
+    `gpus_rented` None: the source does not tell. `external_id` is unique within the source and `pricing`.
+    """
+
+    source: str
+    platform: str
+    observed_at: datetime
+    gpu_raw: str
+    vram_gb: Decimal | None
+    price_per_gpu_hour: Decimal
+    pricing: Pricing
+    external_id: str
+    price_basis: Basis = "ask"
+    region_raw: str = ""
+    gpu_count: int = 1
+    gpus_rented: int | None = None
+    verified: bool | None = None
+    datacenter: bool | None = None
+    reliability: Decimal | None = None
+    floor_per_gpu_hour: Decimal | None = None
+    stock: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One GPU model in one region, already summed up by the source: it tells no single offers."""
+
+    source: str
+    platform: str
+    observed_at: datetime
+    gpu_raw: str
+    vram_gb: Decimal | None
+    median: Decimal
+    p10: Decimal | None
+    p90: Decimal | None
+    gpus_total: int
+    gpus_rented: int | None
+    region_raw: str = "global"
+    split: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """One row that cannot be used, with the piece of it that shows why."""
+
+    reason: str
+    fragment: str
+
+
+Parsed = Observation | Summary | Rejection
+
+
+class Adapter(Protocol):
+    """One source. `leads` names the platform's leading source; a stand-in names the leader it stands in for."""
+
+    name: str
+    platform: str
+    title: str
+    spells_like: str  # whose spellings of GPUs, as the alias table names it
+    origin: Literal["live", "simulated"]
+    stands_in_for: str
+    keeps_snapshots: bool
+    own_clock: bool  # the document tells when it was made; else the moment of the answer counts
+
+    def fetch(self, conditional: Conditional) -> RawDocument:
+        """The source's present answer.
+
+        Raises: SourceError where it does not answer, or not with 200 or 304.
+        """
+
+    def parse(self, document: RawDocument) -> Iterable[Parsed]:
+        """Every row of the document, usable or not.
+
+        Raises: SourceError where the document as a whole is not what the source sends.
+        """
+
+
+def load_json(document: RawDocument, list_key: str) -> tuple[dict[str, Any], list[Any]]:
+    """The document and its list of rows.
+
+    Raises: SourceError for HTML, an empty or cut body, nesting without end, a renamed list.
+    """
+    body = document.body.strip()
+    if not body:
+        raise SourceError("The answer is empty.")
+    if body[:1] == b"<":
+        raise SourceError("The answer is a web page, not data.")
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise SourceError(f"The answer is not JSON: {str(error)[:120]}") from None
+    node = data
+    for key in list_key.split("."):
+        node = node.get(key) if isinstance(node, dict) else None
+    if not isinstance(node, list):
+        raise SourceError(f"The answer has no list “{list_key}”.")
+    return (data if isinstance(data, dict) else {}), node
+
+
+def clock_of(data: Mapping[str, Any], document: RawDocument) -> datetime:
+    """The document's own time.
+
+    Raises: SourceError where it tells none.
+    """
+    if document.observed_at is not None:
+        return document.observed_at
+    try:
+        moment = datetime.fromisoformat(str(data.get("timestamp")))
+    except ValueError:
+        raise SourceError("The answer does not tell when it was made.") from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).replace(microsecond=0)
+
+
+def number(value: object) -> Decimal | None:
+    """A JSON number as Decimal; None for NaN, infinity, text, true, and what is no number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        decimal = Decimal(repr(value))
+    except (InvalidOperation, ValueError):  # an integer of more than 4,300 digits has no text
+        return None
+    return decimal if decimal.is_finite() else None
+
+
+def count(value: object, *, least: int = 0) -> int | None:
+    """A whole number from `least` to 100,000; None for everything else."""
+    decimal = number(value)
+    if decimal is None or decimal != decimal.to_integral_value() or not least <= decimal <= MAX_GPUS:
+        return None
+    return int(decimal)
+
+
+def text(value: object, longest: int = 120) -> str:
+    """One line of printable text, cut to `longest`; empty for everything that is no text."""
+    if not isinstance(value, str):
+        return ""
+    return "".join(c for c in value[: longest * 2] if c.isprintable())[:longest].strip()
+
+
+def fragment(row: object) -> str:
+    """The beginning of a refused row, for staff to read."""
+    return text(json.dumps(row, ensure_ascii=True, default=str)[: FRAGMENT * 2], FRAGMENT)
+
+
+def price_fault(price: Decimal | None) -> str:
+    """Why `price` is no price in USD per GPU-hour; empty where it is one."""
+    if price is None:
+        return "price is not a number"
+    if price < 0:
+        return "price is negative"
+    if price == 0:
+        return "price is 0, a placeholder"
+    if price > MAX_PRICE:
+        return "price is above 10,000 USD per GPU-hour"
+    return ""

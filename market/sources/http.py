@@ -1,0 +1,208 @@
+"""Fetch one document with every patience limited: seconds in total, bytes after decompression.
+
+httpx's own timeouts count per read, so a server that drips a byte a second would hold us for hours; and its decoder
+unpacks without a limit. Here the socket itself knows the deadline, and decompression stops at the cap.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import certifi
+import httpcore
+import httpx
+from django.conf import settings
+
+from .base import Conditional, RawDocument, SourceError
+
+CONNECT_SECONDS = 5.0
+TOTAL_SECONDS = 30.0
+MAX_BYTES = 64 * 1024 * 1024
+MAX_RETRY_AFTER = timedelta(days=1)
+
+
+class _DeadlineStream(httpcore.NetworkStream):
+    """A connection whose every read and write ends by the deadline."""
+
+    def __init__(self, inner: httpcore.NetworkStream, deadline: float) -> None:
+        self._inner, self._deadline = inner, deadline
+
+    def _left(self, timeout: float | None) -> float:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise httpcore.ReadTimeout("deadline")
+        return left if timeout is None else min(timeout, left)
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._inner.read(max_bytes, self._left(timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._inner.write(buffer, self._left(timeout))
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        inner = self._inner.start_tls(ssl_context, server_hostname, self._left(timeout))
+        return _DeadlineStream(inner, self._deadline)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
+class _DeadlineBackend(httpcore.SyncBackend):
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        left = max(0.01, self._deadline - time.monotonic())
+        timeout = left if timeout is None else min(timeout, left)
+        stream = super().connect_tcp(host, port, timeout, local_address, socket_options)
+        return _DeadlineStream(stream, self._deadline)
+
+
+class _Body(httpx.SyncByteStream):
+    def __init__(self, stream: Iterable[bytes]) -> None:
+        self._stream = stream
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._stream
+
+    def close(self) -> None:
+        if close := getattr(self._stream, "close", None):
+            close()
+
+
+class DeadlineTransport(httpx.BaseTransport):
+    """httpx over one pool whose connections all end by `deadline` (time.monotonic)."""
+
+    def __init__(self, deadline: float) -> None:
+        context = ssl.create_default_context(cafile=certifi.where())
+        self._pool = httpcore.ConnectionPool(ssl_context=context, network_backend=_DeadlineBackend(deadline))
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        answer = self._pool.handle_request(
+            httpcore.Request(
+                method=request.method,
+                url=httpcore.URL(
+                    scheme=request.url.raw_scheme,
+                    host=request.url.raw_host,
+                    port=request.url.port,
+                    target=request.url.raw_path,
+                ),
+                headers=request.headers.raw,
+                content=request.stream,
+                extensions=request.extensions,
+            )
+        )
+        return httpx.Response(
+            answer.status, headers=answer.headers, stream=_Body(answer.stream), extensions=answer.extensions  # type: ignore[arg-type]
+        )
+
+    def close(self) -> None:
+        self._pool.close()
+
+
+@contextmanager
+def _told_plainly(title: str, seconds: float) -> Iterator[None]:
+    """Every way in which a connection fails, as one sentence."""
+    try:
+        yield
+    except (httpcore.ConnectTimeout, httpx.ConnectTimeout):
+        raise SourceError(f"{title} did not accept a connection within {CONNECT_SECONDS:.0f} s.") from None
+    except (httpcore.TimeoutException, httpx.TimeoutException):
+        raise SourceError(f"{title} did not finish within {seconds:.0f} s.") from None
+    except (httpcore.NetworkError, httpx.NetworkError) as error:
+        raise SourceError(f"{title} could not be reached: {str(error)[:160] or type(error).__name__}.") from None
+    except (httpcore.ProtocolError, httpx.ProtocolError, httpx.InvalidURL) as error:
+        raise SourceError(f"{title} broke off its answer: {str(error)[:160]}.") from None
+
+
+def fetch_document(
+    url: str,
+    *,
+    title: str,
+    conditional: Conditional,
+    method: str = "GET",
+    payload: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+    total_seconds: float = TOTAL_SECONDS,
+    max_bytes: int = MAX_BYTES,
+) -> RawDocument:
+    """The document at `url`, decompressed, or a 304 without a body.
+
+    Raises: SourceError for anything but 200 and 304, for more than `total_seconds` or `max_bytes`; a Retry-After is kept.
+    """
+    sent = {"User-Agent": settings.MARKET_USER_AGENT, "Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
+    sent |= dict(headers or {})
+    if conditional.etag:
+        sent["If-None-Match"] = conditional.etag
+    if conditional.last_modified:
+        sent["If-Modified-Since"] = conditional.last_modified
+    transport = DeadlineTransport(time.monotonic() + total_seconds)
+    timeout = httpx.Timeout(total_seconds, connect=min(CONNECT_SECONDS, total_seconds))
+    with _told_plainly(title, total_seconds), httpx.Client(transport=transport, timeout=timeout) as client:
+        with client.stream(method, url, headers=sent, json=payload) as response:
+            about = {
+                "fetched_at": conditional.now,
+                "etag": response.headers.get("etag", "")[:200],
+                "last_modified": response.headers.get("last-modified", "")[:60],
+            }
+            if response.status_code == 304:
+                kept = {"etag": about["etag"] or conditional.etag, "last_modified": about["last_modified"]}
+                return RawDocument(b"", 304, conditional.now, kept["etag"], kept["last_modified"])
+            if response.status_code != 200:
+                raise SourceError(
+                    f"{title} answered {response.status_code} {response.reason_phrase}".strip() + ".",
+                    retry_at=retry_at(response.headers.get("retry-after", ""), conditional.now),
+                )
+            body = _read(response, title, max_bytes)
+    return RawDocument(body, 200, **about)
+
+
+def _read(response: httpx.Response, title: str, max_bytes: int) -> bytes:
+    """The whole body, unpacked; never more than `max_bytes` in memory."""
+    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("identity", "", "gzip", "x-gzip", "deflate"):
+        raise SourceError(f"{title} sent an encoding that nobody asked for: {encoding[:40]}.")
+    unpack = zlib.decompressobj(wbits=47) if encoding not in ("identity", "") else None
+    body = bytearray()
+    try:
+        for chunk in response.iter_raw(64 * 1024):
+            body += unpack.decompress(chunk, max_bytes + 1 - len(body)) if unpack else chunk
+            if len(body) > max_bytes:
+                raise SourceError(f"{title} sent more than {max_bytes // 1024**2} MB.")
+    except zlib.error:
+        raise SourceError(f"{title} sent a damaged archive.") from None
+    if unpack and not unpack.eof:
+        raise SourceError(f"{title} sent only a part of its archive.")
+    return bytes(body)
+
+
+def retry_at(header: str, now: datetime) -> datetime | None:
+    """When a Retry-After (seconds or a date) allows the next try, a day ahead at most; None where there is none."""
+    header = header.strip()
+    if header.isascii() and header.isdigit():
+        return now + min(timedelta(seconds=int(header[:9])), MAX_RETRY_AFTER)
+    try:
+        moment = parsedate_to_datetime(header)
+    except (ValueError, TypeError):
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return min(max(moment, now), now + MAX_RETRY_AFTER)

@@ -1,0 +1,259 @@
+"""Market rows into the database: one statement per table, conflicts resolved there, nothing written that is the same.
+
+Who may overwrite whom (R-017): live before imported before simulated; of two live sources the platform's leader before
+its stand-in; of one source the later observation before the earlier.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection
+
+from gpuadvisor.core.ids import uuid7
+
+from . import stats
+
+Key = tuple[str, str, str, datetime]
+
+MARKET_COLUMNS = {
+    "id": "uuid",
+    "gpu_model": "text",
+    "platform": "text",
+    "region": "text",
+    "average_price": "numeric",
+    "min_price": "numeric",
+    "max_price": "numeric",
+    "median_price": "numeric",
+    "p10_price": "numeric",
+    "p90_price": "numeric",
+    "average_utilization": "numeric",
+    "active_instances": "int",
+    "gpu_count": "int",
+    "offer_count": "int",
+    "demand_indicators": "text",
+    "origin": "text",
+    "data_timestamp": "timestamptz",
+}
+SNAPSHOT_COLUMNS = {
+    "id": "uuid",
+    "gpu_model": "text",
+    "platform": "text",
+    "region": "text",
+    "data_timestamp": "timestamptz",
+    "source": "text",
+    "external_id": "text",
+    "price_per_hour": "numeric",
+    "instance_type": "text",
+    "availability_zone": "text",
+    "spot_instance": "boolean",
+    "additional_features": "text",
+    "snapshot_time": "timestamptz",
+}
+JSON = ("demand_indicators", "additional_features")
+BATCH = 10_000
+LOOK_BACK = "35 days"  # an offer that has not changed for so long is written again
+
+
+@dataclass(frozen=True, slots=True)
+class MarketRow:
+    """One row of MarketData to be. `indicators` holds at least the source and, in ISO 8601, `observed_at`."""
+
+    gpu_model: str
+    platform: str
+    region: str
+    moment: datetime
+    origin: str
+    figures: stats.Figures
+    indicators: dict[str, Any] = field(default_factory=dict)
+
+    def values(self) -> tuple[Any, ...]:
+        f = self.figures
+        return (
+            *(uuid7(), self.gpu_model, self.platform, self.region),
+            *(f.average, f.minimum, f.maximum, f.median, f.p10, f.p90, f.rented_percentage),
+            *(f.gpus_rented, f.gpu_count, f.offer_count, _json(self.indicators), self.origin, self.moment),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotRow:
+    """One row of PricingSnapshot to be, hung on the market row of (gpu_model, platform, region, moment)."""
+
+    gpu_model: str
+    platform: str
+    region: str
+    moment: datetime
+    source: str
+    external_id: str
+    price: Decimal
+    at: datetime
+    instance_type: str = ""
+    zone: str = ""
+    is_spot: bool = False
+    features: dict[str, Any] = field(default_factory=dict)
+
+    def values(self) -> tuple[Any, ...]:
+        return (
+            *(uuid7(), self.gpu_model, self.platform, self.region, self.moment, self.source, self.external_id),
+            *(self.price, self.instance_type, self.zone, self.is_spot, _json(self.features), self.at),
+        )
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=True, sort_keys=True)
+
+
+def _incoming(columns: dict[str, str]) -> str:
+    arrays = ", ".join(f"%s::{kind}[]" for kind in columns.values())
+    return f"unnest({arrays}) as i({', '.join(columns)})"
+
+
+def _batches(rows: Sequence[Any]) -> Iterable[list[list[Any]]]:
+    for start in range(0, len(rows), BATCH):
+        yield [list(column) for column in zip(*(row.values() for row in rows[start : start + BATCH]), strict=True)]
+
+
+def _rank(table: str) -> str:
+    return f"case {table}.origin when 'live' then 2 when 'imported' then 1 else 0 end"
+
+
+def _upsert_sql() -> str:
+    """The whole rule of who overwrites whom, in one statement."""
+    columns = list(MARKET_COLUMNS)
+    changing = [c for c in columns if c not in ("id", "gpu_model", "platform", "region", "data_timestamp")]
+    picked = ", ".join(f"i.{c}::jsonb" if c in JSON else f"i.{c}" for c in columns)
+    sets = ", ".join(f"{c} = excluded.{c}" for c in changing)
+    old, new = "market_data.demand_indicators", "excluded.demand_indicators"
+    return f"""
+        insert into market_data as market_data ({", ".join(columns)}, created_at)
+        select {picked}, clock_timestamp() from {_incoming(MARKET_COLUMNS)}
+        on conflict (gpu_model, platform, region, data_timestamp) do update set {sets}
+        where ({", ".join(f"market_data.{c}" for c in changing)})
+              is distinct from ({", ".join(f"excluded.{c}" for c in changing)})
+          and ({_rank("excluded")} > {_rank("market_data")}
+               or ({_rank("excluded")} = {_rank("market_data")}
+                   and (({old}->>'source' is not distinct from {new}->>'source'
+                         and coalesce({new}->>'observed_at', '') >= coalesce({old}->>'observed_at', ''))
+                        or ({old} ? 'stands_in_for' and not {new} ? 'stands_in_for'))))
+    """  # noqa: S608 - column names are ours
+
+
+def upsert_market(rows: Sequence[MarketRow]) -> int:
+    """Write market rows; the number that were new or different. Keys must not repeat within `rows`."""
+    written = 0
+    with connection.cursor() as cursor:
+        for arrays in _batches(rows):
+            cursor.execute(_upsert_sql(), arrays)
+            written += cursor.rowcount
+    return written
+
+
+def upsert_snapshots(rows: Sequence[SnapshotRow], *, only_changes: bool) -> int:
+    """Write offers; with `only_changes` those alone that differ from their last snapshot. The number written."""
+    same = "(p.price_per_hour, p.instance_type, p.availability_zone, p.additional_features)"
+    was = f"""
+        left join lateral (
+            select p.price_per_hour, p.instance_type, p.availability_zone, p.additional_features from pricing_snapshots p
+            where p.source = i.source and p.external_id = i.external_id and p.spot_instance = i.spot_instance
+              and p.snapshot_time <= i.snapshot_time and p.snapshot_time > i.snapshot_time - interval '{LOOK_BACK}'
+            order by p.snapshot_time desc limit 1
+        ) p on true
+        where {same} is distinct from (i.price_per_hour, i.instance_type, i.availability_zone, i.additional_features::jsonb)
+    """  # noqa: S608 - nothing but our own names
+    sql = f"""
+        insert into pricing_snapshots as s (id, market_data_id, source, external_id, price_per_hour, instance_type,
+            availability_zone, spot_instance, additional_features, snapshot_time)
+        select i.id, m.id, i.source, i.external_id, i.price_per_hour, i.instance_type, i.availability_zone,
+            i.spot_instance, i.additional_features::jsonb, i.snapshot_time
+        from {_incoming(SNAPSHOT_COLUMNS)}
+        join market_data m on m.gpu_model = i.gpu_model and m.platform = i.platform and m.region = i.region
+            and m.data_timestamp = i.data_timestamp
+        {was if only_changes else ""}
+        on conflict (source, external_id, spot_instance, snapshot_time) do update set
+            market_data_id = excluded.market_data_id, price_per_hour = excluded.price_per_hour,
+            instance_type = excluded.instance_type, availability_zone = excluded.availability_zone,
+            additional_features = excluded.additional_features
+        where (s.market_data_id, s.price_per_hour, s.instance_type, s.availability_zone, s.additional_features)
+              is distinct from (excluded.market_data_id, excluded.price_per_hour, excluded.instance_type,
+                                excluded.availability_zone, excluded.additional_features)
+    """  # noqa: S608
+    written = 0
+    with connection.cursor() as cursor:
+        for arrays in _batches(rows):
+            cursor.execute(sql, arrays)
+            written += cursor.rowcount
+    return written
+
+
+def upsert_trends(keys: Sequence[Key]) -> int:
+    """Let the day's trend of each series stand on its latest market row of the best origin; the number written.
+
+    `keys` are the rows just written; one that another row of its day outranks changes nothing.
+    """
+    later = f"({_rank('o')}, o.data_timestamp) > ({_rank('m')}, m.data_timestamp)"
+    sql = f"""
+        insert into utilization_trends as t (id, market_data_id, gpu_model, platform, region, utilization_rate,
+            seasonal_factors, trend_date, recorded_at)
+        select i.id, m.id, m.gpu_model, m.platform, m.region, m.average_utilization, '{{}}'::jsonb,
+            (m.data_timestamp at time zone 'UTC')::date, clock_timestamp()
+        from unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])
+            as i(id, gpu_model, platform, region, data_timestamp)
+        join market_data m on m.gpu_model = i.gpu_model and m.platform = i.platform and m.region = i.region
+            and m.data_timestamp = i.data_timestamp
+        where not exists (
+            select 1 from market_data o
+            where o.gpu_model = i.gpu_model and o.platform = i.platform and o.region = i.region
+              and o.data_timestamp >= date_trunc('day', i.data_timestamp, 'UTC')
+              and o.data_timestamp < date_trunc('day', i.data_timestamp, 'UTC') + interval '1 day'
+              and {later})
+        on conflict (gpu_model, platform, region, trend_date) do update set
+            market_data_id = excluded.market_data_id, utilization_rate = excluded.utilization_rate,
+            recorded_at = excluded.recorded_at
+        where (t.market_data_id, t.utilization_rate) is distinct from (excluded.market_data_id, excluded.utilization_rate)
+    """  # noqa: S608
+    written = 0
+    with connection.cursor() as cursor:
+        for start in range(0, len(keys), BATCH):
+            part = keys[start : start + BATCH]
+            columns = [list(column) for column in zip(*part, strict=True)]
+            cursor.execute(sql, [[uuid7() for _key in part], *columns])
+            written += cursor.rowcount
+    return written
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownName:
+    """A spelling that one document used `times` times and no alias knows."""
+
+    spelling: str
+    vram_gb: Decimal | None
+    reason: str
+    times: int
+
+
+def record_unknown(source: str, names: Sequence[UnknownName], at: datetime) -> None:
+    """Count spellings for staff; a document counted once is not counted again."""
+    if not names:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            insert into unknown_gpu_names as u (id, source, spelling, vram_gb, reason, times, first_seen_at, last_seen_at)
+            select i.id, %s, i.spelling, i.vram_gb, i.reason, i.times, %s, %s
+            from unnest(%s::uuid[], %s::text[], %s::numeric[], %s::text[], %s::int[])
+                as i(id, spelling, vram_gb, reason, times)
+            on conflict (source, spelling, vram_gb) do update set
+                times = u.times + excluded.times, last_seen_at = excluded.last_seen_at, reason = excluded.reason
+            where u.last_seen_at < excluded.last_seen_at
+            """,
+            [
+                *(source, at, at, [uuid7() for _name in names], [n.spelling for n in names], [n.vram_gb for n in names]),
+                *([n.reason for n in names], [n.times for n in names]),
+            ],
+        )
