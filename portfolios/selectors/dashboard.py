@@ -1,0 +1,269 @@
+"""What the dashboard shows: a host's results beside the market, read with as many queries for 500 GPUs as for one."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from gpuadvisor.accounts.models import User
+from gpuadvisor.core.charts import Band, Line, Series
+from gpuadvisor.core.figures import Figure
+from market import selectors as market
+from market.models import GPUModel
+from market.selectors import MarketNow
+
+from .. import economics, measures
+from ..economics import Window
+from ..fleet import Fleet, cost_missing, has_cost, read_fleet, unit_of, usd_per_kwh
+from ..measures import FULL_DAY, Context, Performance, Spark
+from ..models import GPUConfiguration
+from ..results import CHART_DAYS, SPARK_DAYS, Day, Recent, Results, Sums, results
+from .lines import GPULine, PortfolioLine, gpu_line, portfolio_line
+
+PERIODS = {"today": 1, "7d": 7, "30d": 30}
+DEFAULT_PERIOD = "7d"
+PAGE_SIZE = 25
+PORTFOLIOS_SHOWN = 12
+CHARTS_OFFERED = 8
+POPULAR = ("RTX 5090", "RTX 4090", "RTX 3090", "RTX A6000", "RTX 6000 Ada", "L40S", "A100 SXM4 80GB", "H100 SXM")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of the set-up list, and the page that does it."""
+
+    text: str
+    url: str
+    is_done: bool
+
+
+@dataclass(frozen=True)
+class PriceChart:
+    """The market of one GPU model with the host's own rate in it."""
+
+    slug: str
+    model: str
+    note: str
+    series: Series
+
+
+@dataclass(frozen=True)
+class Popular:
+    """A GPU model with its market, for a host who has no GPUs yet."""
+
+    name: str
+    slug: str
+    market: MarketNow
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """Everything on the page. `whole` is None while no active portfolio has a GPU."""
+
+    period: str
+    window: Window
+    as_of: datetime | None
+    whole: Performance | None
+    today_revenue: Figure
+    portfolios: tuple[PortfolioLine, ...]
+    portfolio_count: int
+    gpus: tuple[GPULine, ...]
+    gpu_count: int
+    unit_count: int
+    first_shown: int
+    next_after: UUID | None
+    add_gpu_url: str
+    models: tuple[tuple[str, str], ...]
+    chart: PriceChart | None
+    steps: tuple[Step, ...]
+    popular: tuple[Popular, ...]
+    market_origin: str
+    market_as_of: datetime | None
+    market_is_stale: bool
+
+    @property
+    def last_shown(self) -> int:
+        return self.first_shown + len(self.gpus) - 1
+
+    @property
+    def steps_done(self) -> int:
+        return sum(step.is_done for step in self.steps)
+
+    @property
+    def next_step(self) -> Step | None:
+        return next((step for step in self.steps if not step.is_done), None)
+
+    @property
+    def has_portfolio(self) -> bool:
+        return self.steps[0].is_done
+
+
+def period_of(value: str | None) -> str:
+    """A period that the page knows; anything else is the usual one."""
+    return value if value in PERIODS else DEFAULT_PERIOD
+
+
+def dashboard(
+    user: User, period: str = DEFAULT_PERIOD, *, gpu: str = "", after: UUID | None = None, limit: int | None = PAGE_SIZE
+) -> Dashboard:
+    """The page of `user`. `gpu` is the slug of the chart's model, `after` the GPU behind which the table goes on.
+
+    Figures count active portfolios, and removed GPUs for the days on which they earned.
+    """
+    fleet = read_fleet(user)
+    now, before = economics.windows(last=fleet.today, days=PERIODS[period])
+    charted = next((model for model in fleet.models if model.slug == gpu), next(iter(fleet.models), None))
+    found = results([unit_of(item, charted) for item in fleet.gpus], now=now, before=before, today=fleet.today)
+    listed = [item for item in fleet.gpus if item.is_active or item.pk in found.recent]
+    pks = [item.pk for item in listed]
+    start = pks.index(after) + 1 if after in pks else 0
+    shown = listed[start : start + limit] if limit else listed[start:]
+
+    popular = {} if fleet.gpus else dict(GPUModel.objects.filter(name__in=POPULAR).values_list("name", "slug"))
+    names = {item.gpu_model.name for item in shown} | set(popular) | ({charted.name} if charted else set())
+    prices = {name: price for name, price in market.market_now(names).items() if not price.is_hidden}
+    context = _context(fleet, found, period)
+    return Dashboard(
+        period=period,
+        window=now,
+        as_of=found.as_of,
+        whole=_whole(fleet, found, now, context) if fleet.gpus else None,
+        today_revenue=_today_revenue(fleet, found),
+        portfolios=_portfolio_lines(fleet, found, context),
+        portfolio_count=len(fleet.active),
+        gpus=tuple(gpu_line(item, fleet, found, prices.get(item.gpu_model.name)) for item in shown),
+        gpu_count=len(listed),
+        unit_count=sum(item.quantity for item in listed if item.is_active),
+        first_shown=start + 1 if shown else 0,
+        next_after=shown[-1].pk if shown and start + len(shown) < len(listed) else None,
+        add_gpu_url=_add_gpu_url(fleet),
+        models=tuple((model.name, model.slug) for model in fleet.models),
+        chart=_chart(charted, prices.get(charted.name), fleet, found) if charted else None,
+        steps=_steps(fleet, found),
+        popular=tuple(
+            Popular(name, popular[name], prices[name]) for name in POPULAR if name in popular and name in prices
+        ),
+        market_origin=next((price.origin for price in prices.values()), ""),
+        market_as_of=min((price.as_of for price in prices.values()), default=None),
+        market_is_stale=any(price.is_stale for price in prices.values()),
+    )
+
+
+def _context(fleet: Fleet, found: Results, period: str) -> Context:
+    before = {"today": _("yesterday"), "7d": _("the 7 days before"), "30d": _("the 30 days before")}[period]
+    waiting = any(item.is_active and not found.recent.get(item.pk, Recent()).has_today for item in fleet.gpus)
+    return Context(before, found.as_of, is_pending=waiting)
+
+
+def _starts(items: Iterable[GPUConfiguration], found: Results) -> list[date]:
+    """The days from which each of these GPU configurations should have rows, in order."""
+    added = {item.pk: item.added_at.astimezone(UTC).date() for item in items if item.is_active}
+    return sorted(min(day, found.recent.get(pk, Recent()).first_day or day) for pk, day in added.items())
+
+
+def _sparks(fleet: Fleet, found: Results, now: Window) -> tuple[Spark, Spark, Spark, Spark]:
+    """Revenue, energy, net and utilization day by day, a week at least; a day with too little on record is a gap."""
+    starts, costed = _starts(fleet.gpus, found), _starts(filter(has_cost, fleet.gpus), found)
+    revenue, energy, net, share = [], [], [], []
+    for age in range(max(now.days, SPARK_DAYS) - 1, -1, -1):
+        day = fleet.today - timedelta(days=age)
+        sums = found.days[day].sums if day in found.days else Sums()
+        rows_needed, costs_needed = (bisect_right(days, day) * FULL_DAY for days in (starts, costed))
+        revenue.append(sums.revenue.value if sums.revenue.known >= rows_needed else None)
+        energy.append(sums.energy.value if sums.energy.known >= costs_needed else None)
+        net.append(sums.net.value if sums.net.known >= costs_needed else None)
+        share.append(sums.utilization if sums.shares >= rows_needed else None)
+    return tuple(revenue), tuple(energy), tuple(net), tuple(share)
+
+
+def _whole(fleet: Fleet, found: Results, now: Window, context: Context) -> Performance:
+    return measures.performance(
+        list(found.now.values()),
+        sum(found.before.values(), Sums()),
+        context,
+        cost_missing=cost_missing(fleet.gpus),
+        sparks=_sparks(fleet, found, now),
+    )
+
+
+def _today_revenue(fleet: Fleet, found: Results) -> Figure:
+    sums = found.days.get(fleet.today, Day(Sums(), None)).sums
+    return measures.figure(sums.revenue, missing=_("Enter or import today’s figures."), as_of=found.as_of)
+
+
+def _portfolio_lines(fleet: Fleet, found: Results, context: Context) -> tuple[PortfolioLine, ...]:
+    items: dict[UUID, list[GPUConfiguration]] = {}
+    for item in fleet.gpus:
+        items.setdefault(item.portfolio_id, []).append(item)
+    return tuple(
+        portfolio_line(portfolio, items.get(portfolio.pk, []), found, context)
+        for portfolio in fleet.active[:PORTFOLIOS_SHOWN]
+    )
+
+
+def _chart(model: GPUModel, price: MarketNow | None, fleet: Fleet, found: Results) -> PriceChart:
+    """The last 30 days, one point a day; a day that nobody recorded stays a gap in its line."""
+    days = [fleet.today - timedelta(days=age) for age in range(CHART_DAYS - 1, -1, -1)]
+    points: dict[date, market.HistoryPoint] = {}
+    note = _("No current market figures for this GPU.")
+    if price is not None:
+        history = market.market_history(
+            model.name,
+            since=datetime.combine(days[0], datetime.min.time(), UTC),
+            until=datetime.combine(fleet.today + timedelta(days=1), datetime.min.time(), UTC),
+            platform=price.platform,
+            origin=price.origin,
+        )
+        points = {point.at.astimezone(UTC).date(): point for point in history}
+        words = {"simulated": _("%(platform)s, on-demand; simulated market"), "live": _("%(platform)s, on-demand")}
+        note = words[price.origin] % {"platform": fleet.platform_name(price.platform)}
+    seen: Sequence[market.HistoryPoint | None] = [points.get(day) for day in days]
+    series = Series(
+        times=days,
+        lines=[
+            Line(_("Market median"), [point.median if point else None for point in seen], "median"),
+            Line(_("Your rate"), [found.days[day].rate if day in found.days else None for day in days], "mine"),
+        ],
+        bands=[
+            Band(
+                _("Market p10–p90"),
+                [point.p10 if point else None for point in seen],
+                [point.p90 if point else None for point in seen],
+            )
+        ],
+    )
+    return PriceChart(model.slug, model.name, note, series)
+
+
+def _add_gpu_url(fleet: Fleet) -> str:
+    """The form of the only portfolio; with several, their list."""
+    if len(fleet.portfolios) == 1:
+        return reverse("portfolios:gpu-add", kwargs={"pk": fleet.portfolios[0].pk})
+    return reverse("portfolios:list") if fleet.portfolios else reverse("portfolios:create")
+
+
+def _steps(fleet: Fleet, found: Results) -> tuple[Step, ...]:
+    """What a new host does first."""
+    active = [item for item in fleet.gpus if item.is_active]
+    create = reverse("portfolios:create")
+    price_url = entry_url = _add_gpu_url(fleet)
+    unpriced = next((item for item in active if usd_per_kwh(item) is None), None)
+    if unpriced:
+        price_url = reverse("portfolios:edit", kwargs={"pk": unpriced.portfolio_id})
+    elif fleet.portfolios and not active:
+        price_url = reverse("portfolios:edit", kwargs={"pk": fleet.portfolios[0].pk})
+    silent = next((item for item in active if item.pk not in found.recent), None)
+    if silent:
+        entry_url = reverse("portfolios:metric-add", kwargs={"pk": silent.pk})
+    return (
+        Step(_("Add a portfolio"), create, bool(fleet.portfolios)),
+        Step(_("Add a GPU"), _add_gpu_url(fleet), bool(active)),
+        Step(_("Set the electricity price"), price_url, bool(active) and unpriced is None),
+        Step(_("Enter or import daily figures"), entry_url, bool(found.recent)),
+    )

@@ -1,0 +1,185 @@
+"""The rows of the dashboard's tables: one per GPU configuration, one per portfolio."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+
+from gpuadvisor.core import formats
+from gpuadvisor.core.figures import Figure
+from market.selectors import MarketNow
+
+from .. import economics, measures
+from ..economics import Position, PricePosition
+from ..fleet import Fleet, cost_missing, idle_watts, load_watts, usd_per_kwh
+from ..measures import Context, Performance, Spark
+from ..models import GPUConfiguration, Portfolio
+from ..results import Recent, Results, Sums
+
+FRESH_DAYS = 2  # what was so the day before yesterday says little of now
+
+
+@dataclass(frozen=True)
+class State:
+    """A word and a color that always go together."""
+
+    text: str
+    level: str = ""
+
+
+@dataclass(frozen=True)
+class GPULine:
+    """One GPU configuration: what it does, what it earned today, where its rate stands in the market."""
+
+    pk: UUID
+    name: str
+    model: str
+    model_slug: str
+    quantity: int
+    portfolio: str
+    portfolio_pk: UUID
+    platforms: str
+    rate: Figure
+    rate_note: str
+    floor: Figure
+    utilization: Figure
+    today_revenue: Figure
+    today_utilization: Figure
+    revenue: Figure
+    net: Figure
+    week: Spark
+    state: State
+    market: MarketNow | None
+    position: PricePosition
+
+    @property
+    def meter(self) -> str:
+        """The utilization as an attribute of HTML takes it: no decimal comma."""
+        return "" if self.utilization.value is None else f"{self.utilization.value:.1f}"
+
+
+@dataclass(frozen=True)
+class PortfolioLine:
+    """One active portfolio with its results."""
+
+    pk: UUID
+    name: str
+    gpus: int
+    estimated_monthly_revenue: Figure
+    performance: Performance
+
+
+def known(value: Decimal | None, unit: str, missing: str) -> Figure:
+    """A measured figure, or an unknown one that says what is missing."""
+    return Figure.unknown(unit, missing) if value is None else Figure(value, unit)
+
+
+def position_words(position: PricePosition, rate_day: date | None, today: date) -> str:
+    """Where the rate stands in the market, and of which day it is where that was not lately."""
+    words = []
+    distance = position.percent_of_median
+    if distance is not None:
+        by = formats.percent(abs(distance), 0)
+        if by == formats.percent(0, 0):
+            words.append(_("at the median"))
+        else:
+            words.append((_("%(by)s above median") if distance > 0 else _("%(by)s below median")) % {"by": by})
+    if position.position in (Position.BELOW, Position.ABOVE):
+        words.append(_("under p10") if position.position == Position.BELOW else _("over p90"))
+    if rate_day is not None and (today - rate_day).days >= FRESH_DAYS:
+        words.append(_("of %(day)s") % {"day": formats.day(rate_day)})
+    return ", ".join(words)
+
+
+def state_of(item: GPUConfiguration, recent: Recent, today: date) -> State:
+    """What the latest rented share says; nothing where that is old."""
+    if not item.is_active:
+        return State(_("Removed"))
+    if recent.share is None or recent.share_day is None:
+        return State(_("No data"))
+    if (today - recent.share_day).days >= FRESH_DAYS:
+        return State(_("No recent data"), "warn")
+    return State(_("Rented"), "ok") if recent.share > 0 else State(_("Idle"), "bad")
+
+
+def _floor(item: GPUConfiguration, slugs: Sequence[str], fleet: Fleet) -> Figure:
+    fees = [fleet.platforms[slug].fee_percentage for slug in slugs if slug in fleet.platforms]
+    floor = economics.floor_rate(
+        idle_watts=idle_watts(item),
+        load_watts=load_watts(item),
+        usd_per_kwh=usd_per_kwh(item),
+        fee_percentage=max((fee for fee in fees if fee is not None), default=None),
+    )
+    if floor is None:
+        return Figure.unknown("USD/GPU-h", _("Needs watts, the electricity price and the platform’s fee."))
+    return Figure.estimate(floor, "USD/GPU-h", _("from watts under load, electricity price and the platform’s fee"))
+
+
+def gpu_line(item: GPUConfiguration, fleet: Fleet, found: Results, price: MarketNow | None) -> GPULine:
+    """The table's row of one GPU configuration."""
+    recent, sums = found.recent.get(item.pk, Recent()), found.now[item.pk]
+    slugs = recent.platforms or tuple(sorted(item.platform_mappings))
+    no_today, no_rows = _("Enter or import today’s figures."), _("Enter or import daily figures.")
+    if price is not None and price.is_hidden:
+        price = None
+    position = economics.price_position(
+        rate=recent.rate,
+        p10=price.p10 if price else None,
+        median=price.median if price else None,
+        p90=price.p90 if price else None,
+    )
+    return GPULine(
+        pk=item.pk,
+        name=item.custom_name or item.gpu_model.name,
+        model=item.gpu_model.name,
+        model_slug=item.gpu_model.slug,
+        quantity=item.quantity,
+        portfolio=item.portfolio.name,
+        portfolio_pk=item.portfolio_id,
+        platforms=", ".join(fleet.platform_name(slug) for slug in slugs),
+        rate=known(recent.rate, "USD/GPU-h", _("Enter the hourly rate with the daily figures.")),
+        rate_note=position_words(position, recent.rate_day, fleet.today),
+        floor=_floor(item, slugs, fleet),
+        utilization=known(sums.utilization, "%", no_rows),
+        today_revenue=known(recent.today_revenue, "USD", no_today),
+        today_utilization=known(recent.today_share, "%", no_today),
+        revenue=measures.figure(sums.revenue, missing=no_rows),
+        net=measures.figure(
+            sums.net,
+            missing=cost_missing([item]) or _("Needs days with both revenue and utilization."),
+            method=_("revenue less estimated energy, before the platform’s fee"),
+        ),
+        week=recent.week,
+        state=state_of(item, recent, fleet.today),
+        market=price,
+        position=position,
+    )
+
+
+def portfolio_line(
+    portfolio: Portfolio, items: Sequence[GPUConfiguration], found: Results, context: Context
+) -> PortfolioLine:
+    """The table's row of one portfolio, which holds `items`."""
+    monthly = portfolio.estimated_monthly_revenue
+    estimate = (
+        Figure.unknown("USD", _("Enter or import daily figures."))
+        if monthly is None
+        else Figure.estimate(monthly, "USD", _("30 times the mean day on record"), portfolio.updated_at)
+    )
+    return PortfolioLine(
+        pk=portfolio.pk,
+        name=portfolio.name,
+        gpus=sum(item.quantity for item in items if item.is_active),
+        estimated_monthly_revenue=estimate,
+        performance=measures.performance(
+            [found.now[item.pk] for item in items],
+            sum((found.before[item.pk] for item in items), Sums()),
+            context,
+            cost_missing=cost_missing(items),
+        ),
+    )
