@@ -5,3 +5,6 @@ class AccountsConfig(AppConfig):
     name = "gpuadvisor.accounts"
     label = "accounts"
     verbose_name = "Accounts"
+
+    def ready(self) -> None:
+        from . import receivers  # noqa: F401 (connects them)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
-from django.db import models
+from django.core.exceptions import ValidationError
+from django.db import models, transaction
 from django.db.models import Q
 from django.db.models.functions import Lower
 from django.http import HttpRequest
@@ -17,7 +19,7 @@ from django_htmx.middleware import HtmxDetails
 from gpuadvisor.core.ids import uuid7
 from gpuadvisor.core.validators import visible_text
 
-from .preferences import validate_preferences
+from .preferences import DEFAULTS, validate_preferences
 from .zones import validate_timezone
 
 
@@ -31,17 +33,28 @@ class Tier(models.TextChoices):
 class UserManager(BaseUserManager["User"]):
     @classmethod
     def normalize_email(cls, email: str | None) -> str:
-        """Addresses are stored in lower case: one mailbox, one account."""
+        """Addresses are stored in lower case: one mailbox, one account, in any spelling."""
         return (email or "").strip().lower()
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
+        """A new, unverified account.
+
+        Raises: ValueError without an e-mail address.
+        """
+        if not self.normalize_email(email):
+            raise ValueError("an account needs an e-mail address")
         user = self.model(email=self.normalize_email(email), **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
-        return self.create_user(email, password, **{"is_staff": True, "is_superuser": True, **fields})
+        """A member of staff; whoever has the console vouches for the address, so it counts as verified."""
+        with transaction.atomic():
+            user = self.create_user(email, password, **{"is_staff": True, "is_superuser": True, **fields})
+            user.emailaddress_set.create(email=user.email, verified=True, primary=True)  # type: ignore[attr-defined]
+        user.email_verified = True
+        return user
 
     def get_by_natural_key(self, username: str | None) -> User:
         return self.get(email=self.normalize_email(username))
@@ -63,7 +76,12 @@ class User(AbstractBaseUser, PermissionsMixin):
     language = models.CharField(_("language"), max_length=10, default="en-us")
     preferences = models.JSONField(_("preferences"), default=dict, blank=True, validators=[validate_preferences])
     subscription_tier = models.CharField(
-        _("plan"), max_length=20, choices=Tier, default=Tier.FREE, editable=False, help_text=_("Only billing writes it.")
+        _("plan"),
+        max_length=20,
+        choices=Tier,
+        default=Tier.FREE,
+        editable=False,
+        help_text=_("Only billing writes it."),
     )
     created_at = models.DateTimeField(_("member since"), auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -74,20 +92,28 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     is_active = models.BooleanField(_("active"), default=True)
     is_staff = models.BooleanField(_("staff"), default=False)
-    is_demo = models.BooleanField(_("demo account"), default=False, editable=False, help_text=_("May look, not change."))
+    is_demo = models.BooleanField(
+        _("demo account"), default=False, editable=False, help_text=_("May look, not change.")
+    )
     session_epoch = models.PositiveIntegerField(default=0, editable=False)
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
-    REQUIRED_FIELDS: ClassVar = []
+    REQUIRED_FIELDS = []
 
     objects = UserManager()
+
+    # Written by `update()` or by name alone, so that a page which saves a user it read earlier takes nothing back:
+    # the plan is billing's (R-005), the rest is kept in step with allauth (R-006) and the session store.
+    GUARDED: ClassVar = frozenset(
+        {"subscription_tier", "email_verified", "verification_token", "reset_token", "reset_expires", "session_epoch"}
+    )
 
     class Meta:
         db_table = "users"
         verbose_name = _("user")
         verbose_name_plural = _("users")
-        indexes: ClassVar = [
+        indexes = [
             models.Index(fields=["subscription_tier", "created_at"], name="accounts_user_tier_created"),
             models.Index(
                 fields=["verification_token"],
@@ -95,7 +121,7 @@ class User(AbstractBaseUser, PermissionsMixin):
                 name="accounts_user_verification",
             ),
         ]
-        constraints: ClassVar = [
+        constraints = [
             models.CheckConstraint(  # so that the plain unique key is one over all spellings
                 condition=Q(email=Lower("email")),
                 name="accounts_user_email_lower",
@@ -112,12 +138,37 @@ class User(AbstractBaseUser, PermissionsMixin):
     def clean(self) -> None:
         super().clean()
         self.email = type(self).objects.normalize_email(self.email)
+        if self.language not in dict(settings.LANGUAGES):
+            raise ValidationError({"language": _("Choose a language from the list.")})
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """A plain save of a stored user leaves the GUARDED columns alone; name them in `update_fields` to write them."""
+        if not self._state.adding and not args and not kwargs.get("force_insert") and not kwargs.get("update_fields"):
+            loaded = set(self.__dict__)
+            kwargs["update_fields"] = [
+                field.attname
+                for field in self._meta.concrete_fields
+                if field.attname in loaded and not field.primary_key and field.name not in self.GUARDED
+            ]
+        super().save(*args, **kwargs)
 
     def get_full_name(self) -> str:
         return self.name or self.email
 
     def get_short_name(self) -> str:
         return self.name or self.email.partition("@")[0]
+
+    def preference(self, key: str) -> Any:
+        """The chosen value, else the default of `preferences.DEFAULTS`."""
+        return self.preferences.get(key, DEFAULTS[key])
+
+    @property
+    def theme(self) -> str:
+        return str(self.preference("theme"))
+
+    @property
+    def currency(self) -> str:
+        return str(self.preference("currency"))
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
         # The epoch is raised where a session's copy in Redis could not be reached: every older session then ends.

@@ -42,6 +42,14 @@ def _uuid(value: Any) -> bool:
     return True
 
 
+DEFAULTS: dict[str, Any] = {
+    "theme": "system",
+    "currency": "USD",
+    "digest": "weekly",
+    "quiet_hours": None,
+    "default_portfolio": None,
+    "shortcuts": True,
+}
 SHAPE = {
     "theme": lambda value: _choice(value, THEMES),
     "currency": lambda value: _choice(value, CURRENCIES),

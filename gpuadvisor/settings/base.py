@@ -18,7 +18,7 @@ DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY")
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 SITE_NAME = "GPU Advisor"
-SITE_URL = env.str("SITE_URL", default="http://localhost:8000")
+SITE_URL = env.str("SITE_URL", default=f"http://localhost:{env.int('PORT', default=8000)}")  # mails link to it
 LOCAL_HOSTS = ["localhost", "127.0.0.1"]
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=LOCAL_HOSTS)
 if DEBUG and set(ALLOWED_HOSTS) - {*LOCAL_HOSTS, "[::1]", "testserver"}:
@@ -72,7 +72,7 @@ MIDDLEWARE = [
     "gpuadvisor.accounts.middleware.LoginRequiredMiddleware",
     "gpuadvisor.accounts.middleware.DemoReadOnlyMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "gpuadvisor.accounts.middleware.SessionActivityMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -183,6 +183,10 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_EMAIL_NOTIFICATIONS = True  # a mail tells of every change to how one signs in
+ACCOUNT_EMAIL_CONFIRMATION_EXPIRE_DAYS = 3
+ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "gpuadvisor.accounts.tokens.ResetTokenGenerator"
+ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_CHANGE_EMAIL = True
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
@@ -196,7 +200,11 @@ MFA_ALLOW_UNVERIFIED_EMAIL = True  # else a pending change of address blocks eve
 MFA_TOTP_ISSUER = SITE_NAME
 
 # A provider is on where both its keys are set; its host then joins the policy's form-action below.
-SOCIAL_PROVIDERS = {"google": "https://accounts.google.com", "github": "https://github.com", "discord": "https://discord.com"}
+SOCIAL_PROVIDERS = {
+    "google": "https://accounts.google.com",
+    "github": "https://github.com",
+    "discord": "https://discord.com",
+}
 SOCIALACCOUNT_PROVIDERS = {
     name: {"APPS": [{"client_id": client_id, "secret": secret, "key": ""}]}
     for name in SOCIAL_PROVIDERS
@@ -290,7 +298,7 @@ CELERY_TASK_ROUTES = {
     "chat.tasks.*": {"queue": "chat"},
 }
 
-# -- Stripe and OpenAI: their own steps use them; without keys the feature is off ----------------------------------------
+# -- Stripe: without a key billing is off ------------------------------------------------------------------------------
 DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
 STRIPE_LIVE_MODE = False
 STRIPE_TEST_SECRET_KEY = env.str("STRIPE_KEY", default="")
