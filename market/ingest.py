@@ -63,7 +63,8 @@ def refresh(name: str, *, document: RawDocument | None = None, force: bool = Fal
         if document is None:
             document = adapter.fetch(runs.conditional(name, now) if adapter.own_clock else Conditional(now))
             document = replace(document, fetched_at=now)
-        if document.status == 304 or (not replayed and adapter.own_clock and runs.is_repeat(name, document)):
+        may_repeat = adapter.own_clock and adapter.origin == "live" and not replayed
+        if document.status == 304 or (may_repeat and runs.is_repeat(name, document)):
             return runs.finish(run, "unchanged", document=document)
         batch = digest(adapter, document, name_index(), now=now)
         changed = store(adapter, batch)

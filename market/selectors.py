@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Literal
 
 from django.db import connection
-from django.db.models import Count, Max, Min
+from django.db.models import Case, Count, Max, Min, Value, When
 
 from gpuadvisor.core import clock
 
@@ -250,10 +250,10 @@ def _rounded(value: float | Decimal | None, places: int) -> Decimal | None:
 
 @dataclass(frozen=True, slots=True)
 class ImportedHistory:
-    """What was imported of one model: where from, between which moments, and the series with the most points."""
+    """What was imported of one model: where from, between which moments, and the series with the most of them."""
 
     platform: str
-    source: str
+    region: str
     first: datetime
     last: datetime
     points: list[HistoryPoint]
@@ -261,22 +261,30 @@ class ImportedHistory:
 
 def imported_history(gpu_model: str) -> ImportedHistory | None:
     """The imported series of one model with the most moments, Vast.ai's before others'; None where nothing was imported."""
-    found = (
-        MarketData.objects.filter(gpu_model=gpu_model, origin="imported", region="global", median_price__isnull=False)
-        .values("platform")
-        .annotate(moments=Count("id"), first=Min("data_timestamp"), last=Max("data_timestamp"))
-        .order_by("platform")
+    best = (
+        MarketData.objects.filter(gpu_model=gpu_model, origin="imported", median_price__isnull=False)
+        .values("platform", "region")
+        .annotate(
+            moments=Count("id"),
+            first=Min("data_timestamp"),
+            last=Max("data_timestamp"),
+            leads=Case(When(platform=LEADER, then=Value(1)), default=Value(0)),
+        )
+        .filter(moments__gt=1)
+        .order_by("-leads", "-moments", "region")
+        .first()
     )
-    best = max(found, key=lambda row: (row["platform"] == LEADER and row["moments"] >= 10, row["moments"]), default=None)
     if best is None:
         return None
-    until = best["last"] + timedelta(minutes=15)
     points = market_history(
-        gpu_model, since=best["first"], until=until, platform=best["platform"], origin="imported"
+        gpu_model,
+        since=best["first"],
+        until=best["last"] + timedelta(minutes=1),
+        platform=best["platform"],
+        region=best["region"],
+        origin="imported",
     )
-    from .history import TITLE
-
-    return ImportedHistory(best["platform"], TITLE, best["first"], best["last"], points)
+    return ImportedHistory(best["platform"], best["region"], best["first"], best["last"], points)
 
 
 # -- Sources -----------------------------------------------------------------------------------------------------------
