@@ -9,6 +9,8 @@ from django.db.models import QuerySet
 if TYPE_CHECKING:
     from gpuadvisor.accounts.models import User
 
+    from .models import Alert, AlertLog  # noqa: F401 (in the quotes below)
+
 
 class AlertQuerySet(QuerySet["Alert"]):
     def visible_to(self, user: User) -> Self:

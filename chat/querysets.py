@@ -9,6 +9,8 @@ from django.db.models import QuerySet
 if TYPE_CHECKING:
     from gpuadvisor.accounts.models import User
 
+    from .models import Conversation, Message  # noqa: F401 (in the quotes below)
+
 
 class ConversationQuerySet(QuerySet["Conversation"]):
     def visible_to(self, user: User) -> Self:

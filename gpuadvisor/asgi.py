@@ -27,7 +27,7 @@ Send = Callable[[Any], Awaitable[None]]
 
 STREAM_PATHS = ("/chat/stream/", "/files/")
 BODY_SECONDS = 30
-pages = WSGIMiddleware(wsgi_application, workers=settings.PAGE_THREADS)
+pages = WSGIMiddleware(wsgi_application, workers=settings.PAGE_THREADS)  # type: ignore[arg-type]
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:

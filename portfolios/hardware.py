@@ -5,6 +5,7 @@ Unknown keys are refused.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -45,7 +46,7 @@ def _number(key: str, value: Any, bounds: tuple[Decimal, Decimal]) -> None:
         )
 
 
-def _check(value: Any, numbers: dict[str, tuple[Decimal, Decimal]], choices: dict[str, tuple[str, ...]]) -> None:
+def _check(value: Any, numbers: dict[str, tuple[Decimal, Decimal]], choices: Mapping[str, tuple[str, ...]]) -> None:
     if not isinstance(value, dict):
         raise ValidationError(_("This is an object of named entries."), code="shape")
     known_keys(value, {*numbers, *choices})
@@ -102,3 +103,11 @@ def idle_figure(gpu: GPUConfiguration) -> Figure:
     if (idle := gpu.gpu_model.idle_watts) is not None:
         return Figure.estimate(idle, "W", gettext("typical of this model"))
     return Figure.unknown("W", gettext("Enter its idle draw to know it."))
+
+
+def price_figure(details: dict[str, Any]) -> Figure:
+    """The electricity price that stands in these details."""
+    price = details.get("usd_per_kwh")
+    if price is None:
+        return Figure.unknown("USD/kWh", gettext("Enter it to know energy cost and net."))
+    return Figure(Decimal(str(price)), "USD/kWh")

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.contrib.auth import SESSION_KEY, get_user_model
 from django.contrib.sessions.backends import cached_db, db
+from django.core.cache.backends.base import BaseCache
 from django.db.models import F
 from redis.exceptions import RedisError
 
@@ -23,6 +24,8 @@ def end_all_sessions_of(session_key: str) -> None:
 
 
 class SessionStore(cached_db.SessionStore):
+    _cache: BaseCache
+
     @classmethod
     def get_model_class(cls) -> Any:
         return db.SessionStore.get_model_class()

@@ -43,6 +43,9 @@ class BreakerRedis(RedisCache):
     _clients: ClassVar[dict[tuple[str, ...], RedisCacheClient]] = {}
     _breakers: ClassVar[dict[tuple[str, ...], Breaker]] = {}
     _lock: ClassVar[Lock] = Lock()
+    _servers: list[str]
+    _class: type[RedisCacheClient]
+    _options: dict[str, Any]
 
     def __init__(self, server: str, params: dict[str, Any]) -> None:
         options = {

@@ -10,7 +10,7 @@ def now() -> datetime:
     with connection.cursor() as cursor:
         cursor.execute("select clock_timestamp()")
         (moment,) = cursor.fetchone()
-    return moment.astimezone(UTC)
+    return moment.astimezone(UTC)  # type: ignore[no-any-return]
 
 
 def today() -> date:

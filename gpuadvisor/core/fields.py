@@ -6,7 +6,7 @@ from typing import Any
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
-from django.utils.functional import Promise
+from django_stubs_ext import StrPromise
 
 MAX_RATE = Decimal("10000")
 MAX_AMOUNT = Decimal("100000000")
@@ -14,9 +14,9 @@ MAX_WATTS = Decimal("10000000")
 
 
 def bounded(
-    table: str, field: str, low: Decimal | int, high: Decimal | int, message: str | Promise
+    table: str, field: str, low: Decimal | int, high: Decimal | int, message: str | StrPromise
 ) -> models.CheckConstraint:
-    """`low <= field <= high`. Both bounds: `field >= 0` alone lets NaN in, which PostgreSQL sorts above every number."""
+    """`low <= field <= high`. Both bounds: `field >= 0` alone lets NaN in, which sorts above every number."""
     return models.CheckConstraint(
         condition=Q(**{f"{field}__range": (low, high)}),
         name=f"{table}_{field}_range",

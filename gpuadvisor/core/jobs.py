@@ -35,9 +35,10 @@ def claim_slot(job: str, slot: datetime) -> UUID | None:
         cursor.execute(
             "insert into job_runs (id, job, slot, started_at, error) values (%s, %s, %s, clock_timestamp(), '')"
             " on conflict (job, slot) do update set started_at = clock_timestamp()"
-            " where job_runs.finished_at is null and job_runs.started_at < clock_timestamp() - %s"
+            " where job_runs.finished_at is null"
+            " and job_runs.started_at < clock_timestamp() - make_interval(secs => %s)"
             " returning id",
-            [uuid7(), job, slot, TAKE_OVER],
+            [uuid7(), job, slot, TAKE_OVER.total_seconds()],
         )
         row = cursor.fetchone()
     return row[0] if row else None

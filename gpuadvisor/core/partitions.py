@@ -94,7 +94,7 @@ def ensure_months(model: type[models.Model], first: date, last: date) -> list[da
 
     Raises: OperationalError where another maker holds the table for three times two seconds.
     """
-    table, by = model._meta.db_table, model._meta.get_field(model.partitioned_by).column  # type: ignore[attr-defined]
+    table, by = model._meta.db_table, partitioned_models()[model]
     ready = existing_months(model)
     made = []
     for month in months_between(first, last):

@@ -39,7 +39,7 @@ def sweep_limits() -> int:
     table = connection.ops.quote_name(caches["default"]._table)  # type: ignore[attr-defined]
     with connection.cursor() as cursor:
         cursor.execute(f"delete from {table} where expires < clock_timestamp()")  # noqa: S608 (a name of our settings)
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 @shared_task
