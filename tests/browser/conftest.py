@@ -1,0 +1,110 @@
+"""Browser tests: Debian's Chromium against the real server (uvicorn, hashed static files), on the test database."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright's loop runs beside the ORM here
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+# Words of the console that are faults of ours: the policy stopped something, or htmx was asked for what is off.
+FAULTS = ("Content Security Policy", "htmx:evalDisallowedError", "Refused to")
+
+
+def pytest_collection_modifyitems(items):
+    if CHROMIUM is None:
+        for item in items:
+            item.add_marker(pytest.mark.skip(reason="no Chromium here: install the Debian package chromium"))
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args):
+    quiet = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+    return {**browser_type_launch_args, "executable_path": CHROMIUM, "args": [*quiet, "--disable-component-update"]}
+
+
+@pytest.fixture(scope="session")
+def server(django_db_setup, django_db_blocker):
+    """The site on a free port; its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with django_db_blocker.unblock():
+        name = connection.settings_dict["NAME"]
+    base, _, query = os.environ["DATABASE_URL"].partition("?")
+    folder = tempfile.mkdtemp(prefix="gpa-browser-")
+    env = os.environ | {
+        "DJANGO_SETTINGS_MODULE": "gpuadvisor.settings.dev",
+        "DATABASE_URL": f"{base.rpartition('/')[0]}/{name}" + (f"?{query}" if query else ""),
+        "DATABASE_ROLE": "owner",
+        "DATA_DIR": folder,
+        "CACHE_KEY_PREFIX": "browser",
+        "SITE_URL": f"http://localhost:{port}",
+        "LOG_LEVEL": "WARNING",
+    }
+    subprocess.run([sys.executable, "-m", "django", "collectstatic", "--noinput", "-v0"], env=env, check=True)
+    command = [sys.executable, "-m", "uvicorn", "gpuadvisor.asgi:application", "--port", str(port), "--lifespan", "off"]
+    process = subprocess.Popen([*command, "--no-proxy-headers", "--no-access-log", "--log-level", "warning"], env=env)
+    address = f"http://localhost:{port}"
+    for _ in range(150):
+        try:
+            urllib.request.urlopen(f"{address}/health/live", timeout=2)
+            break
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    yield address
+    process.terminate()
+    process.wait(15)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def site(server, transactional_db):
+    """The site with the catalog, a month of simulated market and the demo host; its address."""
+    from market.ingest import simulate
+
+    call_command("load_gpu_catalog", verbosity=0)
+    simulate(days=30)
+    call_command("load_demo", verbosity=0)
+    return server
+
+
+@pytest.fixture(scope="session")
+def base_url(server):
+    return server
+
+
+@pytest.fixture(autouse=True)
+def console(request):
+    """Every line of the console that names a fault of ours fails the test."""
+    lines = []
+    if "page" in request.fixturenames:
+        page = request.getfixturevalue("page")
+        page.on("console", lambda message: lines.append(message.text))
+        page.on("pageerror", lambda error: lines.append(f"Refused to go on: {error}"))
+    yield lines
+    faults = [line for line in lines if any(word in line for word in FAULTS)]
+    assert faults == []
+
+
+@pytest.fixture
+def sign_in(site, page):
+    """Sign a user of the factories in through the page itself."""
+
+    def enter(email, password):
+        page.goto(f"{site}/accounts/login/")
+        page.fill("input[name=login]", email)
+        page.fill("input[name=password]", password)
+        page.click("main form button[type=submit] >> nth=0")
+        page.wait_for_url("**/dashboard/**")
+
+    return enter
