@@ -58,7 +58,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         """One spelling for one mailbox: lower case, no quoted local part, the domain in ASCII."""
         email = User.objects.normalize_email(super().clean_email(email))
         if '"' in email or not email.isascii():
-            raise ValidationError(_("Enter a valid e-mail address in plain letters, like you@example.com."), code="email")
+            raise ValidationError(
+                _("Enter a valid e-mail address in plain letters, like you@example.com."), code="email"
+            )
         return email
 
     # -- mails ---------------------------------------------------------------------------------------------------------

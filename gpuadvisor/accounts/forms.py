@@ -123,7 +123,8 @@ class SettingsForm(forms.ModelForm[User]):
         choices=[("system", _("As my device")), ("light", _("Light")), ("dark", _("Dark"))],
     )
     digest = forms.ChoiceField(
-        label=_("Summary by mail"), choices=[("off", _("Never")), ("daily", _("Every day")), ("weekly", _("Every week"))]
+        label=_("Summary by mail"),
+        choices=[("off", _("Never")), ("daily", _("Every day")), ("weekly", _("Every week"))],
     )
     quiet = forms.BooleanField(label=_("Keep quiet hours: no notification in between"), required=False)
     quiet_from = forms.TimeField(
@@ -137,7 +138,7 @@ class SettingsForm(forms.ModelForm[User]):
     class Meta:
         model = User
         fields = ("name", "timezone", "language")
-        widgets = {"name": forms.TextInput(attrs={"autocomplete": "name"})}  # noqa: RUF012
+        widgets = {"name": forms.TextInput(attrs={"autocomplete": "name"})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -105,7 +105,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     # Written by `update()` or by name alone, so that a page which saves a user it read earlier takes nothing back:
     # the plan is billing's (R-005), the rest is kept in step with allauth (R-006) and the session store.
-    GUARDED: ClassVar = frozenset(
+    GUARDED = frozenset(
         {"subscription_tier", "email_verified", "verification_token", "reset_token", "reset_expires", "session_epoch"}
     )
 
@@ -142,7 +142,7 @@ class User(AbstractBaseUser, PermissionsMixin):
             raise ValidationError({"language": _("Choose a language from the list.")})
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """A plain save of a stored user leaves the GUARDED columns alone; name them in `update_fields` to write them."""
+        """A plain save of a stored user leaves the GUARDED columns alone; `update_fields` that names one writes it."""
         if not self._state.adding and not args and not kwargs.get("force_insert") and not kwargs.get("update_fields"):
             loaded = set(self.__dict__)
             kwargs["update_fields"] = [

@@ -30,13 +30,9 @@ class MixedClassValidator:
     def validate(self, password: str, user: object = None) -> None:
         if "\x00" in password:
             raise ValidationError(_("This text contains characters that are not allowed."), code="characters")
-        kinds = {
-            "letter" if char.isalpha() else "digit" if char.isdigit() else "other" for char in password
-        }
+        kinds = {"letter" if char.isalpha() else "digit" if char.isdigit() else "other" for char in password}
         if len(kinds) < 2:
-            raise ValidationError(
-                _("Mix letters with digits or other characters."), code="password_not_mixed"
-            )
+            raise ValidationError(_("Mix letters with digits or other characters."), code="password_not_mixed")
 
     def get_help_text(self) -> str:
         return _("Letters mixed with digits or other characters.")

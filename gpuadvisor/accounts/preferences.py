@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -50,7 +51,7 @@ DEFAULTS: dict[str, Any] = {
     "default_portfolio": None,
     "shortcuts": True,
 }
-SHAPE = {
+SHAPE: dict[str, Callable[[Any], bool]] = {
     "theme": lambda value: _choice(value, THEMES),
     "currency": lambda value: _choice(value, CURRENCIES),
     "digest": lambda value: _choice(value, DIGESTS),

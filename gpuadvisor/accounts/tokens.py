@@ -56,14 +56,14 @@ class ResetTokenGenerator(PasswordResetTokenGenerator):
     allauth's own generator is not the base: its module imports this one.
     """
 
-    def make_token(self, user: User) -> str:  # type: ignore[override]
+    def make_token(self, user: User) -> str:
         token = super().make_token(user)
         user.reset_token = digest(token)
         user.reset_expires = clock.now() + timedelta(seconds=settings.PASSWORD_RESET_TIMEOUT)
         user.save(update_fields=["reset_token", "reset_expires"])
         return token
 
-    def check_token(self, user: User | None, token: str | None) -> bool:  # type: ignore[override]
+    def check_token(self, user: User | None, token: str | None) -> bool:
         if user is None or not token or user.reset_expires is None:
             return False
         return _same(token, user.reset_token) and user.reset_expires > clock.now() and super().check_token(user, token)

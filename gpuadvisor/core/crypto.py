@@ -1,4 +1,4 @@
-"""Secrets at rest: what a dump of the database must not give away. Keys come from SECRET_KEY; its fallbacks still open."""
+"""Secrets at rest: what a dump of the database must not give away. Keys come from SECRET_KEY and its fallbacks."""
 
 from __future__ import annotations
 

@@ -165,7 +165,7 @@ def _wait(attempts: int) -> timedelta:
 
 
 def _is_final(error: Exception) -> bool:
-    """Whether the mail server refused this very mail for good (5xx); a refused login is our setting's fault and waits."""
+    """Whether the mail server refused this very mail for good (5xx); a refused login is our setting's fault: wait."""
     if isinstance(error, CannotOpenError):
         return True
     if isinstance(error, smtplib.SMTPRecipientsRefused):

@@ -1,0 +1,58 @@
+"""Hosts and staff. Their plan, their address and their password are not changed here."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from allauth.account.decorators import secure_admin_login
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest
+
+from .models import User
+
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # limits and second factor hold there too
+
+
+@admin.register(User)
+class UserAdmin(admin.ModelAdmin[User]):
+    list_display = (
+        "email",
+        "name",
+        "subscription_tier",
+        "email_verified",
+        "is_active",
+        "is_staff",
+        "created_at",
+        "last_login",
+    )
+    list_filter = ("subscription_tier", "email_verified", "is_active", "is_staff", "is_demo", "created_at")
+    search_fields = ("email", "name")
+    ordering = ("-created_at",)
+    list_per_page = 50
+    filter_horizontal = ("groups", "user_permissions")
+    shown: ClassVar = (
+        "email",
+        "subscription_tier",
+        "email_verified",
+        "is_demo",
+        "preferences",
+        "created_at",
+        "updated_at",
+        "last_login",
+    )
+    rights: ClassVar = ("is_staff", "is_superuser", "groups", "user_permissions")
+    fieldsets = (
+        (None, {"fields": ("email", "name", "timezone", "language", "preferences")}),
+        ("Account", {"fields": ("subscription_tier", "email_verified", "is_active", "is_demo")}),
+        ("Rights", {"fields": rights}),
+        ("Times", {"fields": ("created_at", "updated_at", "last_login")}),
+    )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
+        """Only a superuser grants rights."""
+        return self.shown if request.user.is_superuser else (*self.shown, *self.rights)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """An account comes from sign-up, staff from `createsuperuser`."""
+        return False

@@ -1,0 +1,65 @@
+"""Rows of work and record, to look at."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+
+from .models import AuditEntry, Heartbeat, JobRun, QueuedMail
+
+
+class ReadOnlyAdmin(admin.ModelAdmin[Any]):
+    """Staff list, search and read; the rows are written by the program alone."""
+
+    list_per_page = 50
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+@admin.register(QueuedMail)
+class QueuedMailAdmin(ReadOnlyAdmin):
+    """Never the body: it holds live links."""
+
+    list_display = ("subject", "to", "status", "attempts", "next_at", "last_error", "created_at", "sent_at")
+    list_filter = ("status", "created_at")
+    search_fields = ("to", "subject")
+    ordering = ("-created_at",)
+    fields = ("to", "subject", "status", "attempts", "next_at", "last_error", "created_at", "sent_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[QueuedMail]:
+        return super().get_queryset(request).defer("body")
+
+
+@admin.register(JobRun)
+class JobRunAdmin(ReadOnlyAdmin):
+    list_display = ("job", "slot", "started_at", "finished_at", "rows", "error")
+    list_filter = ("job",)
+    search_fields = ("job", "error")
+    date_hierarchy = "slot"
+    ordering = ("-slot",)
+
+
+@admin.register(Heartbeat)
+class HeartbeatAdmin(ReadOnlyAdmin):
+    list_display = ("name", "seen_at")
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ReadOnlyAdmin):
+    list_display = ("at", "action", "user")
+    list_filter = ("action",)
+    search_fields = ("action", "user__email")
+    list_select_related: ClassVar = ["user"]
+    date_hierarchy = "at"
+    ordering = ("-at",)
