@@ -34,5 +34,5 @@ def kept(name: str, make: Callable[[], T], seconds: int = KEEP_SECONDS) -> T:
         made = make()
         caches["pages"].set(key, (made,), seconds)
         return made
-    (value,) = found
+    value: T = found[0]
     return value

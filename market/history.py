@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator
@@ -34,10 +35,11 @@ from .sources.base import MAX_GPUS, MAX_PRICE
 SOURCE = "gpu_pricing_tracker"
 TITLE = "gpu-pricing-tracker"
 FILE = Path("series") / "daily_prices_by_region.csv.gz"
-COLUMNS = (
-    "timestamp platform region gpu_model gpu_count price_per_hour_usd spot min_per_gpu median_per_gpu max_per_gpu "
-    "n_offers source"
-).split()
+COLUMNS = [
+    *("timestamp", "platform", "region", "gpu_model", "gpu_count", "price_per_hour_usd", "spot"),
+    *("min_per_gpu", "median_per_gpu", "max_per_gpu", "n_offers", "source"),
+]
+COUNTRY = re.compile(r"[A-Z]{2}\Z")
 AS_GLOBAL = frozenset({"any", "secure", "community", "eu"})
 MAX_FILE_BYTES = 256 * 1024 * 1024
 
@@ -117,7 +119,7 @@ def import_history(path: Path | None = None) -> ImportReport:
 
 
 def arrange(lines: list[Line]) -> tuple[list[storage.MarketRow], list[storage.SnapshotRow], int, int]:
-    """Market rows, snapshots, how many of the market rows only carry snapshots, and lines that a global row replaced."""
+    """Market rows, snapshots, how many of the rows only carry snapshots, and lines that a global row replaced."""
     stands_global = {line.cell for line in lines if not line.is_spot and line.region == "global"}
     groups: dict[tuple[Cell, str], list[Line]] = {}
     snapshots, homes, superseded = [], {}, 0
@@ -200,7 +202,7 @@ class _Reader:
             raise Refused("the time cannot be read") from None
         region = row["region"].strip()
         region = region if region in AS_GLOBAL or region == "global" else region.upper()
-        if region not in AS_GLOBAL and region != "global" and not (len(region) == 2 and region.isascii() and region.isalpha()):
+        if region not in AS_GLOBAL and region != "global" and not COUNTRY.match(region):
             raise Refused("the region is neither a country nor a known word")
         if row["spot"] not in ("true", "false"):
             raise Refused("spot is neither true nor false")
@@ -282,7 +284,9 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
             raise DomainError(f"{path.name} is another kind of file: its columns are not {', '.join(COLUMNS)}.")
         for cells in reader:
             if len(cells) != len(COLUMNS):
-                raise DomainError(f"{path.name} line {reader.line_num} has {len(cells)} cells instead of {len(COLUMNS)}.")
+                raise DomainError(
+                    f"{path.name} line {reader.line_num} has {len(cells)} cells instead of {len(COLUMNS)}."
+                )
             yield dict(zip(COLUMNS, cells, strict=True))
     except csv.Error as error:
         raise DomainError(f"{path.name} line {reader.line_num} is not CSV: {error}.") from None

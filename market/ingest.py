@@ -21,7 +21,7 @@ from . import runs, stats, storage
 from .cache import forget_market
 from .catalog.services import name_index
 from .models import MarketData, PricingSnapshot, SourceRun, UtilizationTrend
-from .names import Match, NameIndex
+from .names import Match, NameIndex, Unknown
 from .sources import SIMULATED, SOURCES
 from .sources.base import Adapter, Conditional, Observation, RawDocument, Rejection, SourceError, Summary, fragment
 
@@ -136,20 +136,19 @@ class _Names:
 
     def __init__(self, source: str, index: NameIndex) -> None:
         self._source, self._index = source, index
-        self._known: dict[tuple[str, Decimal | None], str | tuple[str, str]] = {}
+        self._known: dict[tuple[str, Decimal | None], Match | Unknown] = {}
 
     def resolve(self, parsed: Observation | Summary, batch: Batch) -> str | None:
         key = (parsed.gpu_raw, parsed.vram_gb)
         if key not in self._known:
-            answer = self._index.resolve(self._source, parsed.gpu_raw, parsed.vram_gb)
-            self._known[key] = answer.gpu if isinstance(answer, Match) else (str(answer.reason), answer.why)
+            self._known[key] = self._index.resolve(self._source, *key)
         answer = self._known[key]
-        if isinstance(answer, str):
-            return answer
+        if isinstance(answer, Match):
+            return answer.gpu
         memory = "" if parsed.vram_gb is None else f", {parsed.vram_gb} GB"
-        batch.refuse(f"GPU name: {answer[1]}"[:200], f"{parsed.gpu_raw}{memory}")
+        batch.refuse(f"GPU name: {answer.why}"[:200], f"{parsed.gpu_raw}{memory}")
         if len(batch.unknown) < MAX_UNKNOWN:
-            batch.unknown[parsed.gpu_raw, parsed.vram_gb, answer[1][:200]] += 1
+            batch.unknown[parsed.gpu_raw, parsed.vram_gb, answer.why[:200]] += 1
         return None
 
 
@@ -177,9 +176,7 @@ def _sum_up(adapter: Adapter, gpu: str, offers: Sequence[Observation], batch: Ba
         else:
             figures = stats.summarize([stats.Offer(o.price_per_gpu_hour, o.gpu_count, o.gpus_rented) for o in found])
         indicators = _indicators(adapter, found[0].observed_at) | _split(found)
-        batch.rows.append(
-            storage.MarketRow(gpu, adapter.platform, region, moment, adapter.origin, figures, indicators)
-        )
+        batch.rows.append(storage.MarketRow(gpu, adapter.platform, region, moment, adapter.origin, figures, indicators))
 
 
 def _indicators(adapter: Adapter, observed_at: datetime) -> dict[str, Any]:
@@ -188,7 +185,7 @@ def _indicators(adapter: Adapter, observed_at: datetime) -> dict[str, Any]:
 
 
 def _split(offers: Sequence[Observation]) -> dict[str, Any]:
-    """What else the source says about demand: stock and prices by cloud, or GPUs that are verified and in a datacenter."""
+    """What else the source says about demand: stock and prices by cloud, or verified and datacenter GPUs."""
     if offers[0].price_basis == "list":
         prices = {f"{offer.pricing}_price": str(offer.price_per_gpu_hour) for offer in offers}
         stock = next((offer.stock for offer in offers if offer.stock), "")
@@ -326,7 +323,7 @@ def may_simulate(now: datetime) -> bool:
 
 
 def simulate(*, days: int = 0) -> int:
-    """The simulated market of this moment and, with `days`, of the days before; market rows written, 0 where it may not run.
+    """The simulated market now and, with `days`, of the days before; market rows written, 0 where it may not run.
 
     The days before are told twice a day, the last of them every hour; what is there stays.
     """
@@ -347,7 +344,7 @@ def _moments(now: datetime, days: int) -> Iterator[datetime]:
 
 
 def _backfill(now: datetime, days: int) -> int:
-    """Earlier simulated moments, a batch of them per transaction; without single offers, which only the present needs."""
+    """Earlier simulated moments, a batch per transaction; without single offers, which only the present needs."""
     adapter, names = SOURCES[SIMULATED], name_index()
     there = set(
         MarketData.objects.filter(

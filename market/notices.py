@@ -16,7 +16,7 @@ def market_notices(request: HttpRequest) -> list[Notice]:
     if current_origin() != "simulated":
         return []
     text = _(
-        "Simulated market. No source could be reached, so current market figures are made up: at levels seen in the real "
-        "market, but nobody was asked or paid these prices."
+        "Simulated market. No source could be reached, so current market figures are made up: at levels seen in the "
+        "real market, but nobody was asked or paid these prices."
     )
     return [Notice(text, level="warn", url=f"{reverse('market:index')}#sources", link=_("State of the sources"))]

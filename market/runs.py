@@ -94,7 +94,7 @@ def is_repeat(source: str, document: RawDocument) -> bool:
 
 
 def paused_until(source: str, now: datetime) -> datetime | None:
-    """When the source may be asked again: it asked for a pause, or failed three times and more in a row; None for now."""
+    """When the source may be asked again, after a Retry-After or three failures in a row; None for now."""
     recent = list(
         SourceRun.objects.filter(source=source)
         .exclude(status="running")

@@ -1,4 +1,4 @@
-"""What pages ask of the market. One origin at a time: live where it is, else simulated; imported history stands apart."""
+"""What pages ask of the market. One origin at a time: live, else simulated; imported history stands apart."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ LEADER = "vast"
 class MarketNow:
     """The market of one GPU model now, on one platform and in one region.
 
-    Units: USD per GPU-hour as the renter pays; `rented_percentage` 0-100. What is unknown is None; once `is_hidden` (older
-    than 24 hours) every figure is. `is_stale`: older than two refreshes.
+    Units: USD per GPU-hour as the renter pays; `rented_percentage` 0-100. What is unknown is None; once `is_hidden`
+    (older than 24 hours) every figure is. `is_stale`: older than two refreshes.
     """
 
     gpu_model: str
@@ -69,21 +69,21 @@ class HistoryPoint:
 
 
 FIGURES = (
-    "median_price, p10_price, p90_price, average_price, min_price, max_price, average_utilization, gpu_count, offer_count"
+    "median_price, p10_price, p90_price, average_price, min_price, max_price, average_utilization, gpu_count,"
+    " offer_count"
 )
 # The origin that speaks now: live while one row of it is young, else a young simulated one, else the last live ones.
 ORIGIN_SQL = """
+    with young as (select origin from market_data where data_timestamp > clock_timestamp() - %(hidden)s::interval)
     select case
-        when exists (select 1 from market_data where origin = 'live' and data_timestamp > clock_timestamp() - %(hidden)s)
-            then 'live'
-        when exists (select 1 from market_data where origin = 'simulated' and data_timestamp > clock_timestamp() - %(hidden)s)
-            then 'simulated'
+        when exists (select 1 from young where origin = 'live') then 'live'
+        when exists (select 1 from young where origin = 'simulated') then 'simulated'
         else 'live' end
 """
 
 
 def current_origin() -> Origin | None:
-    """Where current figures come from: live, simulated, or None where nothing is younger than a day. Kept for a minute."""
+    """Where current figures come from; None where nothing is younger than a day. Kept for a minute."""
 
     def ask() -> Origin | None:
         young = MarketData.objects.filter(data_timestamp__gt=clock.now() - HIDDEN_AFTER)
@@ -122,12 +122,16 @@ def market_by_place(gpu_model: str) -> list[MarketNow]:
             " select distinct on (m.platform, m.region) m.gpu_model, m.platform, m.region, m.origin, m.data_timestamp,"
             f" m.demand_indicators->>'source', clock_timestamp(), {FIGURES}"
             " from market_data m join speaking using (origin)"
-            " where m.gpu_model = %(model)s and m.data_timestamp > clock_timestamp() - %(hidden)s"
+            " where m.gpu_model = %(model)s and m.data_timestamp > clock_timestamp() - %(hidden)s::interval"
             " order by m.platform, m.region, m.data_timestamp desc",
-            {"model": gpu_model, "hidden": HIDDEN_AFTER},
+            {"model": gpu_model, "hidden": str(HIDDEN_AFTER)},
         )
         rows = [_as_now(row) for row in cursor.fetchall()]
-    return sorted(rows, key=lambda r: (r.platform != LEADER, r.platform, r.region != "global", -(r.gpu_count or 0), r.region))
+
+    def order(row: MarketNow) -> tuple[bool, str, bool, int, str]:
+        return row.platform != LEADER, row.platform, row.region != "global", -(row.gpu_count or 0), row.region
+
+    return sorted(rows, key=order)
 
 
 def _latest(gpu_models: Collection[str], platforms: Iterable[str], regions: Iterable[str]) -> list[MarketNow]:
@@ -147,15 +151,15 @@ def _latest(gpu_models: Collection[str], platforms: Iterable[str], regions: Iter
             "    coalesce(d.demand_indicators->>'source', '') as source"
             "  from market_data d"
             "  where d.gpu_model = wanted.gpu_model and d.platform = asked.platform and d.region = placed.region"
-            "    and d.origin = speaking.origin and d.data_timestamp > clock_timestamp() - %(back)s"
+            "    and d.origin = speaking.origin and d.data_timestamp > clock_timestamp() - %(back)s::interval"
             "    and d.data_timestamp <= clock_timestamp() + interval '5 minutes'"
             "  order by d.data_timestamp desc limit 1) m",
             {
                 "models": list(dict.fromkeys(gpu_models)),
                 "platforms": list(platforms),
                 "regions": list(regions),
-                "back": LOOK_BACK,
-                "hidden": HIDDEN_AFTER,
+                "back": str(LOOK_BACK),
+                "hidden": str(HIDDEN_AFTER),
             },
         )
         return [_as_now(row) for row in cursor.fetchall()]
@@ -216,7 +220,7 @@ def market_history(
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            select date_bin(%(step)s, data_timestamp, timestamptz '2020-01-01 00:00+00') as at,
+            select date_bin(%(step)s::interval, data_timestamp, timestamptz '2020-01-01 00:00+00') as at,
                 percentile_cont(0.5) within group (order by median_price),
                 percentile_cont(0.5) within group (order by p10_price),
                 percentile_cont(0.5) within group (order by p90_price),
@@ -228,7 +232,7 @@ def market_history(
             group by at order by at
             """,
             {
-                "step": step,
+                "step": str(step),
                 "model": gpu_model,
                 "platform": platform,
                 "region": region,
@@ -260,7 +264,7 @@ class ImportedHistory:
 
 
 def imported_history(gpu_model: str) -> ImportedHistory | None:
-    """The imported series of one model with the most moments, Vast.ai's before others'; None where nothing was imported."""
+    """The imported series of one model with the most moments, Vast.ai's first; None where nothing was imported."""
     best = (
         MarketData.objects.filter(gpu_model=gpu_model, origin="imported", median_price__isnull=False)
         .values("platform", "region")
@@ -319,9 +323,10 @@ def source_states(names: Iterable[str]) -> list[SourceState]:
             " from unnest(%s::text[]) as wanted(name)"
             " cross join lateral (select r.status, r.error, r.rows_refused from source_runs r"
             "   where r.source = wanted.name and r.status <> 'running' order by r.started_at desc limit 1) last"
-            " cross join lateral (select min(r.started_at) as since from source_runs r"
-            "   where r.source = wanted.name and r.status = 'failed' and r.started_at > coalesce((select max(g.started_at)"
-            "   from source_runs g where g.source = wanted.name and g.status in ('ok', 'unchanged')), '-infinity')) failed",
+            " cross join lateral (select max(g.started_at) as at from source_runs g"
+            "   where g.source = wanted.name and g.status in ('ok', 'unchanged')) good"
+            " cross join lateral (select min(r.started_at) as since from source_runs r where r.source = wanted.name"
+            "   and r.status = 'failed' and r.started_at > coalesce(good.at, '-infinity')) failed",
             [wanted],
         )
         last = {row[0]: row[1:] for row in cursor.fetchall()}

@@ -159,12 +159,14 @@ def upsert_snapshots(rows: Sequence[SnapshotRow], *, only_changes: bool) -> int:
     same = "(p.price_per_hour, p.instance_type, p.availability_zone, p.additional_features)"
     was = f"""
         left join lateral (
-            select p.price_per_hour, p.instance_type, p.availability_zone, p.additional_features from pricing_snapshots p
+            select p.price_per_hour, p.instance_type, p.availability_zone, p.additional_features
+            from pricing_snapshots p
             where p.source = i.source and p.external_id = i.external_id and p.spot_instance = i.spot_instance
               and p.snapshot_time <= i.snapshot_time and p.snapshot_time > i.snapshot_time - interval '{LOOK_BACK}'
             order by p.snapshot_time desc limit 1
         ) p on true
-        where {same} is distinct from (i.price_per_hour, i.instance_type, i.availability_zone, i.additional_features::jsonb)
+        where {same}
+              is distinct from (i.price_per_hour, i.instance_type, i.availability_zone, i.additional_features::jsonb)
     """  # noqa: S608 - nothing but our own names
     sql = f"""
         insert into pricing_snapshots as s (id, market_data_id, source, external_id, price_per_hour, instance_type,
@@ -215,7 +217,8 @@ def upsert_trends(keys: Sequence[Key]) -> int:
         on conflict (gpu_model, platform, region, trend_date) do update set
             market_data_id = excluded.market_data_id, utilization_rate = excluded.utilization_rate,
             recorded_at = excluded.recorded_at
-        where (t.market_data_id, t.utilization_rate) is distinct from (excluded.market_data_id, excluded.utilization_rate)
+        where (t.market_data_id, t.utilization_rate)
+              is distinct from (excluded.market_data_id, excluded.utilization_rate)
     """  # noqa: S608
     written = 0
     with connection.cursor() as cursor:
@@ -244,7 +247,8 @@ def record_unknown(source: str, names: Sequence[UnknownName], at: datetime) -> N
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            insert into unknown_gpu_names as u (id, source, spelling, vram_gb, reason, times, first_seen_at, last_seen_at)
+            insert into unknown_gpu_names as u
+                (id, source, spelling, vram_gb, reason, times, first_seen_at, last_seen_at)
             select i.id, %s, i.spelling, i.vram_gb, i.reason, i.times, %s, %s
             from unnest(%s::uuid[], %s::text[], %s::numeric[], %s::text[], %s::int[])
                 as i(id, spelling, vram_gb, reason, times)
@@ -253,7 +257,14 @@ def record_unknown(source: str, names: Sequence[UnknownName], at: datetime) -> N
             where u.last_seen_at < excluded.last_seen_at
             """,
             [
-                *(source, at, at, [uuid7() for _name in names], [n.spelling for n in names], [n.vram_gb for n in names]),
+                *(
+                    source,
+                    at,
+                    at,
+                    [uuid7() for _name in names],
+                    [n.spelling for n in names],
+                    [n.vram_gb for n in names],
+                ),
                 *([n.reason for n in names], [n.times for n in names]),
             ],
         )

@@ -24,7 +24,7 @@ def refresh_market() -> int:
     """Queue one refresh per source that is switched on (beat, every 15 minutes); the number queued."""
     names = [name for name in settings.MARKET_SOURCES if name in SOURCES and name != SIMULATED]
     for name in names:
-        refresh_source.apply_async(args=[name], countdown=random.uniform(0, JITTER_SECONDS))  # noqa: S311 - only spread
+        refresh_source.apply_async(args=(name,), countdown=random.uniform(0, JITTER_SECONDS))  # noqa: S311 - only spread
     simulate.apply_async(countdown=SIMULATE_AFTER_SECONDS if names else 0)
     return len(names)
 

@@ -39,7 +39,7 @@ class Conditional:
 
 @dataclass(frozen=True, slots=True)
 class RawDocument:
-    """An answer as it came, decompressed. `status` 304 has no body. `observed_at` overrules the document's own clock."""
+    """An answer, decompressed. `status` 304 has no body. `observed_at` overrules the document's own clock."""
 
     body: bytes
     status: int

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, cast
 
 import certifi
 import httpcore
@@ -112,7 +112,10 @@ class DeadlineTransport(httpx.BaseTransport):
             )
         )
         return httpx.Response(
-            answer.status, headers=answer.headers, stream=_Body(answer.stream), extensions=answer.extensions  # type: ignore[arg-type]
+            answer.status,
+            headers=answer.headers,
+            stream=_Body(cast("Iterable[bytes]", answer.stream)),
+            extensions=answer.extensions,
         )
 
     def close(self) -> None:
@@ -147,7 +150,7 @@ def fetch_document(
 ) -> RawDocument:
     """The document at `url`, decompressed, or a 304 without a body.
 
-    Raises: SourceError for anything but 200 and 304, for more than `total_seconds` or `max_bytes`; a Retry-After is kept.
+    Raises: SourceError for anything but 200 and 304, for more than `total_seconds` or `max_bytes`; with a Retry-After.
     """
     sent = {"User-Agent": settings.MARKET_USER_AGENT, "Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
     sent |= dict(headers or {})
@@ -157,23 +160,22 @@ def fetch_document(
         sent["If-Modified-Since"] = conditional.last_modified
     transport = DeadlineTransport(time.monotonic() + total_seconds)
     timeout = httpx.Timeout(total_seconds, connect=min(CONNECT_SECONDS, total_seconds))
-    with _told_plainly(title, total_seconds), httpx.Client(transport=transport, timeout=timeout) as client:
-        with client.stream(method, url, headers=sent, json=payload) as response:
-            about = {
-                "fetched_at": conditional.now,
-                "etag": response.headers.get("etag", "")[:200],
-                "last_modified": response.headers.get("last-modified", "")[:60],
-            }
-            if response.status_code == 304:
-                kept = {"etag": about["etag"] or conditional.etag, "last_modified": about["last_modified"]}
-                return RawDocument(b"", 304, conditional.now, kept["etag"], kept["last_modified"])
-            if response.status_code != 200:
-                raise SourceError(
-                    f"{title} answered {response.status_code} {response.reason_phrase}".strip() + ".",
-                    retry_at=retry_at(response.headers.get("retry-after", ""), conditional.now),
-                )
-            body = _read(response, title, max_bytes)
-    return RawDocument(body, 200, **about)
+    with (
+        _told_plainly(title, total_seconds),
+        httpx.Client(transport=transport, timeout=timeout) as client,
+        client.stream(method, url, headers=sent, json=payload) as response,
+    ):
+        etag = response.headers.get("etag", "")[:200]
+        last_modified = response.headers.get("last-modified", "")[:60]
+        if response.status_code == 304:
+            return RawDocument(b"", 304, conditional.now, etag or conditional.etag, last_modified)
+        if response.status_code != 200:
+            raise SourceError(
+                f"{title} answered {response.status_code} {response.reason_phrase}".strip() + ".",
+                retry_at=retry_at(response.headers.get("retry-after", ""), conditional.now),
+            )
+        body = _read(response, title, max_bytes)
+    return RawDocument(body, 200, conditional.now, etag, last_modified)
 
 
 def _read(response: httpx.Response, title: str, max_bytes: int) -> bytes:

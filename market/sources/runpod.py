@@ -11,7 +11,18 @@ from django.conf import settings
 
 from gpuadvisor.core.money import rate
 
-from .base import Conditional, Observation, Parsed, RawDocument, Rejection, fragment, load_json, number, price_fault, text
+from .base import (
+    Conditional,
+    Observation,
+    Parsed,
+    RawDocument,
+    Rejection,
+    fragment,
+    load_json,
+    number,
+    price_fault,
+    text,
+)
 from .http import fetch_document
 
 URL = "https://api.runpod.io/graphql"

@@ -1,8 +1,8 @@
 """A market for where no source can be reached: the levels of a real one, invented in every single offer.
 
-Deterministic: the same moment always gives the same document. Prices move with a slow random walk, renters with the hour
-and the weekday; each machine reprices every day or three; a country's cheap and dear machines are told apart.
-Levels: Vast.ai on-demand as observed from 2026-06 to 2026-09 (docs/decisions say from where), USD per GPU-hour.
+Deterministic: the same moment always gives the same document. Prices move with a slow random walk, renters with the
+hour and the weekday; each machine reprices every day or three; cheap and dear machines stand in different countries.
+Levels: Vast.ai on-demand as observed from 2026-06 to 2026-09 where known, else assumed; USD per GPU-hour.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import pairwise
 from typing import Literal
 
 from gpuadvisor.core.money import rate
@@ -84,7 +85,7 @@ BIG = ("A100", "H100", "H200", "B200")
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What stays the same of an invented machine. `cheapness` and `turn` are its places from 0 to 1 in price and rental."""
+    """What stays the same of an invented machine: `cheapness` and `turn` are its places (0 to 1) in price and rent."""
 
     number: int
     gpu: str
@@ -120,7 +121,11 @@ def _walk(key: str, moment: datetime, days: float) -> float:
 
 def level(gpu: str, moment: datetime) -> float:
     """The factor on a model's usual prices at `moment`: its own slow walk and that of the whole market."""
-    own = 0.02 * _walk(f"{gpu}/2", moment, 2) + 0.035 * _walk(f"{gpu}/9", moment, 9) + 0.04 * _walk(f"{gpu}/31", moment, 31)
+    own = (
+        0.02 * _walk(f"{gpu}/2", moment, 2)
+        + 0.035 * _walk(f"{gpu}/9", moment, 9)
+        + 0.04 * _walk(f"{gpu}/31", moment, 31)
+    )
     return math.exp(own + 0.03 * _walk("market", moment, 13))
 
 
@@ -137,7 +142,7 @@ def _price_at(gpu: str, place: float) -> float:
     """The price below which `place` of a model's GPUs stand: through p10, median and p90, straight in its logarithm."""
     median, low, high, _rented, _machines = LEVELS[gpu]
     places, prices = (0.0, 0.1, 0.5, 0.9, 1.0), (low * 0.85, low, median, high, high * 1.15)
-    for (a, b), (x, y) in zip(zip(places, places[1:], strict=False), zip(prices, prices[1:], strict=False), strict=True):
+    for (a, b), (x, y) in zip(pairwise(places), pairwise(prices), strict=True):
         if place <= b:
             return math.exp(math.log(x) + (place - a) / (b - a) * (math.log(y) - math.log(x)))
     return prices[-1]

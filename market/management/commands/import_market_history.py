@@ -14,7 +14,7 @@ from market.history import import_history
 
 
 class Command(BaseCommand):
-    help = "Import the observed price history (series/daily_prices_by_region.csv.gz of MARKET_DATA_DIR). Safe to repeat."
+    help = "Import the observed prices (series/daily_prices_by_region.csv.gz of MARKET_DATA_DIR). Safe to repeat."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--file", type=Path, help="another file of the same columns, plain or gzipped")

@@ -1,0 +1,180 @@
+"""Staff keep models, spellings and platforms; what the market said is read-only."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, cast
+
+from django.contrib import admin
+from django.core.paginator import Paginator
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
+
+from .models import (
+    GPUAlias,
+    GPUModel,
+    MarketData,
+    Platform,
+    PricingSnapshot,
+    SourceRun,
+    UnknownGPUName,
+    UtilizationTrend,
+)
+
+PAGES_OF_LARGE_TABLES = 100
+
+
+class UncountedPaginator(Paginator[Model]):
+    """Pages of a large table: counts no further than the admin pages through."""
+
+    @cached_property
+    def count(self) -> int:
+        rows = cast("QuerySet[Model]", self.object_list)
+        return len(rows.order_by().values_list("pk")[: self.per_page * PAGES_OF_LARGE_TABLES])
+
+
+class DerivedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Rows that a refresh wrote: to be looked at, never typed over."""
+
+    show_full_result_count = False
+    list_per_page = 50
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class GPUAliasInline(admin.TabularInline):  # type: ignore[type-arg]
+    model = GPUAlias
+    extra = 0
+
+
+@admin.register(GPUModel)
+class GPUModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = (
+        "name",
+        "manufacturer",
+        "architecture",
+        "memory_gb",
+        "base_power_consumption",
+        "market_price_estimate",
+    )
+    list_filter = ("manufacturer", "architecture")
+    search_fields = ("name", "slug", "aliases__spelling")
+    prepopulated_fields: ClassVar = {"slug": ("name",)}
+    inlines = (GPUAliasInline,)
+
+
+@admin.register(GPUAlias)
+class GPUAliasAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("spelling", "source", "vram_gb", "gpu_model")
+    list_filter = ("source",)
+    search_fields = ("spelling", "gpu_model__name")
+    autocomplete_fields = ("gpu_model",)
+    list_select_related = ("gpu_model",)
+
+
+@admin.register(UnknownGPUName)
+class UnknownGPUNameAdmin(DerivedAdmin):
+    list_display = ("spelling", "source", "vram_gb", "reason", "times", "last_seen_at")
+    list_filter = ("source",)
+    search_fields = ("spelling",)
+    ordering = ("-last_seen_at",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.has_perm("market.delete_unknowngpuname"))  # done once its alias is entered
+
+
+@admin.register(Platform)
+class PlatformAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = (
+        "name",
+        "slug",
+        "status",
+        "open_to_new_hosts",
+        "publishes_utilization",
+        "fee_percentage",
+        "checked_date",
+    )
+    list_filter = ("status", "open_to_new_hosts", "publishes_utilization")
+    search_fields = ("name", "slug")
+
+
+@admin.register(MarketData)
+class MarketDataAdmin(DerivedAdmin):
+    list_display = (
+        "data_timestamp",
+        "gpu_model",
+        "platform",
+        "region",
+        "median_price",
+        "p10_price",
+        "p90_price",
+        "average_utilization",
+        "gpu_count",
+        "origin",
+        "source",
+    )
+    list_filter = ("origin",)
+    search_fields = ("gpu_model__exact", "platform__exact", "region__exact")
+    search_help_text = _("A whole GPU model, platform or region.")
+    ordering = ("-data_timestamp",)
+    paginator = UncountedPaginator
+
+    @admin.display(description=_("source"))
+    def source(self, row: MarketData) -> str:
+        return str(row.demand_indicators.get("source", ""))
+
+
+@admin.register(PricingSnapshot)
+class PricingSnapshotAdmin(DerivedAdmin):
+    list_display = (
+        "snapshot_time",
+        "source",
+        "external_id",
+        "instance_type",
+        "price_per_hour",
+        "spot_instance",
+        "availability_zone",
+    )
+    list_filter = ("spot_instance",)
+    search_fields = ("source__exact", "external_id__exact")
+    search_help_text = _("A whole source or offer id.")
+    ordering = ("-snapshot_time",)
+    paginator = UncountedPaginator
+    list_select_related: ClassVar = []
+    exclude = ("market_data",)
+
+
+@admin.register(UtilizationTrend)
+class UtilizationTrendAdmin(DerivedAdmin):
+    list_display = ("trend_date", "gpu_model", "platform", "region", "utilization_rate", "demand_score")
+    search_fields = ("gpu_model__exact", "platform__exact", "region__exact")
+    search_help_text = _("A whole GPU model, platform or region.")
+    ordering = ("-trend_date",)
+    paginator = UncountedPaginator
+    exclude = ("market_data",)
+
+
+@admin.register(SourceRun)
+class SourceRunAdmin(DerivedAdmin):
+    list_display = (
+        "started_at",
+        "source",
+        "status",
+        "observed_at",
+        "rows_stored",
+        "rows_refused",
+        "body_bytes",
+        "error",
+    )
+    list_filter = ("source", "status")
+    search_fields = ("source__exact", "error")
+    ordering = ("-started_at",)
+    paginator = UncountedPaginator
