@@ -1,0 +1,233 @@
+"""The catalog's way into the database, and the questions that are asked of it there."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from django.db import connection, models, transaction
+
+from market.models import GPUAlias, GPUModel, Platform, UnknownGPUName
+from market.names import Alias, Match, NameIndex, Unknown
+
+from .files import GPU, Catalog, CatalogError, PlatformEntry, read_catalog
+
+GPU_FIELDS = [
+    "slug",
+    "manufacturer",
+    "architecture",
+    "memory_gb",
+    "cuda_cores",
+    "base_power_consumption",
+    "market_price_estimate",
+    "specifications",
+]
+PLATFORM_FIELDS = [
+    "name",
+    "website",
+    "status",
+    "open_to_new_hosts",
+    "host_sets_ondemand_price",
+    "host_sets_spot_floor",
+    "publishes_utilization",
+    "fee_percentage",
+    "mapping_schema",
+    "checked_date",
+    "notes",
+]
+M = TypeVar("M", bound=models.Model)
+PRICE_KEYS = ("price_as_of", "price_basis", "price_quality")
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What a load did to one table."""
+
+    new: int
+    changed: int
+    unchanged: int
+    removed: int = 0
+
+    def __str__(self) -> str:
+        text = f"{self.new} new, {self.changed} changed, {self.unchanged} unchanged"
+        return f"{text}, {self.removed} withdrawn" if self.removed else text
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    gpus: Tally
+    aliases: Tally
+    platforms: Tally
+    names_now_known: int
+
+    @property
+    def changed_anything(self) -> bool:
+        tallies = (self.gpus, self.aliases, self.platforms)
+        return any(t.new or t.changed or t.removed for t in tallies) or self.names_now_known > 0
+
+
+@transaction.atomic
+def load_catalog(catalog: Catalog | None = None) -> Loaded:
+    """Bring the tables to what the files say; the same files again change nothing.
+
+    The files lead for every row that they name, except that a price or a platform with a later date than the file's
+    stays as staff left it. Rows that only the database has stay; a spelling in refused.csv is withdrawn.
+    Raises: CatalogError where the files are wrong, or want a name that another row holds. Nothing is loaded then.
+    """
+    catalog = catalog or read_catalog()
+    gpus = _load_gpus(catalog.gpus)
+    platforms = _load_platforms(catalog.platforms)
+    aliases = _load_aliases(catalog)
+    return Loaded(gpus, aliases, platforms, _release_known(name_index(catalog)))
+
+
+def name_index(catalog: Catalog | None = None) -> NameIndex:
+    """Every spelling that the database knows, staff's own included; ask once per document, not per row."""
+    catalog = catalog or read_catalog()
+    rows = GPUAlias.objects.values_list("source", "spelling", "vram_gb", "gpu_model__name", "gpu_model__memory_gb")
+    return NameIndex((Alias(*row) for row in rows), catalog.refusals)
+
+
+def quarantine(unknowns: Iterable[tuple[str, str, Decimal | float | int | None, Unknown]], *, now: datetime) -> int:
+    """Keep spellings that nobody knows, for staff; (source, spelling, vram, why) each, the number of rows touched."""
+    rows: dict[tuple[str, str, Decimal | None], list[Any]] = {}
+    for source, spelling, vram, why in unknowns:
+        key = (source, _storable(spelling), _storable_vram(vram))
+        row = rows.setdefault(key, [str(why)[:200], 0])
+        row[1] += 1
+    if not rows:
+        return 0
+    objects = [
+        UnknownGPUName(source=s, spelling=n, vram_gb=v, reason=why, times=times, first_seen_at=now, last_seen_at=now)
+        for (s, n, v), (why, times) in sorted(rows.items(), key=lambda item: (item[0][0], item[0][1], item[0][2] or 0))
+    ]
+    # bulk_create can only set a column to the new value, and `times` must grow.
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            """
+            insert into unknown_gpu_names (id, source, spelling, vram_gb, reason, times, first_seen_at, last_seen_at)
+            values (%s, %s, %s, %s, %s, %s, %s, %s)
+            on conflict (source, spelling, vram_gb) do update set
+                times = least(unknown_gpu_names.times::bigint + excluded.times, 2147483647),
+                reason = excluded.reason,
+                last_seen_at = greatest(unknown_gpu_names.last_seen_at, excluded.last_seen_at)
+            """,
+            [
+                (o.id, o.source, o.spelling, o.vram_gb, o.reason, o.times, o.first_seen_at, o.last_seen_at)
+                for o in objects
+            ],
+        )
+    return len(objects)
+
+
+def _storable(spelling: str) -> str:
+    return spelling.replace("\0", "").strip()[:120]
+
+
+def _storable_vram(vram: Decimal | float | int | None) -> Decimal | None:
+    if vram is None:
+        return None
+    number = Decimal(str(vram))
+    return number.quantize(Decimal("0.01")) if number.is_finite() and 0 < number < 1_000_000 else None
+
+
+def _load_gpus(gpus: Sequence[GPU]) -> Tally:
+    stored = {row.name: row for row in GPUModel.objects.all()}
+    slugs = {row.slug: row.name for row in stored.values()}
+    taken = [g for g in gpus if slugs.get(g.slug, g.name) != g.name]
+    if taken:
+        raise CatalogError(
+            [f"gpus.csv: “{g.name}” needs the address {g.slug}, which “{slugs[g.slug]}” has." for g in taken]
+        )
+    wanted = [_with_later_price(gpu, stored.get(gpu.name)) for gpu in gpus]
+    return _store(GPUModel, wanted, stored, "name", [*GPU_FIELDS, "updated_at"], GPU_FIELDS)
+
+
+def _with_later_price(gpu: GPU, stored: GPUModel | None) -> GPUModel:
+    """The row that the file wants, with the stored price where that is the later one."""
+    row = GPUModel(
+        name=gpu.name,
+        slug=gpu.slug,
+        manufacturer=gpu.manufacturer,
+        architecture=gpu.architecture,
+        memory_gb=gpu.memory_gb,
+        cuda_cores=gpu.cuda_cores,
+        base_power_consumption=gpu.board_power_watts,
+        market_price_estimate=gpu.market_price_usd,
+        specifications=dict(gpu.specifications),
+    )
+    if stored and _is_later(stored.specifications.get("price_as_of"), gpu.specifications.get("price_as_of")):
+        row.market_price_estimate = stored.market_price_estimate
+        kept = {key: stored.specifications[key] for key in PRICE_KEYS if key in stored.specifications}
+        row.specifications = {k: v for k, v in gpu.specifications.items() if k not in PRICE_KEYS} | kept
+    return row
+
+
+def _is_later(stored: Any, filed: str | None) -> bool:
+    try:
+        day = date.fromisoformat(str(stored))
+    except ValueError:
+        return False
+    return filed is None or day > date.fromisoformat(filed)
+
+
+def _load_platforms(entries: Sequence[PlatformEntry]) -> Tally:
+    stored = {row.slug: row for row in Platform.objects.all()}
+    wanted = []
+    for entry in entries:
+        old = stored.get(entry.slug)
+        if old and old.checked_date and (entry.checked_date is None or old.checked_date > entry.checked_date):
+            wanted.append(old)  # staff looked later than the file's author
+        else:
+            wanted.append(Platform(slug=entry.slug, **{name: getattr(entry, name) for name in PLATFORM_FIELDS}))
+    return _store(Platform, wanted, stored, "slug", PLATFORM_FIELDS, PLATFORM_FIELDS)
+
+
+def _load_aliases(catalog: Catalog) -> Tally:
+    ids = dict(GPUModel.objects.values_list("name", "pk"))
+    stored = {(row.source, row.spelling, row.vram_gb): row for row in GPUAlias.objects.all()}
+    refused = [(r.source, r.spelling, r.vram_gb) for r in catalog.refusals]
+    gone = [stored.pop(key).pk for key in refused if key in stored]
+    GPUAlias.objects.filter(pk__in=gone).delete()
+    new, changed, unchanged = [], [], 0
+    for alias in catalog.aliases:
+        row = GPUAlias(source=alias.source, spelling=alias.spelling, vram_gb=alias.vram_gb, gpu_model_id=ids[alias.gpu])
+        old = stored.get((alias.source, alias.spelling, alias.vram_gb))
+        if old is None:
+            new.append(row)
+        elif old.gpu_model_id != row.gpu_model_id:
+            changed.append(row)
+        else:
+            unchanged += 1
+    GPUAlias.objects.bulk_create(
+        [*new, *changed],
+        update_conflicts=True,
+        update_fields=["gpu_model"],
+        unique_fields=["source", "spelling", "vram_gb"],
+    )
+    return Tally(len(new), len(changed), unchanged, len(gone))
+
+
+def _store(
+    model: type[M], wanted: Sequence[M], stored: dict[str, M], key: str, update_fields: list[str], compared: list[str]
+) -> Tally:
+    """Insert and update only what differs, in one statement."""
+    new = [row for row in wanted if getattr(row, key) not in stored]
+    known = [row for row in wanted if getattr(row, key) in stored]
+    changed = [r for r in known if any(getattr(r, f) != getattr(stored[getattr(r, key)], f) for f in compared)]
+    model._default_manager.bulk_create(
+        [*new, *changed], update_conflicts=True, update_fields=update_fields, unique_fields=[key]
+    )
+    return Tally(len(new), len(changed), len(known) - len(changed))
+
+
+def _release_known(index: NameIndex) -> int:
+    """Take names out of quarantine that are known by now."""
+    known = [
+        row.pk
+        for row in UnknownGPUName.objects.all()
+        if isinstance(index.resolve(row.source, row.spelling, row.vram_gb), Match)
+    ]
+    UnknownGPUName.objects.filter(pk__in=known).delete()
+    return len(known)
