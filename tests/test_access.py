@@ -29,7 +29,7 @@ PUBLIC = {
     "account_email_verification_sent": 200,
     "account_confirm_email": 200,
     "account_inactive": 200,
-    "mfa_login_webauthn": 200,
+    "mfa_login_webauthn": 302,
     "socialaccount_login_cancelled": 200,
     "socialaccount_login_error": 200,
 }
@@ -37,13 +37,9 @@ PUBLIC = {
 IN_BETWEEN = {
     "account_reauthenticate",
     "account_confirm_login_code",
-    "account_request_login_code",
-    "account_signup_by_passkey",
     "mfa_authenticate",
     "mfa_reauthenticate",
     "mfa_reauthenticate_webauthn",
-    "mfa_signup_webauthn",
-    "mfa_trust",
     "socialaccount_signup",
     "core:mailbox-mail",
     "core:mailbox-html",
@@ -94,16 +90,17 @@ OWNED = {
 PROVIDERS = ("google", "github", "discord")
 
 
-def routes(patterns=None, namespace=""):
+def routes(patterns=None, namespace="", above=()):
     """Every named route of ours and allauth's with its parameter names; the admin has its own test."""
     found = {}
-    for pattern in get_resolver().url_patterns if patterns is None else patterns:
-        if isinstance(pattern, URLResolver):
-            inner = f"{namespace}{pattern.namespace}:" if pattern.namespace else namespace
-            if pattern.namespace != "admin":
-                found |= routes(pattern.url_patterns, inner)
-        elif isinstance(pattern, URLPattern) and pattern.name:
-            found[namespace + pattern.name] = tuple(pattern.pattern.converters) or tuple(pattern.pattern.regex.groupindex)
+    for entry in get_resolver().url_patterns if patterns is None else patterns:
+        names = above + (tuple(entry.pattern.converters) or tuple(entry.pattern.regex.groupindex))
+        if isinstance(entry, URLResolver):
+            inner = f"{namespace}{entry.namespace}:" if entry.namespace else namespace
+            if entry.namespace != "admin":
+                found |= routes(entry.url_patterns, inner, names)
+        elif isinstance(entry, URLPattern) and entry.name:
+            found[namespace + entry.name] = names
     return found
 
 

@@ -1,6 +1,7 @@
 """Settings that every environment shares. The environment is read here, once; each name also stands in .env.example."""
 
 from pathlib import Path
+from typing import Any
 
 import django_stubs_ext
 import environ
@@ -90,6 +91,7 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
+            "builtins": ["template_partials.templatetags.partials"],  # as in Django 6
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
@@ -311,7 +313,7 @@ RUNPOD_API_KEY = env.str("RUNPOD_API_KEY", default="")
 
 # -- Logs ------------------------------------------------------------------------------------------------------------
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
-LOGGING = {
+LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"request_id": {"()": "gpuadvisor.core.logs.RequestIdFilter"}},
