@@ -1,0 +1,196 @@
+"""`{% load ui %}`: how every page draws figures, icons and charts.
+
+{% icon "bell" %}                      an icon of static/icons.svg; {% icon "bell" _("Alerts") %} where it stands alone
+{% chart series title unit %}          SVG, legend and table; also csv_url="", from_zero=False, note=""
+{% sparkline values %}                 a small line without axes
+{% change now before _("the 7 days before") as words %}   a difference in words
+{{ x|money }} {{ x|rate }} {{ x|percent }} {{ x|number }} {{ x|number:1 }} {{ x|quantity:"kWh" }}   a dash for None
+{{ instant|ago }} {{ instant|when }} {{ instant|clock }}   <time>: relative under a day, absolute, hours and minutes
+{{ figure|figure }}                    the text of a core.figures.Figure; ui/_figure.html draws it whole
+{% ui_words %} {% mail_styles %}       for base.html and base_mail.html
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from django import template
+from django.conf import settings
+from django.contrib.staticfiles import finders
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.html import conditional_escape, format_html, json_script
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+
+from gpuadvisor.core import charts, formats
+from gpuadvisor.core.figures import Figure
+
+register = template.Library()
+
+LIGHT_SERIES = ("#2257d6", "#0f7f87", "#8743c4", "#a35a00")  # for PDF and mail; app.css knows the dark ones
+
+register.filter("money", formats.money)
+register.filter("rate", formats.rate)
+register.filter("percent", formats.percent)
+register.filter("number", formats.number)
+register.filter("quantity", formats.quantity)
+
+
+@register.filter("figure")
+def figure_text(value: Figure | None) -> str:
+    return formats.figure(value) if value else formats.DASH
+
+
+def _time(value: datetime | date, text: str) -> SafeString:
+    full = formats.moment(value)
+    stamp = charts.as_instant(value).isoformat(timespec="seconds") if isinstance(value, datetime) else value.isoformat()
+    if text == full:
+        return format_html('<time datetime="{}">{}</time>', stamp, text)
+    return format_html('<time datetime="{}" title="{}">{}</time>', stamp, full, text)
+
+
+@register.filter
+def ago(value: datetime | date | None) -> str:
+    if value is None or value == "":
+        return formats.DASH
+    return _time(value, formats.relative(value) if isinstance(value, datetime) else formats.moment(value))
+
+
+@register.filter
+def when(value: datetime | date | None) -> str:
+    return _time(value, formats.moment(value)) if value else formats.DASH
+
+
+@register.filter
+def clock(value: datetime | None) -> str:
+    return _time(value, formats.clock_time(value)) if value else formats.DASH
+
+
+@register.simple_tag
+def change(now: object, before: object, period: str) -> str:
+    return formats.change(now, before, str(period))
+
+
+@lru_cache(maxsize=256)
+def _icon(sprite: str, name: str) -> SafeString:
+    return format_html('<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>', sprite, name)
+
+
+@register.simple_tag
+def icon(name: str, label: str = "") -> SafeString:
+    drawn = _icon(static("icons.svg"), name)
+    return format_html('{}<span class="visually-hidden">{}</span>', drawn, label) if label else drawn
+
+
+@register.inclusion_tag("ui/_sparkline.html")
+def sparkline(values: Sequence[charts.Value], label: str = "") -> dict[str, Any]:
+    line, area = charts.sparkline(list(values or ()))
+    return {"line": line, "area": area, "label": label}
+
+
+def _table_rows(drawing: charts.Drawing, labels: list[str], unit: str) -> SafeString:
+    """The rows under a chart, newest first: written here, since a template loop takes ten times as long."""
+    rows = []
+    for i in range(len(labels) - 1, -1, -1):
+        cells = [formats.quantity(line.values[i], unit) for line in drawing.lines]
+        for band in drawing.bands:
+            low, high = (formats.quantity(side[i], unit) for side in (band.low, band.high))
+            cells.append(formats.DASH if low == high == formats.DASH else f"{low} – {high}")
+        drawn = "".join(f'<td class="num">{conditional_escape(cell)}</td>' for cell in cells)
+        rows.append(f'<tr><th scope="row">{conditional_escape(labels[i])}</th>{drawn}</tr>')
+    return mark_safe("".join(rows))
+
+
+@register.inclusion_tag("ui/_chart.html")
+def chart(
+    series: charts.Series,
+    title: str,
+    unit: str,
+    csv_url: str = "",
+    from_zero: bool = False,
+    note: str = "",
+) -> dict[str, Any]:
+    """The SVG of `series` with its legend, its table and, where given, the address of its CSV."""
+    is_daily = bool(series.times) and not isinstance(series.times[0], datetime)
+    zone = UTC if is_daily else timezone.get_current_timezone()
+    context: dict[str, Any] = {"title": title, "unit": unit, "csv_url": csv_url, "note": note, "is_empty": series.is_empty}
+    if series.is_empty:
+        return context
+    drawing = charts.draw(series, zone=zone, from_zero=from_zero)
+    labels = [formats.moment(instant.date() if is_daily else instant) for instant in drawing.times]
+    span = drawing.times[-1] - drawing.times[0]
+    plain = 0
+    lines = []
+    for line in drawing.lines:
+        style, color = line.kind, LIGHT_SERIES[0]
+        if line.kind == "median":
+            color = "#566171"
+        elif line.kind == "line":  # my own line keeps the first color even where it comes last
+            plain += 1
+            position = min(plain + (any(other.kind == "mine" for other in drawing.lines)), len(LIGHT_SERIES))
+            style, color = f"s{position}", LIGHT_SERIES[position - 1]
+        lines.append({"label": line.label, "path": line.path, "style": style, "color": color})
+    x_ticks = []
+    for i, tick in enumerate(drawing.x_ticks):
+        instant = datetime.fromtimestamp(tick.value, zone)
+        at_hour = span.days < 3 and not is_daily and (instant.hour or instant.minute)
+        text = formats.clock_time(instant) if at_hour else formats.day(instant.date())
+        x_ticks.append({"at": f"{tick.at:.1f}", "text": text, "is_minor": i % 2})
+    return context | {
+        "id": f"chart-{slugify(title) or 'figures'}",
+        "summary": _("%(title)s, %(start)s to %(end)s") % {"title": title, "start": labels[0], "end": labels[-1]},
+        "size": f"0 0 {charts.WIDTH:.0f} {charts.HEIGHT:.0f}",
+        "plot": {name: f"{value:.0f}" for name, value in drawing.plot.items()},  # text: no decimal comma in an SVG
+        "lines": lines,
+        "bands": drawing.bands,
+        "marks": [
+            {"at": f"{m.at:.1f}", "text": m.text, "anchor": "end" if m.is_late else "start", "dx": -4 if m.is_late else 4}
+            for m in drawing.marks
+        ],
+        "y_ticks": [
+            {"at": f"{tick.at:.1f}", "text": formats.axis(tick.value, unit, drawing.y_step)} for tick in drawing.y_ticks
+        ],
+        "x_ticks": x_ticks,
+        "rows": _table_rows(drawing, labels, unit),
+        "data": {
+            "plot": drawing.plot,
+            "xs": [round(x, 1) for x in drawing.xs],
+            "ys": [[None if y is None else round(y, 1) for y in line.ys] for line in drawing.lines],
+        },
+    }
+
+
+@register.simple_tag
+def ui_words() -> SafeString:
+    """The sentences of static/js/ui.js, in the reader's language."""
+    words = {
+        "close": _("Close"),
+        "reload": _("Reload the page"),
+        "signIn": _("Sign in"),
+        "forbidden": _("That was not allowed. Perhaps you signed in or out in another tab."),
+        "gone": _("That is no longer there."),
+        "tooMany": _("Too many requests. Wait a moment, then try again."),
+        "tooLarge": _("That is too large to send."),
+        "failed": _("That did not work, and nothing was changed. Please try again."),
+        "errorId": _("Error id:"),
+        "offline": _("No connection. What you typed is still here; try again in a moment."),
+        "passkey": _("The passkey could not be used:"),
+        "passkeyHost": _("Passkeys need the address localhost, or https."),
+    }
+    return json_script(words, "ui-words")
+
+
+@lru_cache(maxsize=1)
+def _mail_css() -> str:
+    path = finders.find("css/mail.css") or str(Path(settings.STATIC_ROOT or "") / "css" / "mail.css")
+    return Path(path).read_text(encoding="utf-8")
+
+
+@register.simple_tag
+def mail_styles() -> SafeString:
+    """mail.css, for css-inline to write into the elements."""
+    return mark_safe(f"<style>{_mail_css()}</style>")
