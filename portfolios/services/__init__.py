@@ -1,0 +1,21 @@
+"""Writes to a host's fleet, each atomic."""
+
+from .gpus import add_gpu, edit_gpu, move_gpu, remove_gpu
+from .metrics import delete_metric, edit_metric, record_metric, store_import
+from .portfolios import activate_portfolio, archive_portfolio, create_portfolio, edit_portfolio, restore_portfolio
+
+__all__ = [
+    "activate_portfolio",
+    "add_gpu",
+    "archive_portfolio",
+    "create_portfolio",
+    "delete_metric",
+    "edit_gpu",
+    "edit_metric",
+    "edit_portfolio",
+    "move_gpu",
+    "record_metric",
+    "remove_gpu",
+    "restore_portfolio",
+    "store_import",
+]

@@ -1,0 +1,118 @@
+"""GPU configurations: added, changed, moved, removed; the portfolio's sums follow in the same transaction."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from gpuadvisor.core.errors import DomainError
+from gpuadvisor.core.ids import uuid7
+from market.models import GPUModel
+
+from ..hardware import load_watts
+from ..models import GPUConfiguration, Portfolio
+from .portfolios import locked, refresh
+
+
+def _open(pk: UUID) -> Portfolio:
+    portfolio = locked(pk)
+    if portfolio.state == Portfolio.State.ARCHIVED:
+        raise DomainError(_("This portfolio is archived: restore it first."), code="archived")
+    return portfolio
+
+
+@transaction.atomic
+def add_gpu(
+    *,
+    portfolio: Portfolio,
+    gpu_model: GPUModel,
+    quantity: int = 1,
+    custom_name: str = "",
+    hardware_details: dict[str, Any] | None = None,
+    platform_mappings: dict[str, Any] | None = None,
+    pk: UUID | None = None,
+) -> GPUConfiguration:
+    """A new GPU configuration; the first one activates its portfolio (R-011).
+
+    `pk` makes a repeated call answer with the row of the first one.
+    Raises: DomainError where the portfolio is archived or the watts exceed what can be stored.
+    """
+    portfolio = _open(portfolio.pk)
+    if pk and (made := GPUConfiguration.objects.visible_to(portfolio.user).filter(pk=pk).first()):
+        return made
+    gpu = GPUConfiguration(
+        pk=pk or uuid7(),
+        portfolio=portfolio,
+        gpu_model=gpu_model,
+        quantity=quantity,
+        custom_name=custom_name,
+        hardware_details=hardware_details or {},
+        platform_mappings=platform_mappings or {},
+    )
+    gpu.power_consumption, _quality = load_watts(gpu_model.base_power_consumption, gpu.hardware_details)
+    gpu.save(force_insert=True)
+    refresh(portfolio)
+    return gpu
+
+
+@transaction.atomic
+def edit_gpu(
+    *,
+    gpu: GPUConfiguration,
+    gpu_model: GPUModel,
+    quantity: int,
+    custom_name: str,
+    hardware_details: dict[str, Any],
+    platform_mappings: dict[str, Any],
+) -> GPUConfiguration:
+    """The configuration with its new entries; its watts and the portfolio's follow.
+
+    Raises: DomainError where it was removed, or the watts exceed what can be stored.
+    """
+    portfolio, gpu = _held(gpu)
+    gpu.gpu_model, gpu.quantity, gpu.custom_name = gpu_model, quantity, custom_name
+    gpu.hardware_details, gpu.platform_mappings = hardware_details, platform_mappings
+    gpu.power_consumption, _quality = load_watts(gpu_model.base_power_consumption, hardware_details)
+    gpu.save()
+    refresh(portfolio)
+    return gpu
+
+
+@transaction.atomic
+def move_gpu(*, gpu: GPUConfiguration, to: Portfolio) -> GPUConfiguration:
+    """The configuration in another portfolio of the same host; its metrics go along.
+
+    Raises: DomainError where it was removed or the other portfolio is archived.
+    """
+    if gpu.portfolio.user_id != to.user_id:
+        raise ValueError("a GPU stays with its host")
+    for pk in sorted({gpu.portfolio_id, to.pk}):  # always in the same order: two moves cannot wait for each other
+        locked(pk)
+    origin, gpu = _held(gpu)
+    gpu.portfolio = _open(to.pk)
+    gpu.save(update_fields=["portfolio", "updated_at"])
+    refresh(origin)
+    refresh(gpu.portfolio)
+    return gpu
+
+
+@transaction.atomic
+def remove_gpu(*, gpu: GPUConfiguration) -> GPUConfiguration:
+    """The configuration taken out of every sum; its metrics stay."""
+    portfolio = locked(gpu.portfolio_id)
+    GPUConfiguration.objects.filter(pk=gpu.pk).update(is_active=False)
+    gpu.is_active = False
+    refresh(portfolio)
+    return gpu
+
+
+def _held(gpu: GPUConfiguration) -> tuple[Portfolio, GPUConfiguration]:
+    """Portfolio and configuration as they stand now, held until the transaction ends."""
+    portfolio = locked(gpu.portfolio_id)
+    present = GPUConfiguration.objects.select_for_update(no_key=True).get(pk=gpu.pk)
+    if not present.is_active or present.portfolio_id != portfolio.pk:
+        raise DomainError(_("This GPU was removed or moved in the meantime."), code="removed")
+    return portfolio, present
