@@ -260,3 +260,12 @@ def price_position(
         position = Position.BELOW if rate < p10 else Position.ABOVE if rate > p90 else Position.WITHIN
     distance = (rate - median) / median * HUNDRED if rate is not None and median else None
     return PricePosition(position, distance)
+
+
+def monthly_revenue(daily_revenues: Iterable[Decimal | None]) -> Decimal | None:
+    """30 times the mean known day of one GPU configuration, in USD; None where no day is known.
+
+    Source: docs/economics.md, "Estimated monthly revenue".
+    """
+    mean = total(daily_revenues).average
+    return None if mean is None else 30 * mean

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -18,6 +18,7 @@ from .economics import Total
 from .results import Sums
 
 Spark = tuple[Decimal | None, ...]
+Pair = tuple[Sums, Sums]  # one GPU configuration in the window and in the one before
 FULL_DAY = Decimal("0.9")  # a day on which more than a tenth is missing is a gap: half a sum would look like a loss
 
 
@@ -27,17 +28,18 @@ class Context:
 
     before: str
     as_of: datetime | None = None
-    is_pending: bool = False  # today belongs to the window and some GPU has no row for it yet
+    is_pending: bool = False  # today belongs to the window, and a GPU that has rows has none for it yet
 
 
 @dataclass(frozen=True)
 class Measure:
-    """One figure of a window, its change in words, a line of its days, and what it leaves out."""
+    """One figure of a window; `change` against the window before, `moved` the same in two words, `note` what it lacks."""
 
     figure: Figure
     change: str = ""
-    spark: Spark = ()
+    moved: str = ""
     note: str = ""
+    spark: Spark = ()
 
 
 @dataclass(frozen=True)
@@ -61,48 +63,6 @@ class Performance:
         return Decimal(100 * self.days) / self.expected if self.expected else None
 
 
-def partial_note(total: Total) -> str:
-    """How many of the parts a sum holds; empty where it holds them all."""
-    if not total.is_partial:
-        return ""
-    return ngettext("%(known)s of %(parts)s day on record", "%(known)s of %(parts)s days on record", total.parts) % {
-        "known": formats.number(total.known),
-        "parts": formats.number(total.parts),
-    }
-
-
-def _left_out(items: Sequence[Sums]) -> str:
-    """How many GPU configurations have figures, but none of whose energy cost is known."""
-    silent = sum(1 for item in items if item.days and not item.energy.known)
-    if silent in (0, len(items)):
-        return ""
-    return ngettext("without %(n)s GPU entry: energy unknown", "without %(n)s GPU entries: energy unknown", silent) % {
-        "n": formats.number(silent)
-    }
-
-
-def movement(now: Total, before: Total, context: Context) -> str:
-    """The change of a sum in words: of sums where both are whole, else of the mean day, so that like meets like."""
-    if before.value is None or now.value is None:
-        return ""
-    if not (now.unknown or before.unknown or context.is_pending):
-        return formats.change(now.value, before.value, context.before)
-    words = formats.change(now.average, before.average, context.before)
-    return _("%(change)s, per day on record") % {"change": words}
-
-
-def points(now: Decimal | None, before: Decimal | None, period: str) -> str:
-    """The change of a percentage, in points."""
-    moved = economics.change(now=now, before=before)
-    if moved is None:
-        return ""
-    by = formats.number(abs(moved.absolute), 1)
-    if by == formats.number(0, 1):
-        return _("the same as %(period)s") % {"period": period}
-    words = _("up %(by)s points on %(period)s") if moved.absolute > 0 else _("down %(by)s points on %(period)s")
-    return words % {"by": by, "period": period}
-
-
 def figure(total: Total, *, missing: str, method: str = "", as_of: datetime | None = None) -> Figure:
     """A sum in USD; with a `method` it is an estimate."""
     if total.value is None:
@@ -110,6 +70,84 @@ def figure(total: Total, *, missing: str, method: str = "", as_of: datetime | No
     if method:
         return Figure.estimate(total.value, "USD", method, as_of)
     return Figure(total.value, "USD", as_of)
+
+
+def moved(absolute: Decimal, by: str) -> str:
+    """A movement in two words; the sign stands in them, never in a color."""
+    return (_("up %(by)s") if absolute > 0 else _("down %(by)s")) % {"by": by}
+
+
+def movement(now: Total, before: Total, context: Context) -> tuple[str, str]:
+    """The change of a sum, long and short: of sums where both are whole, else of the mean day: like meets like."""
+    is_whole = not (now.unknown or before.unknown or context.is_pending)
+    a, b = (now.value, before.value) if is_whole else (now.average, before.average)
+    change = economics.change(now=a, before=b)
+    if change is None or a is None:
+        return "", ""
+    long = formats.change(a, b, context.before)
+    if not is_whole:
+        long = _("%(change)s, per day on record") % {"change": long}
+    by = formats.percent(abs(change.percent)) if change.percent is not None else formats.money(abs(change.absolute))
+    return long, moved(change.absolute, by) if change.absolute else _("no change")
+
+
+def points(now: Decimal | None, before: Decimal | None, context: Context) -> tuple[str, str]:
+    """The change of a percentage in points, long and short."""
+    change = economics.change(now=now, before=before)
+    if change is None:
+        return "", ""
+    by = formats.number(abs(change.absolute), 1)
+    if by == formats.number(0, 1):
+        return _("the same as %(period)s") % {"period": context.before}, _("no change")
+    short = moved(change.absolute, _("%(by)s points") % {"by": by})
+    return _("%(moved)s on %(period)s") % {"moved": short, "period": context.before}, short
+
+
+def _lacking(now: Sequence[Total]) -> str:
+    """What a sum over these GPU configurations leaves out, in words; empty where nothing."""
+    heard = [total for total in now if total.known]
+    silent = sum(1 for total in now if total.unknown and not total.known)
+    whole = sum(heard, Total())
+    notes = []
+    if silent and heard:
+        notes.append(
+            ngettext("without %(n)s of %(all)s GPU entry", "without %(n)s of %(all)s GPU entries", len(now))
+            % {"n": formats.number(silent), "all": formats.number(len(now))}
+        )
+    if whole.is_partial:
+        notes.append(
+            ngettext("%(known)s of %(parts)s day on record", "%(known)s of %(parts)s days on record", whole.parts)
+            % {"known": formats.number(whole.known), "parts": formats.number(whole.parts)}
+        )
+    return ", ".join(notes)
+
+
+def _money(
+    pairs: Sequence[Pair],
+    part: Callable[[Sums], Total],
+    context: Context,
+    *,
+    missing: str,
+    method: str = "",
+    spark: Spark = (),
+) -> Measure:
+    """A sum of money over GPU configurations; one that is silent in both windows does not blur the others' change."""
+    now = [part(sums) for sums, _before in pairs]
+    speaking = [(a, part(sums)) for a, (_now, sums) in zip(now, pairs, strict=True) if a.known or part(sums).known]
+    long, short = movement(sum((a for a, _b in speaking), Total()), sum((b for _a, b in speaking), Total()), context)
+    whole = figure(sum(now, Total()), missing=missing, method=method, as_of=context.as_of)
+    return Measure(whole, long, short, _lacking(now), spark)
+
+
+def _utilization(pairs: Sequence[Pair], context: Context, *, missing: str, spark: Spark) -> Measure:
+    now, before = (sum(side, Sums()).utilization for side in (_sides(pairs)))
+    long, short = points(now, before, context)
+    whole = Figure(now, "%", context.as_of) if now is not None else Figure.unknown("%", missing, context.as_of)
+    return Measure(whole, long, short, _lacking([sums.use for sums, _before in pairs]), spark)
+
+
+def _sides(pairs: Sequence[Pair]) -> tuple[list[Sums], list[Sums]]:
+    return [now for now, _before in pairs], [before for _now, before in pairs]
 
 
 def rate(value: Decimal | None, as_of: datetime | None = None) -> Figure:
@@ -120,45 +158,32 @@ def rate(value: Decimal | None, as_of: datetime | None = None) -> Figure:
 
 
 def performance(
-    items: Sequence[Sums],
-    before: Sums,
-    context: Context,
-    *,
-    cost_missing: str,
-    sparks: Sequence[Spark] = ((), (), (), ()),
+    pairs: Sequence[Pair], context: Context, *, cost_missing: str, sparks: Sequence[Spark] = ((), (), (), ())
 ) -> Performance:
-    """Figures of several GPU configurations in a window, with their changes; `cost_missing` says what the energy lacks."""
-    now = sum(items, Sums())
+    """Figures of several GPU configurations with their changes; `cost_missing` says what the energy cost lacks."""
+    now = sum((sums for sums, _before in pairs), Sums())
     no_rows = _("Enter or import daily figures.")
-    no_cost = cost_missing if now.days else no_rows
-    power = _("from watts and rented hours")
-    net_of = _("revenue less estimated energy, before the platform’s fee")
-    share = now.utilization
-    left_out = _left_out(items)
+    no_cost = (cost_missing or _("Enter utilization.")) if now.days else no_rows
     return Performance(
-        revenue=Measure(
-            figure(now.revenue, missing=no_rows, as_of=context.as_of),
-            movement(now.revenue, before.revenue, context),
-            sparks[0],
-            partial_note(now.revenue),
+        revenue=_money(pairs, lambda sums: sums.revenue, context, missing=no_rows, spark=sparks[0]),
+        energy=_money(
+            pairs,
+            lambda sums: sums.energy,
+            context,
+            missing=no_cost,
+            method=_("from watts and rented hours"),
+            spark=sparks[1],
         ),
-        energy=Measure(
-            figure(now.energy, missing=no_cost or _("Enter utilization."), method=power, as_of=context.as_of),
-            movement(now.energy, before.energy, context),
-            sparks[1],
-            left_out or partial_note(now.energy),
+        net=_money(
+            pairs,
+            lambda sums: sums.net,
+            context,
+            missing=no_cost,
+            method=_("revenue less estimated energy, before the platform’s fee"),
+            spark=sparks[2],
         ),
-        net=Measure(
-            figure(now.net, missing=no_cost or _("Enter revenue and utilization."), method=net_of, as_of=context.as_of),
-            movement(now.net, before.net, context),
-            sparks[2],
-            left_out or partial_note(now.net),
-        ),
-        utilization=Measure(
-            Figure(share, "%", context.as_of) if share is not None else Figure.unknown("%", no_rows, context.as_of),
-            points(share, before.utilization, context.before),
-            sparks[3],
-            partial_note(Total(share, now.shares, now.expected - now.shares)),
+        utilization=_utilization(
+            pairs, context, missing=_("Enter utilization.") if now.days else no_rows, spark=sparks[3]
         ),
         fee=figure(now.fee, missing=_("The platform’s fee is not known."), method=_("from the platforms’ known fees")),
         after_fee=figure(

@@ -87,8 +87,9 @@ class Sums:
         return economics.revenue_per_available_hour(revenue=self.earned, available_hours=self.available_earning)
 
     @property
-    def is_complete(self) -> bool:
-        return self.days >= self.expected
+    def use(self) -> Total:
+        """The rented hours, as a sum that knows how many days it lacks."""
+        return Total(self.rented if self.shares else None, self.shares, max(0, self.expected - self.shares))
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,8 @@ with fleet as (
     sum(m.daily_revenue * p.fee_percentage / 100)
       filter (where m.daily_revenue is null or p.fee_percentage is not null) as fee,
     bool_and(m.daily_revenue is null or p.fee_percentage is not null) as fee_known,
-    case when sum(m.utilization_percentage) > 100 then 100 else sum(m.utilization_percentage) end as share, coalesce(max(m.uptime_hours), 24) as hours,
+    case when sum(m.utilization_percentage) > 100 then 100 else sum(m.utilization_percentage) end as share,
+    coalesce(max(m.uptime_hours), 24) as hours,
     round(avg(m.hourly_rate), 4) as rate, string_agg(m.platform, ',' order by m.platform) as platforms,
     max(m.updated_at) as updated_at
   from performance_metrics m left join platforms p on p.slug = m.platform

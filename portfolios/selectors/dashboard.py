@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
@@ -19,8 +19,8 @@ from market.models import GPUModel
 from market.selectors import MarketNow
 
 from .. import economics, measures
-from ..economics import Window
-from ..fleet import Fleet, cost_missing, has_cost, read_fleet, unit_of, usd_per_kwh
+from ..economics import Total, Window
+from ..fleet import Fleet, cost_missing, read_fleet, unit_of, usd_per_kwh
 from ..measures import FULL_DAY, Context, Performance, Spark
 from ..models import GPUConfiguration
 from ..results import CHART_DAYS, SPARK_DAYS, Day, Recent, Results, Sums, results
@@ -68,6 +68,7 @@ class Dashboard:
 
     period: str
     window: Window
+    before: str
     as_of: datetime | None
     whole: Performance | None
     today_revenue: Figure
@@ -132,6 +133,7 @@ def dashboard(
     return Dashboard(
         period=period,
         window=now,
+        before=context.before,
         as_of=found.as_of,
         whole=_whole(fleet, found, now, context) if fleet.gpus else None,
         today_revenue=_today_revenue(fleet, found),
@@ -157,35 +159,44 @@ def dashboard(
 
 def _context(fleet: Fleet, found: Results, period: str) -> Context:
     before = {"today": _("yesterday"), "7d": _("the 7 days before"), "30d": _("the 30 days before")}[period]
-    waiting = any(item.is_active and not found.recent.get(item.pk, Recent()).has_today for item in fleet.gpus)
+    reporting = [found.recent[item.pk] for item in fleet.gpus if item.is_active and item.pk in found.recent]
+    waiting = PERIODS[period] > 1 and not all(recent.has_today for recent in reporting)
     return Context(before, found.as_of, is_pending=waiting)
-
-
-def _starts(items: Iterable[GPUConfiguration], found: Results) -> list[date]:
-    """The days from which each of these GPU configurations should have rows, in order."""
-    added = {item.pk: item.added_at.astimezone(UTC).date() for item in items if item.is_active}
-    return sorted(min(day, found.recent.get(pk, Recent()).first_day or day) for pk, day in added.items())
 
 
 def _sparks(fleet: Fleet, found: Results, now: Window) -> tuple[Spark, Spark, Spark, Spark]:
     """Revenue, energy, net and utilization day by day, a week at least; a day with too little on record is a gap."""
-    starts, costed = _starts(fleet.gpus, found), _starts(filter(has_cost, fleet.gpus), found)
-    revenue, energy, net, share = [], [], [], []
-    for age in range(max(now.days, SPARK_DAYS) - 1, -1, -1):
-        day = fleet.today - timedelta(days=age)
-        sums = found.days[day].sums if day in found.days else Sums()
-        rows_needed, costs_needed = (bisect_right(days, day) * FULL_DAY for days in (starts, costed))
-        revenue.append(sums.revenue.value if sums.revenue.known >= rows_needed else None)
-        energy.append(sums.energy.value if sums.energy.known >= costs_needed else None)
-        net.append(sums.net.value if sums.net.known >= costs_needed else None)
-        share.append(sums.utilization if sums.shares >= rows_needed else None)
-    return tuple(revenue), tuple(energy), tuple(net), tuple(share)
+    parts: tuple[Callable[[Sums], Total], ...] = (
+        lambda sums: sums.revenue,
+        lambda sums: sums.energy,
+        lambda sums: sums.net,
+        lambda sums: sums.use,
+    )
+    days = [fleet.today - timedelta(days=age) for age in range(max(now.days, SPARK_DAYS) - 1, -1, -1)]
+    sums = [found.days[day].sums if day in found.days else Sums() for day in days]
+    sparks: list[Spark] = []
+    for part in parts:
+        starts = _starts(fleet, found, part)
+        is_full = [part(one).known >= bisect_right(starts, day) * FULL_DAY for day, one in zip(days, sums, strict=True)]
+        values = [one.utilization if part is parts[3] else part(one).value for one in sums]
+        sparks.append(tuple(value if full else None for value, full in zip(values, is_full, strict=True)))
+    revenue, energy, net, use = sparks
+    return revenue, energy, net, use
+
+
+def _starts(fleet: Fleet, found: Results, part: Callable[[Sums], Total]) -> list[date]:
+    """The days, in order, from which on each GPU configuration that tells this figure should tell it."""
+    starts = []
+    for item in fleet.gpus:
+        if item.is_active and (part(found.now[item.pk]).known or part(found.before[item.pk]).known):
+            added = item.added_at.astimezone(UTC).date()
+            starts.append(min(added, found.recent.get(item.pk, Recent()).first_day or added))
+    return sorted(starts)
 
 
 def _whole(fleet: Fleet, found: Results, now: Window, context: Context) -> Performance:
     return measures.performance(
-        list(found.now.values()),
-        sum(found.before.values(), Sums()),
+        [(found.now[item.pk], found.before[item.pk]) for item in fleet.gpus],
         context,
         cost_missing=cost_missing(fleet.gpus),
         sparks=_sparks(fleet, found, now),

@@ -19,7 +19,7 @@ from ..economics import Position, PricePosition
 from ..fleet import Fleet, cost_missing, idle_watts, load_watts, usd_per_kwh
 from ..measures import Context, Performance, Spark
 from ..models import GPUConfiguration, Portfolio
-from ..results import Recent, Results, Sums
+from ..results import Recent, Results
 
 FRESH_DAYS = 2  # what was so the day before yesterday says little of now
 
@@ -97,14 +97,16 @@ def position_words(position: PricePosition, rate_day: date | None, today: date) 
 
 
 def state_of(item: GPUConfiguration, recent: Recent, today: date) -> State:
-    """What the latest rented share says; nothing where that is old."""
+    """What the latest rented share says, or the latest revenue where no share is told; nothing where both are old."""
     if not item.is_active:
         return State(_("Removed"))
-    if recent.share is None or recent.share_day is None:
+    if recent.first_day is None:
         return State(_("No data"))
-    if (today - recent.share_day).days >= FRESH_DAYS:
-        return State(_("No recent data"), "warn")
-    return State(_("Rented"), "ok") if recent.share > 0 else State(_("Idle"), "bad")
+    if recent.share is not None and recent.share_day and (today - recent.share_day).days < FRESH_DAYS:
+        return State(_("Rented"), "ok") if recent.share > 0 else State(_("Idle"), "bad")
+    if earned := [revenue for revenue in recent.week[-FRESH_DAYS:] if revenue is not None]:
+        return State(_("Earning"), "ok") if earned[-1] > 0 else State(_("Idle"), "bad")
+    return State(_("No recent data"), "warn")
 
 
 def _floor(item: GPUConfiguration, slugs: Sequence[str], fleet: Fleet) -> Figure:
@@ -177,9 +179,6 @@ def portfolio_line(
         gpus=sum(item.quantity for item in items if item.is_active),
         estimated_monthly_revenue=estimate,
         performance=measures.performance(
-            [found.now[item.pk] for item in items],
-            sum((found.before[item.pk] for item in items), Sums()),
-            context,
-            cost_missing=cost_missing(items),
+            [(found.now[item.pk], found.before[item.pk]) for item in items], context, cost_missing=cost_missing(items)
         ),
     )

@@ -1,0 +1,67 @@
+"""docs/economics.md is computed again: each table's inputs go into the function that its section names."""
+
+import re
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from portfolios import economics
+
+DAY = re.compile(r"\d{4}-\d\d-\d\d")
+PAGE = Path(settings.BASE_DIR) / "docs" / "economics.md"
+
+
+def read(text, name=""):
+    text = text.strip()
+    if "," in text or "×" in text or name in {"parts", "daily_revenues"}:
+        return [read(part) if "×" not in part else tuple(map(read, part.split("×"))) for part in text.split(",")]
+    if text == "unknown":
+        return None
+    if DAY.fullmatch(text):
+        return date.fromisoformat(text)
+    if name in {"quantity", "days"}:
+        return int(text)
+    return Decimal(text)
+
+
+def examples():
+    """(function, inputs, {path into the result: expected text}) of each table."""
+    for section in PAGE.read_text(encoding="utf-8").split("\n## ")[1:]:
+        named = re.search(r"^Function: `(\w+)`$", section, re.M)
+        if not named:
+            continue
+        for table in re.findall(r"\| input \| value \|\n\| --- \| --- \|\n((?:\|.*\n?)+)", section):
+            rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.strip().splitlines()]
+            inputs = {name: read(value, name) for name, value in rows if not name.startswith("**")}
+            wanted = {name.strip("*"): value for name, value in rows if name.startswith("**")}
+            yield pytest.param(named[1], inputs, wanted, id=f"{named[1]}-{len(inputs)}-{list(wanted.values())[0]}")
+
+
+@pytest.mark.parametrize(("function", "inputs", "wanted"), list(examples()))
+def test_the_worked_example_comes_out_as_written(function, inputs, wanted):
+    called = getattr(economics, function)
+    result = called(inputs[name]) if (name := next(iter(inputs))) in {"parts", "daily_revenues"} else called(**inputs)
+    for path, text in wanted.items():
+        value = result
+        head, *attributes = path.split(".")
+        if head in {"first", "second"}:
+            value = result[head == "second"]
+        for attribute in attributes:
+            value = getattr(value, attribute)
+        expected = text if isinstance(value, str) else read(text)
+        if isinstance(expected, Decimal):
+            value = Decimal(value).quantize(expected)
+        assert value == expected, path
+
+
+def test_every_formula_has_a_worked_example():
+    written = {param.values[0] for param in examples()}
+    public = {
+        name
+        for name, value in vars(economics).items()
+        if callable(value) and not isinstance(value, type) and value.__module__ == economics.__name__
+    }
+    assert public == written
