@@ -10,7 +10,7 @@ from enum import StrEnum
 VRAM_TOLERANCE = Decimal("0.065")
 
 # Sources that speak another's spellings; every other source speaks its own.
-DIALECTS = {"500farm": "vast", "simulated": "catalog", "simulator": "catalog"}
+DIALECTS = {"500farm": "vast", "simulated": "catalog"}
 
 Vram = Decimal | float | int | None
 
@@ -83,10 +83,11 @@ class NameIndex:
         self._squashed: dict[tuple[str, str], list[Alias]] = {}
         self._refused: dict[tuple[str, str], list[Refusal]] = {}
         for alias in aliases:
-            self._exact.setdefault((alias.source, alias.spelling), []).append(alias)
-            self._squashed.setdefault((alias.source, squash(alias.spelling)), []).append(alias)
+            source = dialect_of(alias.source)  # staff may enter one under the name that the quarantine shows
+            self._exact.setdefault((source, alias.spelling), []).append(alias)
+            self._squashed.setdefault((source, squash(alias.spelling)), []).append(alias)
         for refusal in refusals:
-            self._refused.setdefault((refusal.source, squash(refusal.spelling)), []).append(refusal)
+            self._refused.setdefault((dialect_of(refusal.source), squash(refusal.spelling)), []).append(refusal)
 
     def resolve(self, source: str, spelling: str, vram_gb: Vram = None) -> Match | Unknown:
         """The GPU that `source` means, or why it is unknown.

@@ -1,15 +1,14 @@
 """The catalog's way into the database, and the questions that are asked of it there."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import date
 from typing import Any, TypeVar
 
-from django.db import connection, models, transaction
+from django.db import models, transaction
 
 from market.models import GPUAlias, GPUModel, Platform, UnknownGPUName
-from market.names import Alias, Match, NameIndex, Unknown
+from market.names import Alias, Match, NameIndex
 
 from .files import GPU, Catalog, CatalogError, PlatformEntry, read_catalog
 
@@ -87,49 +86,6 @@ def name_index(catalog: Catalog | None = None) -> NameIndex:
     catalog = catalog or read_catalog()
     rows = GPUAlias.objects.values_list("source", "spelling", "vram_gb", "gpu_model__name", "gpu_model__memory_gb")
     return NameIndex((Alias(*row) for row in rows), catalog.refusals)
-
-
-def quarantine(unknowns: Iterable[tuple[str, str, Decimal | float | int | None, Unknown]], *, now: datetime) -> int:
-    """Keep spellings that nobody knows, for staff; (source, spelling, vram, why) each, the number of rows touched."""
-    rows: dict[tuple[str, str, Decimal | None], list[Any]] = {}
-    for source, spelling, vram, why in unknowns:
-        key = (source, _storable(spelling), _storable_vram(vram))
-        row = rows.setdefault(key, [str(why)[:200], 0])
-        row[1] += 1
-    if not rows:
-        return 0
-    objects = [
-        UnknownGPUName(source=s, spelling=n, vram_gb=v, reason=why, times=times, first_seen_at=now, last_seen_at=now)
-        for (s, n, v), (why, times) in sorted(rows.items(), key=lambda item: (item[0][0], item[0][1], item[0][2] or 0))
-    ]
-    # bulk_create can only set a column to the new value, and `times` must grow.
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            """
-            insert into unknown_gpu_names (id, source, spelling, vram_gb, reason, times, first_seen_at, last_seen_at)
-            values (%s, %s, %s, %s, %s, %s, %s, %s)
-            on conflict (source, spelling, vram_gb) do update set
-                times = least(unknown_gpu_names.times::bigint + excluded.times, 2147483647),
-                reason = excluded.reason,
-                last_seen_at = greatest(unknown_gpu_names.last_seen_at, excluded.last_seen_at)
-            """,
-            [
-                (o.id, o.source, o.spelling, o.vram_gb, o.reason, o.times, o.first_seen_at, o.last_seen_at)
-                for o in objects
-            ],
-        )
-    return len(objects)
-
-
-def _storable(spelling: str) -> str:
-    return spelling.replace("\0", "").strip()[:120]
-
-
-def _storable_vram(vram: Decimal | float | int | None) -> Decimal | None:
-    if vram is None:
-        return None
-    number = Decimal(str(vram))
-    return number.quantize(Decimal("0.01")) if number.is_finite() and 0 < number < 1_000_000 else None
 
 
 def _load_gpus(gpus: Sequence[GPU]) -> Tally:
