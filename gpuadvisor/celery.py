@@ -18,6 +18,7 @@ app.conf.beat_schedule = {
     "core.make-months": {"task": "gpuadvisor.core.tasks.make_months", "schedule": crontab(minute=7, hour="*/6")},
     "core.clean-up": {"task": "gpuadvisor.core.tasks.clean_up", "schedule": crontab(minute=20, hour=3)},
     "market.refresh": {"task": "market.tasks.refresh_market", "schedule": crontab(minute="*/15")},
+    "portfolios.purge-uploads": {"task": "portfolios.tasks.purge_uploads", "schedule": crontab(minute=40)},
     "portfolios.top-up-demo": {"task": "portfolios.tasks.top_up_demo", "schedule": crontab(minute=5, hour="*/6")},
 }
 

@@ -12,6 +12,4 @@ class PortfoliosConfig(AppConfig):
 
         from .models import Portfolio
 
-        limits.register(
-            "portfolios", lambda user: Portfolio.objects.visible_to(user).counting_towards_plan().count()
-        )
+        limits.register("portfolios", lambda user: Portfolio.objects.visible_to(user).counting_towards_plan().count())

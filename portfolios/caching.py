@@ -1,4 +1,4 @@
-"""One word per host that changes with every write to the fleet, so that a page cached for 30 s never shows an older one."""
+"""One word per host that changes with every write to the fleet: a page cached for 30 s never shows an older one."""
 
 from uuid import UUID
 
@@ -13,7 +13,7 @@ def _key(user_id: UUID) -> str:
 
 
 def dashboard_version(user_id: UUID) -> str:
-    """The host's present version: part of the key of what is cached about their fleet. Ask it before reading the rows."""
+    """The host's present version, part of the key of what is cached about the fleet: ask it before reading the rows."""
     pages = caches["pages"]
     version = pages.get(_key(user_id))
     if version is None:

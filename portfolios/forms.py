@@ -49,12 +49,13 @@ class PlainDecimalField(forms.DecimalField):
             words = _("Enter a whole number from %(low)s to %(high)s.")
         self.sentence = gettext_format(words, low=f"{self.low:,f}", high=f"{Decimal(high):,f}", places=places)
         codes = ("invalid", "min_value", "max_value", "max_digits", "max_decimal_places", "max_whole_digits")
-        messages = dict.fromkeys(codes, self.sentence)
+        messages: dict[str, Any] = dict.fromkeys(codes, self.sentence)
         super().__init__(
             min_value=Decimal(low), max_value=Decimal(high), decimal_places=places, error_messages=messages, **kwargs
         )
 
-    def to_python(self, value: Any) -> Decimal | None:
+    def to_python(self, value: Any) -> Any:
+        """A Decimal, or None where nothing was typed."""
         text = str(value).strip() if value not in self.empty_values else ""
         if not text:
             return None
@@ -62,7 +63,11 @@ class PlainDecimalField(forms.DecimalField):
             if get_format("DECIMAL_SEPARATOR") != ",":
                 raise ValidationError(_("Write the decimals after a point, as in 1.5."), code="comma")
             text = text.replace(",", ".")
-        if not PLAIN_NUMBER.match(text) or (text[0] == "-" and self.low >= 0) or (not self.decimal_places and "." in text):
+        if (
+            not PLAIN_NUMBER.match(text)
+            or (text[0] == "-" and self.low >= 0)
+            or (not self.decimal_places and "." in text)
+        ):
             raise ValidationError(self.sentence, code="invalid")
         return super().to_python(text)
 
@@ -180,10 +185,20 @@ class GPUConfigurationForm(OnceForm):
         help_text=_("Such as “Rack 2, upper”. A CSV file may use it."),
     )
     power_limit_percentage = PlainDecimalField(
-        low=10, high=150, places=1, required=False, label=_("Power limit, %"), help_text=_("Of the board power; empty: 100.")
+        low=10,
+        high=150,
+        places=1,
+        required=False,
+        label=_("Power limit, %"),
+        help_text=_("Of the board power; empty: 100."),
     )
     measured_watts = PlainDecimalField(
-        low=1, high=10_000, places=1, required=False, label=_("Measured draw, W per GPU"), help_text=_("Under load, if you measured it.")
+        low=1,
+        high=10_000,
+        places=1,
+        required=False,
+        label=_("Measured draw, W per GPU"),
+        help_text=_("Under load, if you measured it."),
     )
     idle_watts = PlainDecimalField(low=0, high=2_000, places=1, required=False, label=_("Idle draw, W per GPU"))
     usd_per_kwh = _price(help_text=_("Only where it differs from the portfolio's."))
@@ -264,7 +279,9 @@ class GPUConfigurationForm(OnceForm):
             if idle > watts:
                 self.add_error(
                     "idle_watts",
-                    ValidationError(_("More than it draws under load (%(watts)s W)."), params={"watts": _number(watts)}),
+                    ValidationError(
+                        _("More than it draws under load (%(watts)s W)."), params={"watts": _number(watts)}
+                    ),
                 )
         return data
 
@@ -298,7 +315,10 @@ class GPUConfigurationForm(OnceForm):
 
 class MoveForm(forms.Form):
     portfolio = forms.ModelChoiceField(
-        label=_("Move to"), queryset=Portfolio.objects.none(), empty_label=None, help_text=_("Its daily results go along.")
+        label=_("Move to"),
+        queryset=Portfolio.objects.none(),
+        empty_label=None,
+        help_text=_("Its daily results go along."),
     )
 
     def __init__(self, *args: Any, gpu: GPUConfiguration, user: User, **kwargs: Any) -> None:
@@ -322,7 +342,12 @@ class MetricForm(forms.Form):
         low=0, high=MAX_RATE, places=4, required=False, label=_("Hourly rate, $"), help_text=_("For one GPU.")
     )
     daily_revenue = PlainDecimalField(
-        low=0, high=MAX_AMOUNT, places=2, required=False, label=_("Daily revenue, $"), help_text=_("Of all its GPUs together, before the platform's fee.")
+        low=0,
+        high=MAX_AMOUNT,
+        places=2,
+        required=False,
+        label=_("Daily revenue, $"),
+        help_text=_("Of all its GPUs together, before the platform's fee."),
     )
     uptime_hours = PlainIntegerField(low=0, high=24, required=False, label=_("Uptime, hours"))
 
@@ -364,8 +389,8 @@ class ImportForm(forms.Form):
         error_messages={"empty": _("The file is empty (0 bytes).")},
     )
 
-    def clean_file(self) -> UploadedFile:
-        upload: UploadedFile = self.cleaned_data["file"]
+    def clean_file(self) -> UploadedFile[bytes]:
+        upload: UploadedFile[bytes] = self.cleaned_data["file"]
         if (upload.size or 0) > importing.MAX_BYTES:
             raise ValidationError(importing.TOO_LARGE, code="size")
         return upload

@@ -1,6 +1,6 @@
 """A CSV of daily results, read: good rows, refused rows with their reasons. No database here.
 
-One row is one GPU, platform and UTC day. An empty cell, or a column that the file does not have, says nothing about a figure.
+One row is one GPU, platform and UTC day. An empty cell, or a column that is not there, says nothing about a figure.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?", re.ASCII)
 
 
 class UnreadableFile(DomainError):
-    """The file as a whole is no CSV of daily results; the message names the reason and, where there is one, the line."""
+    """The file as a whole is no CSV of daily results; the message names the reason, and the line where there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,9 @@ def _decoded(data: bytes) -> str:
         try:
             return data.decode("utf-16")
         except UnicodeDecodeError as error:
-            raise UnreadableFile(_("The file says it is UTF-16 and is not: save it as UTF-8."), code="encoding") from error
+            raise UnreadableFile(
+                _("The file says it is UTF-16 and is not: save it as UTF-8."), code="encoding"
+            ) from error
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -270,7 +272,8 @@ def _cells(lines: _Lines, delimiter: str, *, heading: bool = False) -> Iterator[
             if heading:
                 return
             raise UnreadableFile(
-                _("Line %(line)d: a quotation mark is out of place, or a cell has no end.") % {"line": number}, code="csv"
+                _("Line %(line)d: a quotation mark is out of place, or a cell has no end.") % {"line": number},
+                code="csv",
             ) from error
         if any(cells):
             if not is_first or heading:

@@ -1,4 +1,4 @@
-"""Which identifiers a GPU has on each platform (R-014): the table `Platform.mapping_schema`, as fields and as checks."""
+"""Which identifiers a GPU has on each platform (R-014): `Platform.mapping_schema` as fields and as checks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ class Identifier:
     label: str
     pattern: str
     help: str
-    example: str = ""
 
     def check(self, value: str) -> None:
         """Raises: ValidationError that says what the platform's identifier looks like."""
@@ -38,24 +37,19 @@ class Identifier:
 
 
 def identifiers(platforms: Iterable[Platform]) -> list[Identifier]:
-    """Every identifier of these platforms, in their order."""
-    found = []
-    for platform in platforms:
-        schema = platform.mapping_schema
-        entries = {schema["key"]: schema} if isinstance(schema.get("key"), str) else schema
-        for key, entry in entries.items():
-            found.append(
-                Identifier(
-                    platform=platform.slug,
-                    platform_name=platform.name,
-                    key=key,
-                    label=entry["label"],
-                    pattern=entry["pattern"],
-                    help=entry.get("help", ""),
-                    example=entry.get("example", ""),
-                )
-            )
-    return found
+    """The identifier of each of these platforms that has one, in their order."""
+    return [
+        Identifier(
+            platform=platform.slug,
+            platform_name=platform.name,
+            key=schema["key"],
+            label=schema["label"],
+            pattern=schema["pattern"],
+            help=schema["help"],
+        )
+        for platform in platforms
+        if (schema := platform.mapping_schema)
+    ]
 
 
 def check_mappings(value: Any, known: Iterable[Identifier]) -> None:
@@ -69,7 +63,9 @@ def check_mappings(value: Any, known: Iterable[Identifier]) -> None:
         raise ValidationError(_("This is an object of named entries."), code="shape")
     for platform, entries in value.items():
         if platform not in platforms or not isinstance(entries, dict):
-            raise ValidationError(_("Unknown platform “%(name)s”."), code="platform", params={"name": str(platform)[:40]})
+            raise ValidationError(
+                _("Unknown platform “%(name)s”."), code="platform", params={"name": str(platform)[:40]}
+            )
         for key, identifier in entries.items():
             if (platform, key) not in by_key or not isinstance(identifier, str):
                 raise ValidationError(_("Unknown entry “%(key)s”."), code="unknown_key", params={"key": str(key)[:60]})

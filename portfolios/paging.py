@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TypeVar
 from uuid import UUID
 
@@ -17,9 +18,7 @@ def page_by_key(rows: QuerySet[M], after: str, size: int = PAGE_SIZE) -> tuple[l
     What is no key begins with the first page.
     """
     rows = rows.order_by("-pk")
-    try:
+    with suppress(ValueError):
         rows = rows.filter(pk__lt=UUID(after))
-    except ValueError:
-        pass
     page = list(rows[: size + 1])
     return page[:size], str(page[size - 1].pk) if len(page) > size else ""

@@ -1,4 +1,4 @@
-"""One method per question about one model of a host's fleet; `visible_to(user)` first, so another host's row is a 404."""
+"""One method per question about one model of a fleet; `visible_to(user)` first, so another host's row is a 404."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.db.models import Avg, Count, F, Max, OuterRef, Q, QuerySet, Subquery
 if TYPE_CHECKING:
     from gpuadvisor.accounts.models import User
 
-    from .models import GPUConfiguration, PerformanceMetric, Portfolio
+    from .models import GPUConfiguration, PerformanceMetric, Portfolio  # noqa: F401 - named in strings
 
 
 class PortfolioQuerySet(QuerySet["Portfolio"]):
@@ -33,11 +33,11 @@ class PortfolioQuerySet(QuerySet["Portfolio"]):
         return self.exclude(state="archived")
 
     def with_units(self) -> Self:
-        """Annotate `units` (GPUs) and `groups` (configurations), both of active configurations; None, not 0, where none is."""
-        from .models import GPUConfiguration
+        """Annotate `units` (GPUs) and `groups` (configurations), of the active ones; None, not 0, where none is."""
+        from . import models
 
         active = (
-            GPUConfiguration.objects.active().filter(portfolio=OuterRef("pk")).order_by().values("portfolio")
+            models.GPUConfiguration.objects.active().filter(portfolio=OuterRef("pk")).order_by().values("portfolio")
         )
         return self.annotate(
             units=Subquery(active.annotate(n=Sum("quantity")).values("n")),
@@ -59,11 +59,14 @@ class GPUConfigurationQuerySet(QuerySet["GPUConfiguration"]):
         return self.filter(is_active=True)
 
     def with_recent(self, since: date) -> Self:
-        """Annotate what was recorded from `since` on: `recent_revenue` (USD), `recent_utilization` (mean), `last_day`."""
-        from .models import PerformanceMetric
+        """Annotate what was recorded from `since` on: `recent_revenue` (USD), `recent_utilization` (mean), `last_day`.
+
+        None where nothing was recorded.
+        """
+        from . import models
 
         metrics = (
-            PerformanceMetric.objects.filter(gpu_configuration=OuterRef("pk"), metric_date__gte=since)
+            models.PerformanceMetric.objects.filter(gpu_configuration=OuterRef("pk"), metric_date__gte=since)
             .order_by()
             .values("gpu_configuration")
         )

@@ -9,7 +9,7 @@ from celery import shared_task
 from gpuadvisor.core import clock
 from gpuadvisor.core.jobs import once_per_slot
 
-from . import demo
+from . import demo, uploads
 
 
 @shared_task
@@ -17,3 +17,10 @@ from . import demo
 def top_up_demo() -> int:
     """Give the demo host the days that have passed; the number of rows added."""
     return demo.top_up_demo(clock.today())
+
+
+@shared_task
+@once_per_slot("portfolios.purge-uploads", every=timedelta(hours=1))
+def purge_uploads() -> int:
+    """Delete import files that nobody said yes to within a day; their number."""
+    return uploads.purge()

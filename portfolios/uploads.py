@@ -6,7 +6,6 @@ The owner is in the path, so another host's id finds nothing. A stored import le
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 from pathlib import Path
@@ -29,7 +28,7 @@ def _path(user: User, token: UUID, ending: str) -> Path:
     return folder() / user.pk.hex / f"{token.hex}.{ending}"
 
 
-def keep(user: User, upload: UploadedFile) -> UUID:
+def keep(user: User, upload: UploadedFile[bytes]) -> UUID:
     """Store the file under a name that nobody can guess; the oldest of this user's files make room. Raises: OSError."""
     token = uuid4()
     path = _path(user, token, "csv")
@@ -65,7 +64,7 @@ def finish(user: User, token: UUID, counts: dict[str, int]) -> None:
     """Replace the file by its counts, so that a second yes is answered and stores nothing."""
     note = _path(user, token, "done")
     note.with_suffix(".tmp").write_text(json.dumps(counts))
-    os.replace(note.with_suffix(".tmp"), note)
+    note.with_suffix(".tmp").replace(note)
     discard(user, token)
 
 

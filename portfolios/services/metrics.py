@@ -97,14 +97,16 @@ def compare(rows: Sequence[Row]) -> list[tuple[Row, Outcome, PerformanceMetric]]
 
 
 @transaction.atomic
-def store_import(*, user: User, rows: Sequence[Row]) -> dict[Outcome, int]:
+def store_import(*, user: User, rows: Sequence[Row]) -> dict[str, int]:
     """Store all rows of a file or none; how many were new, changed and unchanged."""
     wanted = {row.gpu for row in rows}
     mine = GPUConfiguration.objects.visible_to(user).active().filter(pk__in=wanted)
     held = list(mine.select_for_update(no_key=True, of=("self",)).order_by("pk"))
     if len(held) != len(wanted):
-        raise DomainError(_("A GPU of this file was removed in the meantime: look at the preview again."), code="removed")
-    counts: dict[Outcome, int] = {"new": 0, "changed": 0, "unchanged": 0}
+        raise DomainError(
+            _("A GPU of this file was removed in the meantime: look at the preview again."), code="removed"
+        )
+    counts: dict[str, int] = {"new": 0, "changed": 0, "unchanged": 0}
     changes = []
     for _row, outcome, metric in compare(rows):
         counts[outcome] += 1

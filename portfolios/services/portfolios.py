@@ -42,9 +42,7 @@ def create_portfolio(
 
 
 @transaction.atomic
-def edit_portfolio(
-    *, portfolio: Portfolio, name: str, description: str, configuration: dict[str, Any]
-) -> Portfolio:
+def edit_portfolio(*, portfolio: Portfolio, name: str, description: str, configuration: dict[str, Any]) -> Portfolio:
     """The portfolio with its new words and electricity price."""
     portfolio = locked(portfolio.pk)
     portfolio.name, portfolio.description, portfolio.configuration = name, description, configuration
@@ -96,14 +94,16 @@ def locked(pk: UUID) -> Portfolio:
 
 
 def refresh(portfolio: Portfolio) -> None:
-    """Bring watts, estimate and state in line with the GPUs; the row is locked. Without GPUs it is set-up again (R-011).
+    """Bring watts, estimate and state in line with the GPUs; the row is locked. Without GPUs it is in set-up (R-011).
 
     Raises: DomainError where the sum of watts cannot be stored.
     """
     load = portfolio.gpus.active().load()
     watts = load["watts"] or Decimal(0)
     if watts > MAX_WATTS:
-        raise DomainError(_("Together these GPUs draw more than 10 MW: split them over several portfolios."), code="watts")
+        raise DomainError(
+            _("Together these GPUs draw more than 10 MW: split them over several portfolios."), code="watts"
+        )
     portfolio.total_power_consumption = watts
     portfolio.save(update_fields=["total_power_consumption"])
     estimates.refresh([portfolio.pk])

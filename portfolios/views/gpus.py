@@ -34,7 +34,9 @@ RECENT_DAYS = 30
 def add(request: AppRequest, pk: UUID) -> HttpResponse:
     portfolio = get_object_or_404(Portfolio.objects.visible_to(request.user), pk=pk)
     wanted = request.GET.get("gpu", "")[:80]  # a link from the market names the model
-    initial = {"gpu_model": GPUModel.objects.filter(slug=wanted).values_list("name", flat=True).first()} if wanted else {}
+    initial = (
+        {"gpu_model": GPUModel.objects.filter(slug=wanted).values_list("name", flat=True).first()} if wanted else {}
+    )
     form = GPUConfigurationForm(request.POST if request.method == "POST" else None, user=request.user, initial=initial)
     if form.is_valid():
         try:
@@ -70,7 +72,7 @@ def _form(request: AppRequest, context: dict[str, Any]) -> HttpResponse:
 
 @require_GET
 def search(request: AppRequest) -> HttpResponse:
-    """What the field of the GPU model offers while somebody types: at most 20 models, and the facts of the one named."""
+    """What the field of the GPU model offers while somebody types: at most 20 models, and facts of the one named."""
     text = request.GET.get("gpu_model", "").replace("\x00", "").strip()[:80]
     models = list(GPUModel.objects.matching(text)[:SUGGESTIONS])
     chosen = next((model for model in models if model.name.casefold() == text.casefold()), None)
@@ -159,7 +161,9 @@ def move(request: AppRequest, pk: UUID) -> HttpResponse:
             text = _("Moved to “%s”.") % form.cleaned_data["portfolio"].name
             return go_to(request, "portfolios:gpu", toast_text=text, pk=gpu.pk)
     context = {"form": form, "gpu": gpu, "has_others": form.fields["portfolio"].queryset.exists()}  # type: ignore[attr-defined]
-    return render_page(request, "portfolios/gpu_move.html", context, fragment="form", status=422 if form.errors else 200)
+    return render_page(
+        request, "portfolios/gpu_move.html", context, fragment="form", status=422 if form.errors else 200
+    )
 
 
 @require_http_methods(["GET", "POST"])
@@ -180,5 +184,3 @@ def remove(request: AppRequest, pk: UUID) -> HttpResponse:
 def _find(request: AppRequest, pk: UUID) -> GPUConfiguration:
     mine = GPUConfiguration.objects.visible_to(request.user).select_related("gpu_model", "portfolio")
     return get_object_or_404(mine, pk=pk)
-
-

@@ -165,7 +165,7 @@ def preview(request: AppRequest, token: UUID) -> HttpResponse:
             problem = _("Nothing was stored: the file has no good row.")
         else:
             try:
-                counts = {**services.store_import(user=request.user, rows=sheet.rows)}
+                counts = services.store_import(user=request.user, rows=sheet.rows)
             except DomainError as error:
                 problem = error.user_message
             else:
@@ -232,5 +232,3 @@ def _csv(heading: list[str], rows: list[list[str]]) -> str:
 def _download(text: str, name: str) -> HttpResponse:
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return HttpResponse(text, content_type="text/csv; charset=utf-8", headers=headers)
-
-

@@ -26,7 +26,7 @@ from ..models import Portfolio
 from ..paging import page_by_key
 
 RECENT_DAYS = 30
-LEVELS = {Portfolio.State.ACTIVE: "ok", Portfolio.State.SETUP: "warn"}
+LEVELS: dict[str, str] = {Portfolio.State.ACTIVE: "ok", Portfolio.State.SETUP: "warn"}
 
 
 def total_watts(portfolio: Portfolio, groups: int | None) -> Figure:
@@ -80,7 +80,7 @@ def detail(request: AppRequest, pk: UUID) -> HttpResponse:
     groups = portfolio.groups  # type: ignore[attr-defined]
     context: dict[str, Any] = {
         "portfolio": portfolio,
-        "level": LEVELS.get(Portfolio.State(portfolio.state), ""),
+        "level": LEVELS.get(portfolio.state, ""),
         "rows": [(gpu, load_figure(gpu)) for gpu in page],
         "units": Figure(portfolio.units, "GPU")  # type: ignore[attr-defined]
         if groups
@@ -105,9 +105,7 @@ def archive_lost() -> list[str]:
 @require_http_methods(["GET", "POST"])
 def edit(request: AppRequest, pk: UUID) -> HttpResponse:
     portfolio = get_object_or_404(Portfolio.objects.visible_to(request.user), pk=pk)
-    form = PortfolioForm(
-        request.POST if request.method == "POST" else None, user=request.user, portfolio=portfolio
-    )
+    form = PortfolioForm(request.POST if request.method == "POST" else None, user=request.user, portfolio=portfolio)
     if form.is_valid():
         services.edit_portfolio(portfolio=portfolio, **form.values())
         return go_to(request, "portfolios:detail", toast_text=_("Saved."), pk=portfolio.pk)

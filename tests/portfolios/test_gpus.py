@@ -72,7 +72,9 @@ def test_a_removed_gpu_keeps_its_results_and_its_page(host_client, gpu):
     assert (gpu.is_active, gpu.metrics.count()) == (False, 1)
     page = host_client.get(url("gpu", pk=gpu.pk)).content.decode()
     assert "Its daily results are kept" in page
-    response = host_client.post(url("metric-add", pk=gpu.pk), {"platform": "vast", "metric_date": "2026-11-20", "daily_revenue": "1"})
+    response = host_client.post(
+        url("metric-add", pk=gpu.pk), {"platform": "vast", "metric_date": "2026-11-20", "daily_revenue": "1"}
+    )
     assert response.status_code == 422
 
 
@@ -114,7 +116,9 @@ def test_a_quantity_is_a_whole_number_from_1_to_10_000(host_client, portfolio, m
         ("map-vast-machine_id", "abc", "This is not a Machine ID of Vast.ai. The number on the Machines page."),
     ],
 )
-def test_what_cannot_be_true_of_a_gpu_is_refused_at_its_field(host_client, portfolio, model, vast, field, value, message):
+def test_what_cannot_be_true_of_a_gpu_is_refused_at_its_field(
+    host_client, portfolio, model, vast, field, value, message
+):
     response = add(host_client, portfolio, **{field: value})
     assert response.status_code == 422
     assert message in response.content.decode()

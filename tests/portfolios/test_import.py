@@ -1,4 +1,4 @@
-"""Daily results from a CSV: preview before anything is stored, all or nothing, a named reason for every fault (f 73-76)."""
+"""Daily results from a CSV: nothing before the yes, all or nothing, a named reason for every fault (f 73-76)."""
 
 import io
 import os
@@ -242,7 +242,9 @@ def test_every_refused_row_can_be_downloaded_and_runs_no_formula(host_client, gp
     assert "'=1+1" in host_client.get(url("metric-import-refused", token=good)).content.decode()
 
 
-def test_a_name_that_two_gpus_have_is_refused_and_the_own_name_goes_before_the_model(host_client, portfolio, gpu, today):
+def test_a_name_that_two_gpus_have_is_refused_and_the_own_name_goes_before_the_model(
+    host_client, portfolio, gpu, today
+):
     other = GPUConfigurationFactory(portfolio=portfolio, gpu_model=gpu.gpu_model, custom_name="")
     names = importing.Names(
         [(gpu.pk, "Rack 1", "RTX 4090"), (other.pk, "", "RTX 4090"), (uuid4(), "", "L40S")], [("vast", "Vast.ai")]

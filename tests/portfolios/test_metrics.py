@@ -132,7 +132,9 @@ def test_a_result_without_any_figure_is_refused(host_client, gpu):
 def test_the_table_is_paged_by_key(host_client, gpu):
     today = clock.today()
     PerformanceMetric.objects.bulk_create(
-        PerformanceMetric(gpu_configuration=gpu, platform=platform, metric_date=today - timedelta(days=n), daily_revenue=1)
+        PerformanceMetric(
+            gpu_configuration=gpu, platform=platform, metric_date=today - timedelta(days=n), daily_revenue=1
+        )
         for n in range(50)
         for platform in ("runpod", "vast")
     )

@@ -87,7 +87,9 @@ def test_a_name_is_shown_as_it_was_typed(host_client, host, name):
     assert "49" not in page.partition("<h1")[2].partition("</h1>")[0]
 
 
-@pytest.mark.parametrize("price", ["NaN", "Infinity", "-0", "-1", "1e5", "0.00001", "1_0", "１２", "11", "0x1", "--1", "9" * 40])
+@pytest.mark.parametrize(
+    "price", ["NaN", "Infinity", "-0", "-1", "1e5", "0.00001", "1_0", "１２", "11", "0x1", "--1", "9" * 40]
+)
 def test_a_price_that_is_no_plain_number_is_refused(host_client, host, price):
     """f 9-17"""
     response = host_client.post(url("create"), {"name": "Garage", "usd_per_kwh": price})
@@ -260,12 +262,20 @@ def test_editing_keeps_what_was_typed_and_stores_what_is_good(host_client, portf
     response = host_client.post(url("edit", pk=portfolio.pk), {"name": "Cellar", "usd_per_kwh": "abc"})
     assert response.status_code == 422
     assert "Cellar" in response.content.decode()
-    host_client.post(url("edit", pk=portfolio.pk), {"name": "Cellar", "description": "cool\nand dry", "usd_per_kwh": ""})
+    host_client.post(
+        url("edit", pk=portfolio.pk), {"name": "Cellar", "description": "cool\nand dry", "usd_per_kwh": ""}
+    )
     portfolio.refresh_from_db()
-    assert (portfolio.name, portfolio.description, portfolio.configuration) == ("Cellar", "cool\r\nand dry".replace("\r", ""), {})
+    assert (portfolio.name, portfolio.description, portfolio.configuration) == (
+        "Cellar",
+        "cool\r\nand dry".replace("\r", ""),
+        {},
+    )
 
 
-@pytest.mark.parametrize("field", ["user", "is_active", "state", "total_power_consumption", "estimated_monthly_revenue"])
+@pytest.mark.parametrize(
+    "field", ["user", "is_active", "state", "total_power_consumption", "estimated_monthly_revenue"]
+)
 def test_fields_that_nobody_types_cannot_be_sent(host_client, host, stranger, field):
     host_client.post(url("create"), {"name": "Garage", field: {"user": stranger.pk, "state": "active"}.get(field, "1")})
     portfolio = Portfolio.objects.get()
@@ -280,7 +290,11 @@ def test_a_strangers_portfolio_is_a_404_equal_to_a_random_id(host_client, foreig
     foreign, unknown = (
         getattr(host_client, method)(url(name, pk=pk), {"name": "x"}) for pk in (foreign_gpu.portfolio_id, uuid4())
     )
-    assert foreign.status_code == unknown.status_code == (405 if (name, method) in (("restore", "get"), ("detail", "post")) else 404)
+    assert (
+        foreign.status_code
+        == unknown.status_code
+        == (405 if (name, method) in (("restore", "get"), ("detail", "post")) else 404)
+    )
     if foreign.status_code == 404:
         assert _body(foreign) == _body(unknown)
     assert Portfolio.objects.get(pk=foreign_gpu.portfolio_id).state == "active"
