@@ -50,8 +50,8 @@ class Performance:
     energy: Measure
     net: Measure
     utilization: Measure
-    fee: Figure
-    after_fee: Figure
+    fee: Measure
+    after_fee: Measure
     rented_rate: Figure
     yield_rate: Figure
     days: int
@@ -185,9 +185,17 @@ def performance(
         utilization=_utilization(
             pairs, context, missing=_("Enter utilization.") if now.days else no_rows, spark=sparks[3]
         ),
-        fee=figure(now.fee, missing=_("The platform’s fee is not known."), method=_("from the platforms’ known fees")),
-        after_fee=figure(
-            now.after_fee,
+        fee=_money(
+            pairs,
+            lambda sums: sums.fee,
+            context,
+            missing=_("The platform’s fee is not known."),
+            method=_("from the platforms’ known fees"),
+        ),
+        after_fee=_money(
+            pairs,
+            lambda sums: sums.after_fee,
+            context,
             missing=_("Needs the energy cost and the platform’s fee."),
             method=_("revenue less estimated energy and fees"),
         ),

@@ -37,7 +37,7 @@ def examples():
             rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.strip().splitlines()]
             inputs = {name: read(value, name) for name, value in rows if not name.startswith("**")}
             wanted = {name.strip("*"): value for name, value in rows if name.startswith("**")}
-            yield pytest.param(named[1], inputs, wanted, id=f"{named[1]}-{len(inputs)}-{list(wanted.values())[0]}")
+            yield pytest.param(named[1], inputs, wanted, id=f"{named[1]}-{len(inputs)}-{next(iter(wanted.values()))}")
 
 
 @pytest.mark.parametrize(("function", "inputs", "wanted"), list(examples()))
