@@ -33,7 +33,7 @@ class Context:
 
 @dataclass(frozen=True)
 class Measure:
-    """One figure of a window; `change` against the window before, `moved` the same in two words, `note` what it lacks."""
+    """One figure of a window; `change` on the window before, `moved` the same in two words, `note` what it lacks."""
 
     figure: Figure
     change: str = ""

@@ -1,0 +1,134 @@
+"""The demo host: loaded once, kept up to today, looked at and never changed."""
+
+import io
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from gpuadvisor.accounts.models import User
+from gpuadvisor.core import clock
+from gpuadvisor.core.partitions import ensure_standing_months
+from portfolios import demo, selectors, tasks
+from portfolios.models import GPUConfiguration, PerformanceMetric, Portfolio
+from tests.factories import GPUConfigurationFactory, PerformanceMetricFactory, PortfolioFactory
+
+
+@pytest.fixture
+def catalog(db):
+    call_command("load_gpu_catalog", verbosity=0, stdout=io.StringIO())
+    ensure_standing_months(clock.today())
+
+
+@pytest.fixture
+def today(db):
+    return clock.today()
+
+
+@pytest.fixture
+def loaded(catalog, today):
+    return demo.load_demo(today=today)
+
+
+def rows():
+    return list(
+        PerformanceMetric.objects.order_by("gpu_configuration__custom_name", "metric_date").values_list(
+            "gpu_configuration__custom_name", "metric_date", "hourly_rate", "utilization_percentage", "daily_revenue"
+        )
+    )
+
+
+def test_it_may_sign_in_and_change_nothing(loaded, client):
+    """R-001 ff.: verified, of the plan without limits, and read-only on every address."""
+    assert loaded.is_demo
+    assert loaded.email_verified
+    assert client.login(email=demo.EMAIL, password=demo.PASSWORD)
+    assert client.get("/dashboard/").status_code == 200
+    before = (Portfolio.objects.count(), GPUConfiguration.objects.count(), PerformanceMetric.objects.count())
+    portfolio = Portfolio.objects.first()
+    for address in ("/portfolios/new/", f"/portfolios/{portfolio.pk}/edit/", f"/portfolios/{portfolio.pk}/deactivate/"):
+        assert client.post(address, {"name": "mine now"}).status_code == 403
+    assert (Portfolio.objects.count(), GPUConfiguration.objects.count(), PerformanceMetric.objects.count()) == before
+
+
+def test_loading_it_again_changes_nothing(loaded, today):
+    first = rows()
+    assert demo.load_demo(today=today) == loaded
+    assert rows() == first
+    assert User.objects.filter(is_demo=True).count() == 1
+
+
+def test_a_reset_makes_the_same_again(loaded, today):
+    first = rows()
+    Portfolio.objects.filter(user=loaded).update(name="scribbled on")
+    demo.load_demo(today=today, reset=True)
+    assert rows() == first
+    assert set(Portfolio.objects.values_list("name", flat=True)) == set(demo.FLEET)
+
+
+def test_a_reset_touches_no_other_host(loaded, today, host):
+    metric = PerformanceMetricFactory(
+        gpu_configuration=GPUConfigurationFactory(portfolio=PortfolioFactory(user=host)), metric_date=today
+    )
+    demo.load_demo(today=today, reset=True)
+    assert PerformanceMetric.objects.filter(pk=metric.pk, daily_revenue=metric.daily_revenue).exists()
+
+
+def test_the_days_that_pass_are_added(catalog, today):
+    demo.load_demo(today=today - timedelta(days=3))
+    before = PerformanceMetric.objects.count()
+    added = demo.top_up_demo(today)
+    assert 3 * 6 - 2 <= added <= 3 * 6  # an outage may lie in them
+    assert PerformanceMetric.objects.count() == before + added
+    assert demo.top_up_demo(today) == 0
+
+
+def test_the_job_runs_once_in_its_slot(catalog, today):
+    demo.load_demo(today=today - timedelta(days=1))
+    assert tasks.top_up_demo() > 0
+    assert tasks.top_up_demo() == 0
+
+
+def test_topping_up_without_a_demo_host(db, today):
+    ensure_standing_months(today)
+    assert demo.top_up_demo(today) == 0
+
+
+def test_its_figures_are_possible(loaded, today):
+    for _name, day, rate, share, revenue in rows():
+        assert today - timedelta(days=90) < day <= today
+        assert rate > 0
+        assert share is None or 0 <= share <= 100
+        assert revenue >= 0
+    for metric in PerformanceMetric.objects.select_related("gpu_configuration").exclude(utilization_percentage=None)[
+        :50
+    ]:
+        hours = metric.gpu_configuration.quantity * metric.uptime_hours * metric.utilization_percentage / 100
+        assert abs(metric.daily_revenue - metric.hourly_rate * hours) <= Decimal("0.01")
+
+
+def test_it_shows_what_unknown_looks_like(loaded):
+    """A gap of two days, a GPU without a power price, and one whose platform tells no utilization."""
+    page = selectors.dashboard(loaded, "30d")
+    lines = {line.name: line for line in page.gpus}
+    assert lines["bench"].net.missing == "Set the electricity price."
+    assert lines["dc-l40s"].utilization.value is None
+    assert lines["rig-01"].net.value > 0
+    assert page.whole.expected - page.whole.days in (1, 2)  # today may be the first day of an outage
+    assert page.whole.net.note.startswith("without 2 of 6 GPU entries")
+    assert all(line.estimated_monthly_revenue.value for line in page.portfolios)
+
+
+def test_the_command_tells_the_login(catalog, settings, tmp_path):
+    settings.DATA_DIR, settings.MARKET_SIMULATION, settings.MARKET_DATA_DIR = tmp_path, False, tmp_path
+    out = io.StringIO()
+    call_command("load_demo", stdout=out)
+    assert f"{demo.EMAIL} / {demo.PASSWORD}" in out.getvalue()
+    assert demo.EMAIL in (tmp_path / "demo_login").read_text()
+
+
+def test_without_a_catalog_it_says_what_to_do(db, settings, tmp_path):
+    settings.DATA_DIR = tmp_path
+    with pytest.raises(CommandError, match="load_gpu_catalog"):
+        call_command("load_demo")
