@@ -196,6 +196,7 @@ def test_a_second_load_changes_nothing_and_says_so(catalog):
     assert f"GPU models: 0 new, 0 changed, {len(catalog.gpus)} unchanged" in second
     assert f"Spellings:  0 new, 0 changed, {len(catalog.aliases)} unchanged" in second
     assert "Nothing changed" in second
+    assert load(verbosity=0) == ""
     assert [table(model) for model in (GPUModel, GPUAlias, Platform)] == before
 
 

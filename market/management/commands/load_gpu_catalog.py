@@ -16,7 +16,7 @@ class Command(BaseCommand):
         parser.add_argument("--folder", type=Path, default=FOLDER, help="where the four CSV files are")
         parser.add_argument("--check", action="store_true", help="only read and check the files")
 
-    def handle(self, *, folder: Path, check: bool, **options: Any) -> None:
+    def handle(self, *, folder: Path, check: bool, verbosity: int, **options: Any) -> None:
         try:
             catalog = read_catalog(folder)
             loaded = None if check else services.load_catalog(catalog)
@@ -27,6 +27,8 @@ class Command(BaseCommand):
                 f"{len(catalog.gpus)} GPU models, {len(catalog.aliases)} spellings, {len(catalog.platforms)} platforms"
             )
             self.stdout.write(self.style.SUCCESS(f"The files are sound: {sizes}."))
+            return
+        if not verbosity:
             return
         self.stdout.write(f"GPU models: {loaded.gpus}")
         self.stdout.write(f"Spellings:  {loaded.aliases}")
