@@ -1,11 +1,11 @@
 from django.urls import path
 
-from . import views
+from .views import gpu, home, index, strip
 
 app_name = "market"
 urlpatterns = [
-    path("", views.home, name="home"),
-    path("market/", views.index, name="index"),
-    path("market/strip/", views.strip, name="strip"),
-    path("market/<slug:slug>/", views.gpu, name="gpu"),
+    path("", home, name="home"),
+    path("market/", index, name="index"),
+    path("market/strip/", strip, name="strip"),
+    path("market/<slug:slug>/", gpu, name="gpu"),
 ]

@@ -15,6 +15,7 @@ from gpuadvisor.core.errors import TransientError
 Pricing = Literal["on_demand", "spot", "secure", "community"]
 Basis = Literal["ask", "list"]
 
+LEAST_PRICE = Decimal("0.00005")  # less is 0 in the four places that are kept
 MAX_PRICE = Decimal(10_000)  # USD per GPU-hour, the bound of the database too
 MAX_GPUS = 100_000  # of one machine or one cell: beyond it lies a fault, not a market
 FRAGMENT = 200
@@ -201,13 +202,21 @@ def fragment(row: object) -> str:
     return text(json.dumps(row, ensure_ascii=True, default=str)[: FRAGMENT * 2], FRAGMENT)
 
 
+def memory_gb(value: object, per_gb: int = 1) -> Decimal | None:
+    """Memory of one GPU in GB, two places, of `value` in units of which `per_gb` make one; None for what is none."""
+    amount = number(value)
+    if amount is None or not 0 < amount < 100_000 * per_gb:
+        return None
+    return (amount / per_gb).quantize(Decimal("0.01")) or None
+
+
 def price_fault(price: Decimal | None) -> str:
     """Why `price` is no price in USD per GPU-hour; empty where it is one."""
     if price is None:
         return "price is not a number"
     if price < 0:
         return "price is negative"
-    if price == 0:
+    if price < LEAST_PRICE:
         return "price is 0, a placeholder"
     if price > MAX_PRICE:
         return "price is above 10,000 USD per GPU-hour"

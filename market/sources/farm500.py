@@ -6,7 +6,6 @@ Source: github.com/500farm/prometheus-vastai, whose README offers these document
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import Decimal
 from typing import Any, Literal
 
 from gpuadvisor.core.money import rate
@@ -22,6 +21,7 @@ from .base import (
     count,
     fragment,
     load_json,
+    memory_gb,
     number,
     price_fault,
     text,
@@ -80,18 +80,18 @@ class Machines:
             if gpus is None or gpus > MAX_PER_MACHINE
             else "more GPUs rented than there are"
             if rented is not None and rented > gpus
-            else price_fault(total if total is None or gpus is None else rate(total / gpus))
+            else price_fault(total if total is None or gpus is None else total / gpus)
         )
         if why or gpus is None or total is None:
             return Rejection(why, fragment(row))
-        memory, floor = number(row.get("gpu_ram")), number(row.get("min_bid"))
+        floor = number(row.get("min_bid"))
         reliability = number(row.get("reliability2", row.get("reliability")))
         return Observation(
             source=self.name,
             platform=self.platform,
             observed_at=observed_at,
             gpu_raw=name,
-            vram_gb=None if memory is None or memory <= 0 else (memory / MIB_PER_GB).quantize(Decimal("0.01")),
+            vram_gb=memory_gb(row.get("gpu_ram"), MIB_PER_GB),
             price_per_gpu_hour=rate(total / gpus),
             pricing="on_demand",
             external_id=machine,
@@ -133,7 +133,7 @@ class GpuStats:
     def _model(self, row: Any, observed_at: Any) -> Summary | Rejection:
         name = text(row.get("name")) if isinstance(row, dict) else ""
         every, rented = _leaf(row, "all", "all"), _leaf(row, "rented", "all")
-        total, taken = count(every.get("count")), count(rented.get("count")) if rented else 0
+        total, taken = count(every.get("count")), count(rented.get("count"))
         median = number(every.get("price_median"))
         why = (
             "no GPU name"
@@ -150,14 +150,13 @@ class GpuStats:
         if low is None or high is None or not 0 < low <= median <= high <= 10_000:
             return Rejection("percentiles are not in order", fragment(row))
         info = row.get("info")
-        memory = number(info.get("vram")) if isinstance(info, dict) else None
         verified = _leaf(row, "all", "verified")
         return Summary(
             source=self.name,
             platform=self.platform,
             observed_at=observed_at,
             gpu_raw=name,
-            vram_gb=memory if memory is not None and memory > 0 else None,
+            vram_gb=memory_gb(info.get("vram")) if isinstance(info, dict) else None,
             median=rate(median),
             p10=rate(low),
             p90=rate(high),

@@ -19,6 +19,7 @@ from .base import (
     Rejection,
     fragment,
     load_json,
+    memory_gb,
     number,
     price_fault,
     text,
@@ -75,7 +76,6 @@ class RunPod:
             yield from self._prices(row, name, observed_at)
 
     def _prices(self, row: dict[str, Any], name: str, observed_at: datetime) -> Iterable[Parsed]:
-        memory = number(row.get("memoryInGb"))
         lowest = row.get("lowestPrice")
         stock = lowest.get("stockStatus") if isinstance(lowest, dict) else None
         for key, cloud, is_spot in PRICES:
@@ -91,7 +91,7 @@ class RunPod:
                 platform=self.platform,
                 observed_at=observed_at,
                 gpu_raw=name,
-                vram_gb=memory if memory is not None and memory > 0 else None,
+                vram_gb=memory_gb(row.get("memoryInGb")),
                 price_per_gpu_hour=rate(price),
                 pricing="spot" if is_spot else cloud,
                 price_basis="list",

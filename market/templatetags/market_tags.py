@@ -1,4 +1,4 @@
-"""`{% load market_tags %}`: `{{ platforms|called:slug }}` is a platform's name, `{{ name|source_title }}` a source's."""
+"""`{{ platforms|called:slug }}` is a platform's name, `{{ name|source_title }}` a source's."""
 
 from collections.abc import Mapping
 

@@ -1,0 +1,240 @@
+"""Faults e18 to e24 against a real server on a socket: each ends in time, in bounds and in one sentence."""
+
+from __future__ import annotations
+
+import gzip
+import socketserver
+import threading
+import time
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from market.sources import http
+from market.sources.base import Conditional, SourceError
+from market.sources.http import fetch_document, retry_at
+
+NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+BODY = b'{"offers": []}'
+
+
+def answer(body=BODY, *, status="200 OK", headers=(), length=None):
+    lines = [f"HTTP/1.1 {status}", *headers, f"Content-Length: {len(body) if length is None else length}"]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
+
+
+@pytest.fixture
+def serve():
+    """`serve(handler)` is the address of a server that lets `handler(request, socket)` write what it likes."""
+    servers = []
+
+    def start(handler):
+        class Handler(socketserver.BaseRequestHandler):
+            def handle(self):
+                head = b""
+                while b"\r\n\r\n" not in head:
+                    part = self.request.recv(4096)
+                    if not part:
+                        return
+                    head += part
+                with suppress(OSError):  # the client has had enough
+                    handler(head.decode(), self.request)
+
+        server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_address[1]}/machines"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def get(url, **kwargs):
+    return fetch_document(url, title="The source", conditional=kwargs.pop("conditional", Conditional(NOW)), **kwargs)
+
+
+def test_a_document_arrives_with_what_it_says_about_itself(serve, settings):
+    seen = []
+
+    def handler(request, socket):
+        seen.append(request.lower())
+        socket.sendall(answer(headers=['ETag: "abc"', "Last-Modified: Fri, 20 Nov 2026 11:59:00 GMT"]))
+
+    document = get(serve(handler))
+    assert (document.body, document.status, document.fetched_at) == (BODY, 200, NOW)
+    assert (document.etag, document.last_modified) == ('"abc"', "Fri, 20 Nov 2026 11:59:00 GMT")
+    assert f"user-agent: {settings.MARKET_USER_AGENT.lower()}" in seen[0]
+    assert "if-none-match" not in seen[0]
+
+
+def test_an_unchanged_document_is_not_sent_again(serve):
+    """Conditional requests: the ETag of the last answer goes along, a 304 brings no body."""
+    seen = []
+
+    def handler(request, socket):
+        seen.append(request.lower())
+        socket.sendall(b"HTTP/1.1 304 Not Modified\r\n\r\n")
+
+    last = Conditional(NOW, '"abc"', "Fri, 20 Nov 2026 11:59:00 GMT")
+    document = get(serve(handler), conditional=last)
+    assert (document.status, document.body, document.etag) == (304, b"", '"abc"')
+    assert 'if-none-match: "abc"' in seen[0]
+    assert "if-modified-since: fri, 20 nov 2026 11:59:00 gmt" in seen[0]
+
+
+def test_a_gzipped_document_is_unpacked(serve):
+    packed = gzip.compress(BODY)
+    url = serve(lambda request, socket: socket.sendall(answer(packed, headers=["Content-Encoding: gzip"])))
+    assert get(url).body == BODY
+
+
+@pytest.mark.parametrize("how", ["body", "head", "silence"])
+def test_a_server_that_drips_is_left_after_the_total_time(serve, how):
+    """Fault e19: each byte comes in time, the whole never does."""
+
+    def handler(request, socket):
+        if how == "silence":
+            time.sleep(5)
+        whole = answer(b"x" * 1000) if how == "body" else b"HTTP/1.1 200 OK\r\nX-Slow: " + b"y" * 1000
+        for byte in whole:
+            socket.sendall(bytes([byte]))
+            time.sleep(0.05)
+
+    started = time.monotonic()
+    with pytest.raises(SourceError, match="did not finish within 1 s"):
+        get(serve(handler), total_seconds=1.0)
+    assert time.monotonic() - started < 2
+
+
+def test_an_endless_document_is_cut_at_the_cap(serve):
+    """Fault e20: a 500 MB body is not read to its end."""
+    sent = []
+
+    def handler(request, socket):
+        socket.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        for _mb in range(500):
+            socket.sendall(b"x" * 1024 * 1024)
+            sent.append(1)
+
+    with pytest.raises(SourceError, match="sent more than 4 MB"):
+        get(serve(handler), max_bytes=4 * 1024 * 1024)
+    assert len(sent) < 50
+
+
+def test_a_gzip_bomb_is_cut_while_it_unpacks(serve):
+    """Fault e20: 200 MB of zeros in 200 kB."""
+    bomb = gzip.compress(bytes(200 * 1024 * 1024), 9)
+    url = serve(lambda request, socket: socket.sendall(answer(bomb, headers=["Content-Encoding: gzip"])))
+    with pytest.raises(SourceError, match="sent more than 4 MB"):
+        get(url, max_bytes=4 * 1024 * 1024)
+
+
+def test_the_cap_is_exact(serve):
+    url = serve(lambda request, socket: socket.sendall(answer(b"x" * 1000)))
+    assert len(get(url, max_bytes=1000).body) == 1000
+    with pytest.raises(SourceError, match="more than"):
+        get(url, max_bytes=999)
+    assert http.MAX_BYTES == 64 * 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (answer(BODY, length=5000), "broke off its answer"),
+        (answer(gzip.compress(BODY)[:-6], headers=["Content-Encoding: gzip"]), "only a part of its archive"),
+        (answer(b"not gzip at all", headers=["Content-Encoding: gzip"]), "damaged archive"),
+        (answer(BODY, headers=["Content-Encoding: br"]), "encoding that nobody asked for: br"),
+        (b"\x00\x01\x02 nonsense\r\n\r\n", "broke off its answer"),
+        (b"", "broke off its answer"),
+        (answer(b"", status="302 Found", headers=["Location: http://127.0.0.1:1/"]), "answered 302 Found."),
+        (answer(b"", status="500 Internal Server Error"), "answered 500 Internal Server Error."),
+        (answer(b"", status="204 No Content"), "answered 204 No Content."),
+    ],
+)
+def test_what_is_no_document_is_one_sentence(serve, raw, reason):
+    """Faults e18 and e22: cut, damaged, redirected, refused."""
+    with pytest.raises(SourceError, match=reason):
+        get(serve(lambda request, socket: socket.sendall(raw)))
+
+
+def test_a_port_where_nobody_listens(serve):
+    with pytest.raises(SourceError, match="could not be reached"):
+        get("http://127.0.0.1:1/machines")
+
+
+def test_a_retry_after_is_kept(serve):
+    """Fault e24."""
+    raw = answer(b"slow down", status="429 Too Many Requests", headers=["Retry-After: 120"])
+    with pytest.raises(SourceError) as caught:
+        get(serve(lambda request, socket: socket.sendall(raw)))
+    assert caught.value.retry_at == NOW + timedelta(seconds=120)
+
+
+@pytest.mark.parametrize(
+    ("header", "wait"),
+    [
+        ("120", timedelta(seconds=120)),
+        ("0", timedelta(0)),
+        ("99999999999999999999", timedelta(days=1)),
+        ("Fri, 20 Nov 2026 12:10:00 GMT", timedelta(minutes=10)),
+        ("Fri, 20 Nov 2020 12:10:00 GMT", timedelta(0)),
+        ("Fri, 20 Nov 2099 12:10:00 GMT", timedelta(days=1)),
+        ("", None),
+        ("soon", None),
+        ("-5", None),
+        ("１２０", None),
+    ],
+)
+def test_how_long_a_retry_after_waits(header, wait):
+    assert retry_at(header, NOW) == (None if wait is None else NOW + wait)
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("catalog")
+def test_a_429_is_stored_and_the_source_left_alone_until_then(serve, monkeypatch):
+    from market import ingest
+    from market.models import SourceRun
+    from market.sources import SOURCES
+
+    raw = answer(b"", status="429 Too Many Requests", headers=["Retry-After: 1800"])
+    asked = []
+
+    def handler(request, socket):
+        asked.append(1)
+        socket.sendall(raw)
+
+    monkeypatch.setattr(SOURCES["500farm_machines"], "url", serve(handler))
+    assert ingest.refresh("500farm_machines").status == "failed"
+    assert ingest.refresh("500farm_machines").status == "skipped"
+    assert len(asked) == 1
+    assert SourceRun.objects.get().retry_at is not None
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("catalog")
+def test_a_source_is_asked_with_its_etag_and_an_unchanged_answer_keeps_the_rows(serve, monkeypatch):
+    import json
+
+    from gpuadvisor.core import clock
+    from market import ingest
+    from market.models import MarketData, SourceRun
+    from market.sources import SOURCES
+    from tests.market.documents import machine, machines
+
+    body = json.dumps(machines(machine(), at=clock.now())).encode()
+
+    def handler(request, socket):
+        if 'if-none-match: "v1"' in request.lower():
+            socket.sendall(b"HTTP/1.1 304 Not Modified\r\n\r\n")
+        else:
+            socket.sendall(answer(body, headers=['ETag: "v1"']))
+
+    monkeypatch.setattr(SOURCES["500farm_machines"], "url", serve(handler))
+    statuses = [ingest.refresh("500farm_machines").status for _n in range(3)]
+    assert statuses == ["ok", "unchanged", "unchanged"]
+    assert MarketData.objects.count() == 2
+    assert [run.status for run in SourceRun.objects.order_by("started_at")] == statuses

@@ -1,0 +1,381 @@
+"""From documents to rows: R-017, R-034, R-036, R-056 and what is kept out."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+
+from gpuadvisor.core import clock
+from market import ingest, runs, selectors
+from market.models import MarketData, PricingSnapshot, SourceRun, UnknownGPUName, UtilizationTrend
+from market.sources import SOURCES
+from market.sources.base import SourceError
+from tests.factories import MarketDataFactory
+from tests.market.documents import (
+    document,
+    gpu_stats,
+    gpu_type,
+    gpu_types,
+    machine,
+    machines,
+    model_stats,
+    recorded,
+)
+
+D = Decimal
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("catalog")]
+
+
+def replay(name, data, **kwargs):
+    return ingest.refresh(name, document=document(data, now=clock.now(), **kwargs))
+
+
+def tables():
+    """Every row of what a refresh writes, as it lies in the database."""
+    found = {}
+    with connection.cursor() as cursor:
+        for table in ("market_data", "pricing_snapshots", "utilization_trends", "unknown_gpu_names"):
+            cursor.execute(f"select xmin::text, t.* from {table} t order by id")
+            found[table] = cursor.fetchall()
+    return found
+
+
+def cell(gpu="RTX 4090", region="global", platform="vast"):
+    return MarketData.objects.get(gpu_model=gpu, region=region, platform=platform)
+
+
+@pytest.fixture
+def market():
+    """Ten machines in two countries, one of them absurdly dear, one with a name that nobody knows."""
+    now = clock.now().replace(microsecond=0)
+    rows = [machine(n, dph_base=1.0 + n / 10, num_gpus_rented=n % 3) for n in range(1, 9)]
+    rows += [machine(9, location={"country": "SE"}, num_gpus=8, num_gpus_rented=8, dph_base=3.2)]
+    rows += [machine(10, dph_base=60.0), machine(11, gpu_name="RTX 9090 Ti Super"), machine(12, dph_base=float("nan"))]
+    return machines(*rows, at=now)
+
+
+def test_machines_become_cells_by_country_and_global_weighted_by_gpus(market):
+    report = replay("500farm_machines", market)
+    assert (report.status, report.rows, report.refused) == ("ok", 3, 3)
+    everywhere, sweden, states = cell(), cell(region="SE"), cell(region="US")
+    assert (everywhere.gpu_count, everywhere.active_instances, everywhere.offer_count) == (24, 17, 9)
+    assert (sweden.gpu_count, states.gpu_count) == (8, 16)
+    assert everywhere.average_utilization == D("70.83")
+    prices = sorted([D(10 + n) / 20 for n in range(1, 9)] * 2 + [D("0.4")] * 8)
+    assert everywhere.average_price == round(sum(prices) / 24, 4)
+    assert everywhere.median_price == (prices[11] + prices[12]) / 2
+    assert (everywhere.min_price, everywhere.max_price) == (D("0.4"), D("0.9"))
+    assert (everywhere.origin, everywhere.demand_indicators["source"]) == ("live", "500farm_machines")
+
+
+def test_what_is_refused_is_counted_with_its_reason(market):
+    """R-037, in its first cut: holding prices, NaN and unknown names stay out of the aggregates."""
+    replay("500farm_machines", market)
+    run = SourceRun.objects.get()
+    assert run.rows_refused == 3
+    reasons = sorted(entry["reason"] for entry in run.refusals)
+    assert reasons == ["GPU name: no alias", "price above 5 times the median of this moment", "price is not a number"]
+    assert cell().max_price < 1
+    held = PricingSnapshot.objects.get(external_id="10")
+    assert (held.price_per_hour, held.additional_features["refused"]) == (D("30"), "price above 5 times the median")
+
+
+def test_a_price_far_below_the_market_is_kept_out():
+    rows = [machine(n, dph_base=2.0) for n in range(1, 6)] + [machine(6, dph_base=0.3)]
+    report = replay("500farm_machines", machines(*rows, at=clock.now()))
+    assert report.reasons == (("price below 0.2 times the median of this moment", 1),)
+    assert cell().min_price == D("1.0")
+
+
+def test_an_unknown_name_waits_for_staff_and_is_never_guessed(market):
+    """R-015."""
+    replay("500farm_machines", market)
+    unknown = UnknownGPUName.objects.get()
+    assert (unknown.spelling, unknown.times, unknown.reason) == ("RTX 9090 Ti Super", 1, "no alias")
+    assert set(MarketData.objects.values_list("gpu_model", flat=True)) == {"RTX 4090"}
+
+
+def test_cards_of_other_memory_are_other_models():
+    rows = [machine(1), machine(2, gpu_ram=49140, dph_base=1.6)]
+    replay("500farm_machines", machines(*rows, at=clock.now()))
+    assert (cell().median_price, cell("RTX 4090 48GB").median_price) == (D("0.6"), D("0.8"))
+
+
+def test_the_same_document_again_changes_nothing(market):
+    """R-056: compared table by table, down to the version of each row."""
+    first = replay("500farm_machines", market)
+    before = tables()
+    again = replay("500farm_machines", market)
+    assert tables() == before
+    assert (first.changed, again.changed, again.rows) == (3, 0, 3)
+    assert all(before[table] for table in before)
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("500farm_machines", "composed/500farm_machines.json"),
+        ("500farm_gpu_stats", "composed/500farm_gpu-stats.json"),
+        ("runpod", "raw/runpod_graphql_gpuTypes.json"),
+    ],
+)
+def test_a_recorded_document_again_changes_nothing(source, name):
+    """R-056 over what was recorded; every known row of it is stored."""
+    at = clock.now().replace(microsecond=0)
+    first = replay(source, recorded(name), observed_at=at)
+    before = tables()
+    assert replay(source, recorded(name), observed_at=at).changed == 0
+    assert tables() == before
+    assert first.changed == first.rows > 0
+
+
+def test_an_earlier_document_of_the_same_quarter_hour_does_not_undo_a_later_one():
+    start = ingest.bucket(clock.now()) - timedelta(minutes=30)
+    late = machines(machine(1, dph_base=2.0), at=start + timedelta(minutes=9))
+    early = machines(machine(1, dph_base=1.0), at=start + timedelta(minutes=2))
+    replay("500farm_machines", late)
+    replay("500farm_machines", early)
+    assert (cell().median_price, cell().data_timestamp) == (D("1.0"), start)
+
+
+def test_an_offer_is_kept_when_it_changed_and_not_every_quarter_hour():
+    start = ingest.bucket(clock.now()) - timedelta(hours=2)
+    steps = [{}, {}, {"dph_base": 1.4}, {"dph_base": 1.4}, {"num_gpus_rented": 2, "dph_base": 1.4}]
+    for i, change in enumerate(steps):
+        replay("500farm_machines", machines(machine(1, **change), at=start + i * timedelta(minutes=15)))
+    kept = PricingSnapshot.objects.order_by("snapshot_time")
+    assert [(row.price_per_hour, row.additional_features["rented"]) for row in kept] == [
+        (D("0.6"), 1),
+        (D("0.7"), 1),
+        (D("0.7"), 2),
+    ]
+    features = {"gpus": 2, "rented": 1, "verified": True, "datacenter": False, "reliability": 0.99, "floor": "0.2000"}
+    assert kept[0].additional_features == features
+    assert (kept[0].availability_zone, kept[0].spot_instance) == ("US", False)
+    assert MarketData.objects.get(pk=kept[0].market_data_id).gpu_model == "RTX 4090"
+
+
+def test_one_trend_per_series_and_day_on_its_latest_row():
+    """R-017."""
+    day = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
+    for hour, rented in ((3, 0), (9, 2), (6, 1)):
+        replay("500farm_machines", machines(machine(1, num_gpus_rented=rented), at=day + timedelta(hours=hour)))
+    trends = UtilizationTrend.objects.filter(region="global")
+    assert [(t.trend_date, t.utilization_rate) for t in trends] == [(day.date(), D("100"))]
+    assert MarketData.objects.get(pk=trends[0].market_data_id).data_timestamp == day + timedelta(hours=9)
+
+
+def test_runpod_lists_prices_without_utilization():
+    report = replay("runpod", gpu_types(gpu_type(secureSpotPrice=0.39, lowestPrice={"stockStatus": "High"})))
+    row = cell(platform="runpod")
+    assert (report.rows, row.min_price, row.max_price, row.median_price) == (1, D("0.34"), D("0.74"), D("0.54"))
+    assert (row.average_utilization, row.active_instances, row.gpu_count, row.p10_price) == (None, None, None, None)
+    assert row.demand_indicators["stock_status"] == "High"
+    assert [(s.price_per_hour, s.spot_instance) for s in PricingSnapshot.objects.order_by("price_per_hour")] == [
+        (D("0.34"), False),
+        (D("0.39"), True),
+        (D("0.74"), False),
+    ]
+
+
+def test_sources_of_two_platforms_never_overwrite_each_other(market):
+    replay("500farm_machines", market)
+    replay("runpod", gpu_types(gpu_type()))
+    assert {(row.platform, row.median_price) for row in MarketData.objects.filter(region="global")} == {
+        ("vast", cell().median_price),
+        ("runpod", D("0.54")),
+    }
+
+
+# -- The leader and its stand-in ---------------------------------------------------------------------------------------
+
+
+def test_a_stand_in_only_checks_while_its_leader_answers(market):
+    """R-017: one source leads per platform, others only check it."""
+    replay("500farm_machines", market)
+    before = tables()
+    report = replay("500farm_gpu_stats", gpu_stats(model_stats(total=24, rented=16), at=clock.now()))
+    assert (report.status, report.changed, report.refused) == ("ok", 0, 0)
+    report = replay("500farm_gpu_stats", gpu_stats(model_stats(), at=clock.now()))
+    assert report.reasons == (("differs from the leading source", 1),)
+    assert tables() == before
+
+
+def test_a_stand_in_fills_in_once_its_leader_fails_and_gives_way_again(market):
+    replay("500farm_machines", b"<html>")
+    replay("500farm_gpu_stats", gpu_stats(model_stats(), at=clock.now()))
+    row = cell()
+    assert (row.median_price, row.p10_price, row.p90_price) == (D("0.66"), D("0.37"), D("1.0"))
+    assert (row.average_price, row.min_price, row.max_price) == (None, None, None)
+    assert (row.average_utilization, row.gpu_count) == (D("70.41"), 1663)
+    replay("500farm_machines", market)
+    assert cell().demand_indicators["source"] == "500farm_machines"
+    replay("500farm_machines", b"<html>")
+    replay("500farm_gpu_stats", gpu_stats(model_stats(), at=clock.now()))
+    assert cell().demand_indicators["source"] == "500farm_machines"
+
+
+def test_a_stand_in_leads_where_its_leader_is_switched_off(settings, market):
+    settings.MARKET_SOURCES = ["500farm_gpu_stats"]
+    assert replay("500farm_gpu_stats", gpu_stats(model_stats(), at=clock.now())).changed == 1
+
+
+# -- Documents that are refused whole ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (b"<html>Bad gateway</html>", "web page"),
+        (b"", "empty"),
+        (b'{"timestamp": "2026-', "not JSON"),
+        (machines(), "No row of the document can be used."),
+        (machines(machine(dph_base="1.2")), "price is not a number (1 of 1)"),
+        ({"timestamp": "2026-11-20T12:00:00Z", "machines": []}, "no list"),
+        ({"timestamp": "2019-11-20T12:00:00Z", "offers": [machine()]}, "older than anything"),
+    ],
+)
+def test_a_refused_document_leaves_the_last_good_rows_alone(market, data, error):
+    """Faults e18 to e22: last good values with their age, one run with the reason, nothing else."""
+    replay("500farm_machines", market)
+    before = tables()
+    report = replay("500farm_machines", data)
+    assert report.status == "failed"
+    assert error in report.error
+    assert tables() == before
+    run = SourceRun.objects.order_by("-started_at").first()
+    assert (run.status, run.error) == ("failed", report.error)
+
+
+def test_a_document_from_the_future_is_refused():
+    """Fault e21: a clock more than five minutes ahead."""
+    now = clock.now()
+    assert replay("500farm_machines", machines(machine(), at=now + timedelta(minutes=4))).status == "ok"
+    report = replay("500farm_machines", machines(machine(), at=now + timedelta(minutes=7)))
+    assert (report.status, "yet to come" in report.error) == ("failed", True)
+
+
+def test_a_renamed_field_fails_the_run_and_says_which():
+    rows = [
+        {("price_base" if key == "dph_base" else key): value for key, value in machine(n).items()} for n in range(5)
+    ]
+    report = replay("500farm_machines", machines(*rows, at=clock.now()))
+    assert report.status == "failed"
+    assert "price is not a number" in report.error
+
+
+def test_a_bug_in_one_source_does_not_stop_the_command(monkeypatch, market):
+    def broken(document):
+        raise KeyError("surprise")
+
+    monkeypatch.setattr(SOURCES["500farm_machines"], "parse", broken)
+    report = replay("500farm_machines", market)
+    assert (report.status, report.error) == ("failed", "KeyError: 'surprise'")
+
+
+# -- Asking again ------------------------------------------------------------------------------------------------------
+
+
+def failed(source, ago, **kwargs):
+    return SourceRun.objects.create(source=source, status="failed", started_at=clock.now() - ago, **kwargs)
+
+
+def test_a_source_is_left_alone_after_three_failures_and_tried_again_later(monkeypatch):
+    asked = []
+
+    def fetch(conditional):
+        asked.append(conditional)
+        raise SourceError("still down")
+
+    monkeypatch.setattr(SOURCES["runpod"], "fetch", fetch)
+    for minutes in (31, 16, 1):
+        failed("runpod", timedelta(minutes=minutes))
+    report = ingest.refresh("runpod")
+    assert (report.status, asked) == ("skipped", [])
+    assert report.retry_at is not None
+    SourceRun.objects.update(started_at=clock.now() - timedelta(minutes=25))
+    assert (ingest.refresh("runpod").status, len(asked)) == ("failed", 1)
+    assert ingest.refresh("runpod", force=True).status == "failed"
+
+
+def test_a_source_that_asks_for_a_pause_gets_it():
+    now = clock.now()
+    failed("runpod", timedelta(minutes=1), retry_at=now + timedelta(minutes=40))
+    assert runs.paused_until("runpod", now) == now + timedelta(minutes=40)
+    assert runs.paused_until("runpod", now + timedelta(minutes=41)) is None
+    SourceRun.objects.create(source="runpod", status="ok", started_at=now)
+    assert runs.paused_until("runpod", now) is None
+
+
+# -- Origins never mix -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_the_simulated_market_fills_a_fresh_site_and_is_marked(settings):
+    """part 6: through the same pipeline, labelled."""
+    changed = ingest.simulate(days=3)
+    assert changed > 0
+    assert set(MarketData.objects.values_list("origin", flat=True)) == {"simulated"}
+    assert selectors.current_origin() == "simulated"
+    assert selectors.market_now(["RTX 4090"])["RTX 4090"].is_simulated
+    assert UtilizationTrend.objects.filter(gpu_model="RTX 4090", region="global").count() == 4
+    before = MarketData.objects.count()
+    assert ingest.simulate(days=3) == 0
+    assert MarketData.objects.count() == before
+
+
+def test_nothing_is_simulated_where_it_is_switched_off(settings):
+    settings.MARKET_SIMULATION = False
+    assert ingest.simulate(days=3) == 0
+    assert not MarketData.objects.exists()
+
+
+def test_nothing_is_simulated_within_a_day_of_a_live_figure():
+    MarketDataFactory(data_timestamp=clock.now() - timedelta(hours=23))
+    assert ingest.simulate(days=3) == 0
+    MarketData.objects.update(data_timestamp=clock.now() - timedelta(hours=25))
+    assert ingest.simulate() > 0
+
+
+def test_a_live_answer_takes_over_at_once_and_nothing_simulated_is_left_in_a_figure(market):
+    """The two never share a line or a figure."""
+    ingest.simulate(days=2)
+    replay("500farm_machines", market)
+    assert selectors.current_origin() == "live"
+    now = selectors.market_now(["RTX 4090", "H100 SXM"])
+    assert set(now) == {"RTX 4090"}
+    assert (now["RTX 4090"].origin, now["RTX 4090"].gpu_count) == ("live", 24)
+    assert {row.origin for row in selectors.market_by_place("RTX 4090")} == {"live"}
+    since, until = clock.now() - timedelta(days=3), clock.now() + timedelta(minutes=1)
+    series = {
+        origin: selectors.market_history("RTX 4090", since=since, until=until, platform="vast", origin=origin)
+        for origin in ("live", "simulated", "imported")
+    }
+    assert (len(series["live"]), len(series["imported"])) == (1, 0)
+    assert len(series["simulated"]) > 10
+    assert not {p.at for p in series["live"]} & {
+        p.at for p in series["simulated"] if p.median == series["live"][0].median
+    }
+
+
+def test_the_simulated_market_never_overwrites_a_live_row():
+    at = ingest.bucket(clock.now()) - timedelta(days=2)
+    at = at.replace(hour=12, minute=0)
+    MarketDataFactory(data_timestamp=at, median_price=D("0.1234"))
+    ingest.simulate(days=4)
+    assert MarketData.objects.get(data_timestamp=at, gpu_model="RTX 4090", region="global").median_price == D("0.1234")
+    trend = UtilizationTrend.objects.get(gpu_model="RTX 4090", region="global", trend_date=at.date())
+    assert MarketData.objects.get(pk=trend.market_data_id).origin != "imported"
+
+
+def test_a_month_of_the_simulated_market_is_quick():
+    """A fresh demo waits for it; the bound is generous, `make bench` has the figure."""
+    started = clock.now()
+    ingest.simulate(days=30)
+    assert clock.now() - started < timedelta(seconds=30)
+    since = clock.now() - timedelta(days=30)
+    points = selectors.market_history("RTX 4090", since=since, until=clock.now(), platform="vast", origin="simulated")
+    assert 28 <= len(points) <= 31
