@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 # python3 first, else any that fits. A name may be a wrapper without a Python behind it, so each is tried.
 PYTHONS := $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11
 FITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
+INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-input --require-hashes
 PACKAGES := gpuadvisor market billing portfolios chat alerts
 
 help: ## this list
@@ -19,7 +19,7 @@ $(VENV)/.made:
 	@for python in $(PYTHONS); do \
 	  if "$$python" -c '$(FITS)' >/dev/null 2>&1; then \
 	    echo "Making $(VENV) with $$("$$python" --version) ..."; \
-	    "$$python" -m venv --clear $(VENV) && touch $@ && exit 0 || exit 1; \
+	    "$$python" -m venv $(VENV) && touch $@ && exit 0 || exit 1; \
 	  fi; \
 	done; \
 	echo "GPU Advisor needs Python 3.11 to 3.14 with its venv module: install one (Debian: apt install python3-venv)," \
