@@ -29,6 +29,7 @@ from .models import User
 from .tokens import note_verification_link
 from .zones import zone_of
 
+MAX_EMAIL = 254
 MFA_PURPOSE = "mfa"
 PLAIN_MAIL = "account/email/plain_message.html"
 
@@ -57,6 +58,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def clean_email(self, email: str) -> str:
         """One spelling for one mailbox: lower case, no quoted local part, the domain in ASCII."""
         email = User.objects.normalize_email(super().clean_email(email))
+        if len(email) > MAX_EMAIL:
+            raise ValidationError(_("An e-mail address has at most %(max)d characters."), params={"max": MAX_EMAIL})
         if '"' in email or not email.isascii():
             raise ValidationError(
                 _("Enter a valid e-mail address in plain letters, like you@example.com."), code="email"

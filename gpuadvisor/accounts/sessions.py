@@ -43,8 +43,9 @@ class SessionStore(cached_db.SessionStore):
             return db.SessionStore.exists(self, session_key)
 
     def save(self, must_create: bool = False) -> None:
-        with suppress(RedisError):  # the row is written first: only the copy is missing then
-            super().save(must_create)
+        db.SessionStore.save(self, must_create)
+        with suppress(RedisError):  # the row stands: only the copy is missing then
+            self._cache.set(self.cache_key, self._session, self.get_expiry_age())
 
     def delete(self, session_key: str | None = None) -> None:
         if key := session_key or self.session_key:

@@ -44,10 +44,11 @@ def render_html(template: str, context: Mapping[str, Any]) -> str:
 def queue(message: EmailMessage) -> list[QueuedMail]:
     """Put `message` into the outbox, one row for each recipient; it leaves once the transaction commits.
 
-    Raises: ValueError where it has attachments: a file is offered as a link.
+    Raises: ValueError where it has attachments (a file is offered as a link) or a header that no mail may have.
     """
     if message.attachments:
         raise ValueError("the outbox takes no attachments")
+    message.message()  # a bad header is found here, not by a worker that can tell nobody
     now = clock.now()
     rows = []
     for address in message.recipients():
@@ -137,7 +138,7 @@ def _send(row: QueuedMail, connection: Any) -> Exception | None:
             raise CannotOpenError("its body is gone")
         message.connection = connection
         message.send()
-    except (OSError, smtplib.SMTPException, CannotOpenError) as raised:
+    except (OSError, smtplib.SMTPException, ValueError) as raised:
         error = raised
     _record(row, error)
     return error
@@ -166,7 +167,7 @@ def _wait(attempts: int) -> timedelta:
 
 def _is_final(error: Exception) -> bool:
     """Whether the mail server refused this very mail for good (5xx); a refused login is our setting's fault: wait."""
-    if isinstance(error, CannotOpenError):
+    if isinstance(error, ValueError):  # it cannot be opened, or makes no mail: no try will change that
         return True
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         return all(code >= 500 for code, _ in error.recipients.values())
