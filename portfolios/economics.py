@@ -37,11 +37,20 @@ class Total:
         """The mean of the known parts."""
         return None if self.value is None else self.value / self.known
 
+    @classmethod
+    def sum(cls, totals: Iterable[Total]) -> Total:
+        """One total of many."""
+        value: Decimal | None = None
+        known = unknown = 0
+        for total in totals:
+            if total.value is not None:
+                value = total.value if value is None else value + total.value
+            known += total.known
+            unknown += total.unknown
+        return cls(value, known, unknown)
+
     def __add__(self, other: Total) -> Total:
-        values = [value for value in (self.value, other.value) if value is not None]
-        return Total(
-            sum(values, Decimal(0)) if values else None, self.known + other.known, self.unknown + other.unknown
-        )
+        return Total.sum((self, other))
 
 
 @dataclass(frozen=True)
@@ -231,10 +240,7 @@ def total(parts: Iterable[Decimal | None]) -> Total:
 
     Source: docs/economics.md, "Sums with unknowns".
     """
-    result = Total()
-    for part in parts:
-        result += Total(part, 1, 0) if part is not None else Total(None, 0, 1)
-    return result
+    return Total.sum(Total(part, 1, 0) if part is not None else Total(None, 0, 1) for part in parts)
 
 
 def weighted_utilization(parts: Iterable[tuple[int, Decimal | None]]) -> Decimal | None:

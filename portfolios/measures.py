@@ -107,7 +107,7 @@ def _lacking(now: Sequence[Total]) -> str:
     """What a sum over these GPU configurations leaves out, in words; empty where nothing."""
     heard = [total for total in now if total.known]
     silent = sum(1 for total in now if total.unknown and not total.known)
-    whole = sum(heard, Total())
+    whole = Total.sum(heard)
     notes = []
     if silent and heard:
         notes.append(
@@ -134,20 +134,17 @@ def _money(
     """A sum of money over GPU configurations; one that is silent in both windows does not blur the others' change."""
     now = [part(sums) for sums, _before in pairs]
     speaking = [(a, part(sums)) for a, (_now, sums) in zip(now, pairs, strict=True) if a.known or part(sums).known]
-    long, short = movement(sum((a for a, _b in speaking), Total()), sum((b for _a, b in speaking), Total()), context)
-    whole = figure(sum(now, Total()), missing=missing, method=method, as_of=context.as_of)
+    long, short = movement(Total.sum(a for a, _b in speaking), Total.sum(b for _a, b in speaking), context)
+    whole = figure(Total.sum(now), missing=missing, method=method, as_of=context.as_of)
     return Measure(whole, long, short, _lacking(now), spark)
 
 
-def _utilization(pairs: Sequence[Pair], context: Context, *, missing: str, spark: Spark) -> Measure:
-    now, before = (sum(side, Sums()).utilization for side in (_sides(pairs)))
-    long, short = points(now, before, context)
-    whole = Figure(now, "%", context.as_of) if now is not None else Figure.unknown("%", missing, context.as_of)
+def _utilization(pairs: Sequence[Pair], now: Sums, context: Context, *, missing: str, spark: Spark) -> Measure:
+    before = Sums.sum([before for _now, before in pairs])
+    share = now.utilization
+    long, short = points(share, before.utilization, context)
+    whole = Figure(share, "%", context.as_of) if share is not None else Figure.unknown("%", missing, context.as_of)
     return Measure(whole, long, short, _lacking([sums.use for sums, _before in pairs]), spark)
-
-
-def _sides(pairs: Sequence[Pair]) -> tuple[list[Sums], list[Sums]]:
-    return [now for now, _before in pairs], [before for _now, before in pairs]
 
 
 def rate(value: Decimal | None, as_of: datetime | None = None) -> Figure:
@@ -161,7 +158,7 @@ def performance(
     pairs: Sequence[Pair], context: Context, *, cost_missing: str, sparks: Sequence[Spark] = ((), (), (), ())
 ) -> Performance:
     """Figures of several GPU configurations with their changes; `cost_missing` says what the energy cost lacks."""
-    now = sum((sums for sums, _before in pairs), Sums())
+    now = Sums.sum([sums for sums, _before in pairs])
     no_rows = _("Enter or import daily figures.")
     no_cost = (cost_missing or _("Enter utilization.")) if now.days else no_rows
     return Performance(
@@ -183,7 +180,7 @@ def performance(
             spark=sparks[2],
         ),
         utilization=_utilization(
-            pairs, context, missing=_("Enter utilization.") if now.days else no_rows, spark=sparks[3]
+            pairs, now, context, missing=_("Enter utilization.") if now.days else no_rows, spark=sparks[3]
         ),
         fee=_money(
             pairs,

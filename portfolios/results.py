@@ -15,6 +15,7 @@ from django.db import connection
 from . import economics
 from .economics import Total, Window
 
+ZERO = Decimal(0)
 SPARK_DAYS = 7
 CHART_DAYS = 30
 
@@ -62,14 +63,30 @@ class Sums:
     fee: Total = field(default_factory=Total)
     after_fee: Total = field(default_factory=Total)
     shares: int = 0
-    rented: Decimal = Decimal(0)
-    available: Decimal = Decimal(0)
-    earned: Decimal = Decimal(0)
-    rented_earning: Decimal = Decimal(0)
-    available_earning: Decimal = Decimal(0)
+    rented: Decimal = ZERO
+    available: Decimal = ZERO
+    earned: Decimal = ZERO
+    rented_earning: Decimal = ZERO
+    available_earning: Decimal = ZERO
 
-    def __add__(self, other: Sums) -> Sums:
-        return Sums(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
+    @classmethod
+    def sum(cls, items: Collection[Sums]) -> Sums:
+        """The sums of many GPU configurations together."""
+        return cls(
+            days=sum(one.days for one in items),
+            expected=sum(one.expected for one in items),
+            revenue=Total.sum(one.revenue for one in items),
+            energy=Total.sum(one.energy for one in items),
+            net=Total.sum(one.net for one in items),
+            fee=Total.sum(one.fee for one in items),
+            after_fee=Total.sum(one.after_fee for one in items),
+            shares=sum(one.shares for one in items),
+            rented=sum((one.rented for one in items), ZERO),
+            available=sum((one.available for one in items), ZERO),
+            earned=sum((one.earned for one in items), ZERO),
+            rented_earning=sum((one.rented_earning for one in items), ZERO),
+            available_earning=sum((one.available_earning for one in items), ZERO),
+        )
 
     @property
     def utilization(self) -> Decimal | None:
@@ -181,7 +198,7 @@ def _sums(row: tuple[Any, ...]) -> Sums:
     """The sums of one row of SQL; how many parts were expected is filled in later."""
     days = row[5]
     totals = [Total(row[i], row[i + 1], days - row[i + 1]) for i in range(6, 16, 2)]
-    numbers = [value if value is not None else Decimal(0) for value in row[17:22]]
+    numbers = [ZERO if value is None else value for value in row[17:22]]
     return Sums(days, days, *totals, row[16], *numbers)
 
 
@@ -204,9 +221,11 @@ def _recent(found: Mapping[str, Any], first_day: date) -> Recent:
 
 def _expecting(sums: Sums, expected: int) -> Sums:
     """`sums` with the days that should have a row and have none counted as unknown."""
-    missing = Total(None, 0, max(0, expected - sums.days))
+    if expected <= sums.days:
+        return sums  # as `_sums` left it: what is there was expected
+    missing = Total(None, 0, expected - sums.days)
     totals = {name: getattr(sums, name) + missing for name in ("revenue", "energy", "net", "fee", "after_fee")}
-    return replace(sums, expected=max(expected, sums.days), **totals)
+    return replace(sums, expected=expected, **totals)
 
 
 def expected_days(*, window: Window, first_day: date, today: date, has_today: bool, is_active: bool, days: int) -> int:
