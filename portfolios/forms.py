@@ -363,7 +363,7 @@ class MetricForm(forms.Form):
             stored = {name: _number(getattr(metric, name)) for name in importing.FIGURES}
             self.initial = {"platform": metric.platform, "metric_date": metric.metric_date, **stored, **self.initial}
             self.fields["platform"].disabled = day.disabled = True
-        self.fields["platform"].choices = platforms  # type: ignore[attr-defined]
+        self.fields["platform"].choices = [("", _("Choose one")), *platforms]  # type: ignore[attr-defined]
 
     def clean_metric_date(self) -> Any:
         day = self.cleaned_data["metric_date"]

@@ -68,8 +68,13 @@ def finish(user: User, token: UUID, counts: dict[str, int]) -> None:
     discard(user, token)
 
 
-def discard(user: User, token: UUID) -> None:
-    _path(user, token, "csv").unlink(missing_ok=True)
+def discard(user: User, token: UUID) -> bool:
+    """Delete the file; whether there was one."""
+    try:
+        _path(user, token, "csv").unlink()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def purge(now: float | None = None) -> int:

@@ -36,7 +36,8 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 def add(request: AppRequest, pk: UUID) -> HttpResponse:
     gpus = GPUConfiguration.objects.visible_to(request.user).select_related("gpu_model", "portfolio")
     gpu = get_object_or_404(gpus, pk=pk)
-    initial = {"metric_date": clock.today(), "platform": next(iter(gpu.platform_mappings), None)}
+    last = gpu.metrics.newest_first().values_list("platform", flat=True).first()
+    initial = {"metric_date": clock.today(), "platform": last or next(iter(gpu.platform_mappings), None)}
     form = MetricForm(request.POST if request.method == "POST" else None, initial=initial)
     if form.is_valid():
         day, platform = form.cleaned_data["metric_date"], form.cleaned_data["platform"]
@@ -192,7 +193,8 @@ def refused_rows(request: AppRequest, token: UUID) -> HttpResponse:
 
 @require_POST
 def discard(request: AppRequest, token: UUID) -> HttpResponse:
-    uploads.discard(request.user, token)
+    if not uploads.discard(request.user, token):
+        raise Http404
     return go_to(request, "portfolios:metric-import", toast_text=_("The file was thrown away. Nothing was stored."))
 
 
