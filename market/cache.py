@@ -6,29 +6,35 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from django.core.cache import caches
+from django.db import connection
 
 T = TypeVar("T")
 KEEP_SECONDS = 60
-VERSION_KEY = "market:version"
+
+
+def _prefix() -> str:
+    """What is kept belongs to one database: two sites, or two test runs, may share a cache."""
+    return f"market:{connection.settings_dict['NAME']}"
 
 
 def _version() -> int:
-    return int(caches["pages"].get_or_set(VERSION_KEY, 1, None) or 1)
+    return int(caches["pages"].get_or_set(f"{_prefix()}:version", 1, None) or 1)
 
 
 def forget_market() -> None:
     """Let nothing that was kept be found again: called when a refresh has been committed."""
     pages = caches["pages"]
-    pages.add(VERSION_KEY, 1, None)
+    key = f"{_prefix()}:version"
+    pages.add(key, 1, None)
     try:
-        pages.incr(VERSION_KEY)
+        pages.incr(key)
     except ValueError:  # dropped by the cache between the two calls
-        pages.set(VERSION_KEY, 1, None)
+        pages.set(key, 1, None)
 
 
 def kept(name: str, make: Callable[[], T], seconds: int = KEEP_SECONDS) -> T:
     """The value of `name`, made anew after a refresh or `seconds`."""
-    key = f"market:{_version()}:{name}"
+    key = f"{_prefix()}:{_version()}:{name}"
     found = caches["pages"].get(key)
     if found is None:
         made = make()

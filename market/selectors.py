@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, cast
 
 from django.db import connection
 from django.db.models import Case, Count, Max, Min, Value, When
+from django.utils import timezone
 
 from gpuadvisor.core import clock
 
@@ -72,24 +73,40 @@ FIGURES = (
     "median_price, p10_price, p90_price, average_price, min_price, max_price, average_utilization, gpu_count,"
     " offer_count"
 )
+YOUNG = """exists (
+    select 1 from market_data y where y.origin = '{origin}' and y.data_timestamp between %(rough_day)s and %(rough_end)s
+    and y.data_timestamp > statement_timestamp() - %(hidden)s::interval)"""
 # The origin that speaks now: live while one row of it is young, else a young simulated one, else the last live ones.
-ORIGIN_SQL = """
-    with young as (select origin from market_data where data_timestamp > clock_timestamp() - %(hidden)s::interval)
-    select case
-        when exists (select 1 from young where origin = 'live') then 'live'
-        when exists (select 1 from young where origin = 'simulated') then 'simulated'
-        else 'live' end
-"""
+ORIGIN_SQL = (
+    f"select case when {YOUNG.format(origin='live')} then 'live'"
+    f" when {YOUNG.format(origin='simulated')} then 'simulated' else 'live' end"
+)
+
+
+def _times() -> dict[str, str | datetime]:
+    """Spans for the queries. What is young is decided by the database's clock.
+
+    The rough bounds come from this machine's, a day apart from what they bound. They stand in the statement as
+    they are, so PostgreSQL plans with the two or three months that they touch and not with all that are kept.
+    """
+    here = timezone.now()
+    return {
+        "hidden": str(HIDDEN_AFTER),
+        "rough_day": here - HIDDEN_AFTER - timedelta(days=1),
+        "rough_start": here - LOOK_BACK,
+        "rough_end": here + timedelta(days=1),
+    }
 
 
 def current_origin() -> Origin | None:
     """Where current figures come from; None where nothing is younger than a day. Kept for a minute."""
 
     def ask() -> Origin | None:
-        young = MarketData.objects.filter(data_timestamp__gt=clock.now() - HIDDEN_AFTER)
-        if young.filter(origin="live").exists():
-            return "live"
-        return "simulated" if young.filter(origin="simulated").exists() else None
+        live, simulated = (YOUNG.format(origin=origin) for origin in ("live", "simulated"))
+        with connection.cursor() as cursor:
+            cursor.execute(f"select case when {live} then 'live' when {simulated} then 'simulated' end", _times())
+            (origin,) = cursor.fetchone()
+        return cast("Origin | None", origin)
 
     return kept("origin", ask)
 
@@ -120,11 +137,12 @@ def market_by_place(gpu_model: str) -> list[MarketNow]:
         cursor.execute(
             f"with speaking(origin) as ({ORIGIN_SQL})"  # noqa: S608 - our own names
             " select distinct on (m.platform, m.region) m.gpu_model, m.platform, m.region, m.origin, m.data_timestamp,"
-            f" m.demand_indicators->>'source', clock_timestamp(), {FIGURES}"
+            f" m.demand_indicators->>'source', statement_timestamp(), {FIGURES}"
             " from market_data m join speaking using (origin)"
-            " where m.gpu_model = %(model)s and m.data_timestamp > clock_timestamp() - %(hidden)s::interval"
+            " where m.gpu_model = %(model)s and m.data_timestamp between %(rough_day)s and %(rough_end)s"
+            " and m.data_timestamp > statement_timestamp() - %(hidden)s::interval"
             " order by m.platform, m.region, m.data_timestamp desc",
-            {"model": gpu_model, "hidden": str(HIDDEN_AFTER)},
+            {"model": gpu_model, **_times()},
         )
         rows = [_as_now(row) for row in cursor.fetchall()]
 
@@ -141,7 +159,7 @@ def _latest(gpu_models: Collection[str], platforms: Iterable[str], regions: Iter
     with connection.cursor() as cursor:
         cursor.execute(
             f"with speaking(origin) as materialized ({ORIGIN_SQL})"  # noqa: S608 - our own names
-            " select m.gpu_model, m.platform, m.region, m.origin, m.data_timestamp, m.source, clock_timestamp(),"
+            " select m.gpu_model, m.platform, m.region, m.origin, m.data_timestamp, m.source, statement_timestamp(),"
             f" {FIGURES}"
             " from speaking cross join unnest(%(models)s::text[]) as wanted(gpu_model)"
             " cross join unnest(%(platforms)s::text[]) as asked(platform)"
@@ -151,15 +169,14 @@ def _latest(gpu_models: Collection[str], platforms: Iterable[str], regions: Iter
             "    coalesce(d.demand_indicators->>'source', '') as source"
             "  from market_data d"
             "  where d.gpu_model = wanted.gpu_model and d.platform = asked.platform and d.region = placed.region"
-            "    and d.origin = speaking.origin and d.data_timestamp > clock_timestamp() - %(back)s::interval"
-            "    and d.data_timestamp <= clock_timestamp() + interval '5 minutes'"
+            "    and d.origin = speaking.origin and d.data_timestamp between %(rough_start)s and %(rough_end)s"
+            "    and d.data_timestamp <= statement_timestamp() + interval '5 minutes'"
             "  order by d.data_timestamp desc limit 1) m",
             {
                 "models": list(dict.fromkeys(gpu_models)),
                 "platforms": list(platforms),
                 "regions": list(regions),
-                "back": str(LOOK_BACK),
-                "hidden": str(HIDDEN_AFTER),
+                **_times(),
             },
         )
         return [_as_now(row) for row in cursor.fetchall()]
@@ -319,7 +336,7 @@ def source_states(names: Iterable[str]) -> list[SourceState]:
     )
     with connection.cursor() as cursor:
         cursor.execute(
-            "select wanted.name, last.status, last.error, last.rows_refused, failed.since, clock_timestamp()"
+            "select wanted.name, last.status, last.error, last.rows_refused, failed.since, statement_timestamp()"
             " from unnest(%s::text[]) as wanted(name)"
             " cross join lateral (select r.status, r.error, r.rows_refused from source_runs r"
             "   where r.source = wanted.name and r.status <> 'running' order by r.started_at desc limit 1) last"

@@ -36,7 +36,7 @@ MARKET_COLUMNS = {
     "active_instances": "int",
     "gpu_count": "int",
     "offer_count": "int",
-    "demand_indicators": "text",
+    "demand_indicators": "jsonb",
     "origin": "text",
     "data_timestamp": "timestamptz",
 }
@@ -52,10 +52,9 @@ SNAPSHOT_COLUMNS = {
     "instance_type": "text",
     "availability_zone": "text",
     "spot_instance": "boolean",
-    "additional_features": "text",
+    "additional_features": "jsonb",
     "snapshot_time": "timestamptz",
 }
-JSON = ("demand_indicators", "additional_features")
 BATCH = 10_000
 LOOK_BACK = "35 days"  # an offer that has not changed for so long is written again
 
@@ -77,7 +76,7 @@ class MarketRow:
         return (
             *(uuid7(), self.gpu_model, self.platform, self.region),
             *(f.average, f.minimum, f.maximum, f.median, f.p10, f.p90, f.rented_percentage),
-            *(f.gpus_rented, f.gpu_count, f.offer_count, _json(self.indicators), self.origin, self.moment),
+            *(f.gpus_rented, f.gpu_count, f.offer_count, self.indicators, self.origin, self.moment),
         )
 
 
@@ -101,22 +100,19 @@ class SnapshotRow:
     def values(self) -> tuple[Any, ...]:
         return (
             *(uuid7(), self.gpu_model, self.platform, self.region, self.moment, self.source, self.external_id),
-            *(self.price, self.instance_type, self.zone, self.is_spot, _json(self.features), self.at),
+            *(self.price, self.instance_type, self.zone, self.is_spot, self.features, self.at),
         )
 
 
-def _json(value: dict[str, Any]) -> str:
-    return json.dumps(value, ensure_ascii=True, sort_keys=True)
-
-
 def _incoming(columns: dict[str, str]) -> str:
-    arrays = ", ".join(f"%s::{kind}[]" for kind in columns.values())
-    return f"unnest({arrays}) as i({', '.join(columns)})"
+    """Rows of one JSON parameter: a tenth of the time that arrays of text take to be quoted."""
+    return f"jsonb_to_recordset(%s::jsonb) as i({', '.join(f'{name} {kind}' for name, kind in columns.items())})"
 
 
-def _batches(rows: Sequence[Any]) -> Iterable[list[list[Any]]]:
+def _batches(columns: dict[str, str], rows: Sequence[MarketRow | SnapshotRow]) -> Iterable[str]:
     for start in range(0, len(rows), BATCH):
-        yield [list(column) for column in zip(*(row.values() for row in rows[start : start + BATCH]), strict=True)]
+        part = [dict(zip(columns, row.values(), strict=True)) for row in rows[start : start + BATCH]]
+        yield json.dumps(part, default=str)
 
 
 def _rank(table: str) -> str:
@@ -127,7 +123,7 @@ def _upsert_sql() -> str:
     """The whole rule of who overwrites whom, in one statement."""
     columns = list(MARKET_COLUMNS)
     changing = [c for c in columns if c not in ("id", "gpu_model", "platform", "region", "data_timestamp")]
-    picked = ", ".join(f"i.{c}::jsonb" if c in JSON else f"i.{c}" for c in columns)
+    picked = ", ".join(f"i.{c}" for c in columns)
     sets = ", ".join(f"{c} = excluded.{c}" for c in changing)
     old, new = "market_data.demand_indicators", "excluded.demand_indicators"
     return f"""
@@ -148,8 +144,8 @@ def upsert_market(rows: Sequence[MarketRow]) -> int:
     """Write market rows; the number that were new or different. Keys must not repeat within `rows`."""
     written = 0
     with connection.cursor() as cursor:
-        for arrays in _batches(rows):
-            cursor.execute(_upsert_sql(), arrays)
+        for batch in _batches(MARKET_COLUMNS, rows):
+            cursor.execute(_upsert_sql(), [batch])
             written += cursor.rowcount
     return written
 
@@ -166,13 +162,13 @@ def upsert_snapshots(rows: Sequence[SnapshotRow], *, only_changes: bool) -> int:
             order by p.snapshot_time desc limit 1
         ) p on true
         where {same}
-              is distinct from (i.price_per_hour, i.instance_type, i.availability_zone, i.additional_features::jsonb)
+              is distinct from (i.price_per_hour, i.instance_type, i.availability_zone, i.additional_features)
     """  # noqa: S608 - nothing but our own names
     sql = f"""
         insert into pricing_snapshots as s (id, market_data_id, source, external_id, price_per_hour, instance_type,
             availability_zone, spot_instance, additional_features, snapshot_time)
         select i.id, m.id, i.source, i.external_id, i.price_per_hour, i.instance_type, i.availability_zone,
-            i.spot_instance, i.additional_features::jsonb, i.snapshot_time
+            i.spot_instance, i.additional_features, i.snapshot_time
         from {_incoming(SNAPSHOT_COLUMNS)}
         join market_data m on m.gpu_model = i.gpu_model and m.platform = i.platform and m.region = i.region
             and m.data_timestamp = i.data_timestamp
@@ -187,8 +183,8 @@ def upsert_snapshots(rows: Sequence[SnapshotRow], *, only_changes: bool) -> int:
     """  # noqa: S608
     written = 0
     with connection.cursor() as cursor:
-        for arrays in _batches(rows):
-            cursor.execute(sql, arrays)
+        for batch in _batches(SNAPSHOT_COLUMNS, rows):
+            cursor.execute(sql, [batch])
             written += cursor.rowcount
     return written
 

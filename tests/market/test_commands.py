@@ -1,0 +1,145 @@
+"""`refresh_market`, the Celery doorways and the admin."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.urls import reverse
+
+from gpuadvisor.core import clock
+from gpuadvisor.core.models import JobRun
+from market import ingest, tasks
+from market.models import MarketData, SourceRun
+from market.sources import SOURCES
+from market.sources.base import RawDocument, SourceError
+from tests.factories import MarketDataFactory, UserFactory
+from tests.market.documents import gpu_type, gpu_types, machine, machines
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("catalog")]
+
+
+@pytest.fixture
+def unreachable(monkeypatch):
+    def fetch(conditional):
+        raise SourceError("nobody there")
+
+    for source in SOURCES.values():
+        if source.origin == "live":
+            monkeypatch.setattr(source, "fetch", fetch)
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(data):
+        path = tmp_path / "document.json"
+        path.write_text(json.dumps(data))
+        return path
+
+    return write
+
+
+def test_a_recorded_document_is_replayed(file, capsys):
+    path = file(machines(machine(), machine(2, dph_base=-1), at=clock.now()))
+    call_command("refresh_market", source=["500farm_machines"], from_file=path)
+    told = capsys.readouterr().out.splitlines()
+    assert told[0].startswith("500farm_machines: ok, 2 rows (2 new or different), 1 refused, ")
+    assert told[1] == "  1 × price is negative"
+    assert MarketData.objects.count() == 2
+
+
+def test_a_replay_may_say_when_it_counts_as_observed(file):
+    path = file(gpu_types(gpu_type()))
+    call_command("refresh_market", "--source", "runpod", "--from-file", str(path), "--at", "2026-06-12T13:37:00Z")
+    assert MarketData.objects.get().data_timestamp.isoformat() == "2026-06-12T13:30:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["--from-file", "nowhere.json", "--source", "runpod"], "cannot be read"),
+        (["--from-file", "nowhere.json"], "needs one --source"),
+        (["--at", "2026-06-12"], "--at needs --from-file"),
+        (["--source", "nobody"], "invalid choice"),
+        (["--from-file", __file__, "--source", "runpod", "--at", "noon"], "is no time such as"),
+    ],
+)
+def test_wrong_arguments_are_one_sentence(arguments, error):
+    with pytest.raises(CommandError, match=error):
+        call_command("refresh_market", *arguments)
+
+
+def test_the_command_fails_only_if_every_source_failed(unreachable, monkeypatch, capsys):
+    with pytest.raises(SystemExit) as caught:
+        call_command("refresh_market")
+    assert caught.value.code == 1
+    assert capsys.readouterr().out.count("failed, 0 rows") == 3
+    body = json.dumps(gpu_types(gpu_type())).encode()
+    monkeypatch.setattr(SOURCES["runpod"], "fetch", lambda conditional: RawDocument(body, 200, conditional.now))
+    call_command("refresh_market")
+    assert SourceRun.objects.filter(source="runpod").order_by("-started_at").first().status == "ok"
+
+
+def test_each_source_is_its_own_task_spread_over_the_slot(monkeypatch, settings):
+    """R-034: each source alone."""
+    settings.MARKET_SOURCES = ["500farm_machines", "runpod", "nobody"]
+    queued = []
+    monkeypatch.setattr(tasks.refresh_source, "apply_async", lambda args, countdown: queued.append((*args, countdown)))
+    monkeypatch.setattr(tasks.simulate, "apply_async", lambda countdown: queued.append(("simulate", countdown)))
+    assert tasks.refresh_market() == 2
+    assert [name for name, _countdown in queued] == ["500farm_machines", "runpod", "simulate"]
+    assert all(0 <= countdown <= 60 for _name, countdown in queued)
+
+
+def test_a_source_is_asked_once_per_slot(monkeypatch):
+    """Promise 29."""
+    asked = []
+
+    def fetch(conditional):
+        asked.append(conditional)
+        return RawDocument(json.dumps(gpu_types(gpu_type())).encode(), 200, conditional.now)
+
+    monkeypatch.setattr(SOURCES["runpod"], "fetch", fetch)
+    moment = clock.now()
+    monkeypatch.setattr(tasks.clock, "now", lambda: moment)
+    assert (tasks.refresh_source("runpod"), tasks.refresh_source("runpod")) == (1, 0)
+    assert len(asked) == 1
+    assert JobRun.objects.get(job="market:runpod").rows == 1
+
+
+def test_where_no_source_answers_the_simulated_market_speaks(unreachable):
+    assert tasks.refresh_source("runpod") == 0
+    assert tasks.simulate() > 0
+    assert set(MarketData.objects.values_list("origin", flat=True)) == {"simulated"}
+    assert JobRun.objects.get(job="market:runpod").error == "nobody there"
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "gpumodel",
+        "gpualias",
+        "unknowngpuname",
+        "platform",
+        "marketdata",
+        "pricingsnapshot",
+        "utilizationtrend",
+        "sourcerun",
+    ],
+)
+def test_staff_can_list_and_search_everything(client, model):
+    client.force_login(UserFactory(is_staff=True, is_superuser=True))
+    ingest.refresh("runpod", document=RawDocument(json.dumps(gpu_types(gpu_type())).encode(), 200, clock.now()))
+    MarketDataFactory(data_timestamp=clock.now())
+    for query in ({}, {"q": "RTX 4090"}, {"p": "1"}):
+        assert client.get(reverse(f"admin:market_{model}_changelist"), query).status_code == 200
+
+
+def test_staff_look_at_what_the_market_said_and_do_not_type_over_it(client):
+    client.force_login(UserFactory(is_staff=True, is_superuser=True))
+    row = MarketDataFactory(data_timestamp=clock.now())
+    url = reverse("admin:market_marketdata_change", args=[row.pk])
+    assert client.get(url).status_code == 200
+    assert client.post(url, {"median_price": "1"}).status_code == 403
+    assert client.get(reverse("admin:market_marketdata_add")).status_code == 403

@@ -1,0 +1,136 @@
+"""What pages ask: one origin, few queries, old figures marked and then hidden."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from gpuadvisor.core import clock
+from market import selectors
+from market.models import MarketData, SourceRun
+from tests.factories import MarketDataFactory
+
+D = Decimal
+pytestmark = pytest.mark.django_db
+
+
+def ago(**kwargs):
+    return clock.now() - timedelta(**kwargs)
+
+
+def test_the_latest_row_answers_with_source_and_time():
+    MarketDataFactory(data_timestamp=ago(minutes=20), median_price=D("0.50"))
+    last = MarketDataFactory(data_timestamp=ago(minutes=5), median_price=D("0.70"))
+    now = selectors.market_now(["RTX 4090", "H100 SXM"])
+    assert set(now) == {"RTX 4090"}
+    row = now["RTX 4090"]
+    assert (row.median, row.p10, row.p90, row.rented_percentage) == (D("0.7000"), D("0.3200"), D("0.8700"), D("71.00"))
+    assert (row.source, row.origin, row.as_of) == ("500farm_machines", "live", last.data_timestamp)
+    assert (row.platform, row.region, row.gpu_count) == ("vast", "global", 1000)
+
+
+@pytest.mark.parametrize(
+    ("age", "stale", "hidden"),
+    [
+        (timedelta(minutes=29), False, False),
+        (timedelta(minutes=31), True, False),
+        (timedelta(hours=23, minutes=59), True, False),
+        (timedelta(hours=24, minutes=1), True, True),
+        (timedelta(days=40), True, True),
+    ],
+)
+def test_old_figures_warn_and_then_are_hidden(age, stale, hidden):
+    MarketDataFactory(data_timestamp=clock.now() - age)
+    row = selectors.market_now(["RTX 4090"])["RTX 4090"]
+    assert (row.is_stale, row.is_hidden) == (stale, hidden)
+    figures = (row.median, row.p10, row.p90, row.average, row.rented_percentage, row.gpu_count, row.offer_count)
+    assert (figures == (None,) * 7) is hidden
+
+
+def test_the_leading_platform_answers_unless_another_is_asked_for():
+    MarketDataFactory(data_timestamp=ago(minutes=5), median_price=D("0.60"))
+    MarketDataFactory(data_timestamp=ago(minutes=1), platform="runpod", median_price=D("0.54"), gpu_count=None)
+    MarketDataFactory(data_timestamp=ago(minutes=1), platform="runpod", gpu_model="B200", gpu_count=None)
+    now = selectors.market_now(["RTX 4090", "B200"])
+    assert (now["RTX 4090"].platform, now["B200"].platform) == ("vast", "runpod")
+    assert selectors.market_now(["RTX 4090"], platform="runpod")["RTX 4090"].median == D("0.54")
+    assert selectors.market_now(["RTX 4090"], platform="salad") == {}
+
+
+def test_a_region_answers_for_itself():
+    MarketDataFactory(data_timestamp=ago(minutes=5), region="SE", median_price=D("0.31"))
+    assert selectors.market_now(["RTX 4090"]) == {}
+    assert selectors.market_now(["RTX 4090"], region="SE")["RTX 4090"].median == D("0.31")
+
+
+def test_live_speaks_alone_even_where_it_does_not_know_a_model():
+    MarketDataFactory(data_timestamp=ago(hours=5))
+    MarketDataFactory(data_timestamp=ago(minutes=1), gpu_model="B200", origin="simulated")
+    assert selectors.current_origin() == "live"
+    assert set(selectors.market_now(["RTX 4090", "B200"])) == {"RTX 4090"}
+
+
+def test_simulated_speaks_where_live_is_older_than_a_day():
+    MarketDataFactory(data_timestamp=ago(hours=25))
+    MarketDataFactory(data_timestamp=ago(minutes=1), gpu_model="B200", origin="simulated")
+    assert selectors.current_origin() == "simulated"
+    assert set(selectors.market_now(["RTX 4090", "B200"])) == {"B200"}
+
+
+def test_a_market_without_rows_has_no_origin():
+    assert selectors.current_origin() is None
+    assert selectors.market_now(["RTX 4090"]) == {}
+    assert selectors.market_now([]) == {}
+
+
+@pytest.mark.parametrize("number", [1, 60])
+def test_any_number_of_models_is_one_query(django_assert_num_queries, number):
+    names = [f"GPU {n}" for n in range(number)]
+    at = ago(minutes=3)
+    MarketData.objects.bulk_create(MarketDataFactory.build(gpu_model=name, data_timestamp=at) for name in names)
+    with django_assert_num_queries(1):
+        assert len(selectors.market_now(names)) == number
+
+
+def test_history_is_of_one_origin_and_daily_beyond_two_weeks(django_assert_num_queries):
+    start = ago(days=40).replace(hour=0, minute=0, second=0, microsecond=0)
+    rows = []
+    for hour in range(0, 40 * 24, 6):
+        at = start + timedelta(hours=hour)
+        price = D("0.50") + D(hour % 24) / 100
+        rows.append(MarketDataFactory.build(data_timestamp=at, median_price=price))
+        rows.append(MarketDataFactory.build(data_timestamp=at, region="US", origin="simulated", median_price=D(9)))
+    MarketData.objects.bulk_create(rows)
+    with django_assert_num_queries(1):
+        points = selectors.market_history(
+            "RTX 4090", since=start, until=start + timedelta(days=40), platform="vast", origin="live"
+        )
+    assert len(points) == 40
+    assert {point.median for point in points} == {D("0.5900")}
+    assert [point.at for point in points[:2]] == [start, start + timedelta(days=1)]
+    short = selectors.market_history(
+        "RTX 4090", since=start, until=start + timedelta(days=2), platform="vast", origin="live"
+    )
+    assert [point.median for point in short[:4]] == [D("0.50"), D("0.56"), D("0.62"), D("0.68")]
+
+
+@pytest.mark.parametrize("days", [1, 3, 7, 13, 15, 90, 360, 730, 1826])
+def test_no_history_has_more_than_360_points(days):
+    step = selectors._step(timedelta(days=days))
+    assert timedelta(days=days) / step < 361
+    assert (step >= timedelta(days=1)) is (days > 14)
+
+
+def test_a_failing_source_says_since_when_and_keeps_its_last_good_answer():
+    """R-034."""
+    for minutes, status in ((90, "failed"), (60, "ok"), (45, "failed"), (30, "failed"), (1, "running")):
+        SourceRun.objects.create(source="runpod", status=status, started_at=ago(minutes=minutes), error="down")
+    SourceRun.objects.create(source="500farm_machines", status="unchanged", started_at=ago(minutes=4))
+    runpod, machines, never = selectors.source_states(["runpod", "500farm_machines", "500farm_gpu_stats", "nobody"])
+    assert round((clock.now() - runpod.failing_since).total_seconds() / 60) == 45
+    assert round((clock.now() - runpod.last_good_at).total_seconds() / 60) == 60
+    assert (runpod.error, runpod.is_stale) == ("down", True)
+    assert (machines.failing_since, machines.is_stale) == (None, False)
+    assert (never.last_good_at, never.failing_since) == (None, None)
