@@ -76,7 +76,9 @@ def server_account(owner_of: Path) -> Account:
         try:
             entry = pwd.getpwuid(kept) if kept else pwd.getpwnam("nobody")
         except KeyError:
-            raise Refused("There is no account 'nobody' for PostgreSQL to run under: start as an ordinary user.") from None
+            raise Refused(
+                "There is no account 'nobody' for PostgreSQL to run under: start as an ordinary user."
+            ) from None
         return Account(entry.pw_uid, entry.pw_gid, entry.pw_name)
     try:
         entry = pwd.getpwuid(uid)

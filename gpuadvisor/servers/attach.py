@@ -11,7 +11,16 @@ from gpuadvisor.servers.places import CHECKOUT, Places, settle
 
 NAMES = {"postgres": "DATABASE_URL", "broker": "REDIS_URL", "cache": "CACHE_URL"}
 # Commands that ask no database. All others find the servers running.
-WITHOUT_SERVERS = {"check", "collectstatic", "compilemessages", "diffsettings", "findstatic", "help", "makemessages", "version"}
+WITHOUT_SERVERS = {
+    "check",
+    "collectstatic",
+    "compilemessages",
+    "diffsettings",
+    "findstatic",
+    "help",
+    "makemessages",
+    "version",
+}
 
 
 def data_folder() -> tuple[Path, bool]:

@@ -182,4 +182,6 @@ def start_keeper(places: Places, names: Sequence[str], *, by_hand: bool) -> None
         report = child.stdout.readline().decode(errors="replace").strip()
     child.returncode = 0  # it outlives us on purpose: no warning about that at our end
     if report != "ready":
-        raise Refused(report.removeprefix("refused ") or f"The servers could not be started: see {places.logs}/keeper.log.")
+        raise Refused(
+            report.removeprefix("refused ") or f"The servers could not be started: see {places.logs}/keeper.log."
+        )

@@ -76,7 +76,9 @@ def prepare(places: Places) -> None:
         _make(places)
     version = (places.pg / "PG_VERSION").read_text().strip()
     if version != MAJOR:
-        raise Refused(f"{places.pg} was made by PostgreSQL {version}, and this is {MAJOR}: set DATA_DIR to a new folder.")
+        raise Refused(
+            f"{places.pg} was made by PostgreSQL {version}, and this is {MAJOR}: set DATA_DIR to a new folder."
+        )
     lines = SETTINGS | {"unix_socket_directories": "'" + str(places.sockets).replace("'", "''") + "'"}
     if places.is_temporary:
         lines |= QUICK_SETTINGS
@@ -99,8 +101,12 @@ def _make(places: Places) -> None:
     initdb += ["--no-sync"] if places.is_temporary else []
     done = processes.run_as(places.account, initdb)
     if done.returncode:
-        complaint = [line for line in done.stdout.splitlines() if "rror" in line or "FATAL" in line or "could not" in line]
-        raise Refused(f"PostgreSQL could not make its folder {places.pg}: {(complaint or ['unknown error'])[-1].strip()}")
+        complaint = [
+            line for line in done.stdout.splitlines() if "rror" in line or "FATAL" in line or "could not" in line
+        ]
+        raise Refused(
+            f"PostgreSQL could not make its folder {places.pg}: {(complaint or ['unknown error'])[-1].strip()}"
+        )
     with (half / "postgresql.conf").open("a") as settings:
         settings.write("\ninclude_if_exists = 'gpuadvisor.conf'\ninclude_if_exists = 'local.conf'\n")
     half.rename(places.pg)
@@ -134,7 +140,21 @@ def make_roles(places: Places) -> None:
     Raises: Refused with the server's words.
     """
     tool = str(places.postgres_folder() / "bin" / "psql")
-    psql = [tool, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", str(places.sockets), "-U", "app", "-d", "postgres", "-f", "-"]
+    psql = [
+        tool,
+        "-X",
+        "-q",
+        "-v",
+        "ON_ERROR_STOP=1",
+        "-h",
+        str(places.sockets),
+        "-U",
+        "app",
+        "-d",
+        "postgres",
+        "-f",
+        "-",
+    ]
     done = processes.run_as(places.account, psql, stdin=ROLES)
     if done.returncode:
         raise Refused(f"PostgreSQL refused to make its roles: {' '.join(done.stdout.split())}")

@@ -53,7 +53,7 @@ def run_as(account: Account, command: Sequence[str], *, stdin: str | None = None
 
 
 def state_of(pid: int) -> str:
-    """"gone", "zombie", or "alive"."""
+    """ "gone", "zombie", or "alive"."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -36,10 +36,15 @@ def run() -> None:
     check_free_space(places)
     own = Lock(data / "run.lock")
     if not own.try_to_take():
-        raise Refused(f"This site runs already (its data is in {data}): end it first, or set DATA_DIR and PORT for a second.")
+        raise Refused(
+            f"This site runs already (its data is in {data}): end it first, or set DATA_DIR and PORT for a second."
+        )
     _check_port(port)
     if places.home != data:
-        print(f"This checkout is closed to '{places.account.name}': the servers' files stand in {places.home}.", flush=True)
+        print(
+            f"This checkout is closed to '{places.account.name}': the servers' files stand in {places.home}.",
+            flush=True,
+        )
 
     os.environ["PORT"] = str(port)
     if not os.environ.get("SITE_URL"):
@@ -71,7 +76,8 @@ def run() -> None:
 def supervisor_config(places: Places, names: list[str], port: int) -> str:
     """The supervisor's file: servers first, ours after them; stopped the other way round."""
     python, log_level = sys.executable, os.environ.get("CELERY_LOG_LEVEL", "WARNING")
-    celery = [python, "-m", "celery", "-A", "gpuadvisor"]
+    quiet = "ignore:You're running the worker with superuser privileges"  # root runs it where root typed `make run`
+    celery = [python, "-W", quiet, "-m", "celery", "--quiet", "-A", "gpuadvisor"]
     ours = {
         "web": [python, "-m", "uvicorn", "gpuadvisor.asgi:application", "--host", "127.0.0.1", "--port", str(port)]
         + "--lifespan off --no-proxy-headers --timeout-graceful-shutdown 5 --no-access-log --log-level warning".split(),
@@ -85,7 +91,7 @@ def supervisor_config(places: Places, names: list[str], port: int) -> str:
             "supervisord",
             nodaemon="true",
             silent="true",
-            loglevel="warn",
+            loglevel="info",
             minfds="256",
             logfile=str(places.logs / "supervisord.log"),
             pidfile=str(places.data / "supervisord.pid"),
@@ -94,7 +100,9 @@ def supervisor_config(places: Places, names: list[str], port: int) -> str:
     ]
     for name in names:
         signal = keeper.ENDS_BY[name].name.removeprefix("SIG")
-        sections.append(_program(places, name, keeper.command(places, name), "/", stopsignal=signal, environment='LC_ALL="C"'))
+        sections.append(
+            _program(places, name, keeper.command(places, name), "/", stopsignal=signal, environment='LC_ALL="C"')
+        )
     for name, command in ours.items():
         role = "web" if name == "web" else "worker"
         tied = processes.tied(command, dies_by="KILL")
@@ -146,7 +154,9 @@ def _check_port(port: int) -> None:
                     f" `make run PORT={port + 1 if port < 65535 else 8001}`."
                 ) from None
             if error.errno == errno.EACCES:
-                raise Refused(f"Port {port} is reserved for root: choose one above 1023, as in `make run PORT=8000`.") from None
+                raise Refused(
+                    f"Port {port} is reserved for root: choose one above 1023, as in `make run PORT=8000`."
+                ) from None
 
 
 def announce(port: int) -> None:
@@ -162,9 +172,11 @@ def announce(port: int) -> None:
             if response.status == 200:
                 break
         link.close()
-        time.sleep(0.1)
+        time.sleep(0.4)
     else:
-        print(f"The site is not ready after {READY_SECONDS} s (/health/ready: {answer}). The logs have more.", flush=True)
+        print(
+            f"The site is not ready after {READY_SECONDS} s (/health/ready: {answer}). The logs have more.", flush=True
+        )
         return
     seconds = time.time() - float(os.environ.get("GPA_STARTED", time.time()))
     data = Path(os.environ.get("DATA_DIR", CHECKOUT / "var"))

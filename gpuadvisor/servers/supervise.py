@@ -9,6 +9,7 @@ import signal
 import sys
 
 from supervisor import dispatchers  # type: ignore[import-untyped]
+from supervisor.medusa.asyncore_25 import ExitNow  # type: ignore[import-untyped]
 from supervisor.options import ServerOptions  # type: ignore[import-untyped]
 from supervisor.supervisord import Supervisor  # type: ignore[import-untyped]
 
@@ -64,7 +65,8 @@ def main() -> None:
     options = Options()
     options.realize(["-c", sys.argv[1]], doc=__doc__)
     options.first, options.test = True, False
-    Supervisor(options).main()
+    with contextlib.suppress(ExitNow):  # how its loop ends
+        Supervisor(options).main()
     options.close_logger()
     terminal.write(b"Stopped.\n")
 

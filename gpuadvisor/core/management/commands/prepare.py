@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import time
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,9 @@ from gpuadvisor.core.partitions import ensure_standing_months
 
 
 class Command(BaseCommand):
-    help = "Migrate, make the table of limits, collect static files, load the catalog and, the first time, the demo host."
+    help = (
+        "Migrate, make the table of limits, collect static files, load the catalog and, the first time, the demo host."
+    )
     requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -38,7 +41,7 @@ class Command(BaseCommand):
         if command not in get_commands():
             return
         begun = time.monotonic()
-        call_command(command, verbosity=0, **options)
+        call_command(command, verbosity=0, stdout=io.StringIO(), **options)
         if (seconds := time.monotonic() - begun) > 0.3:
             self.stdout.write(f"  {title}: {seconds:.1f} s")
 
