@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 
 import pytest
+from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 
@@ -43,7 +44,7 @@ def server(django_db_setup, django_db_blocker):
     base, _, query = os.environ["DATABASE_URL"].partition("?")
     folder = tempfile.mkdtemp(prefix="gpa-browser-")
     env = os.environ | {
-        "DJANGO_SETTINGS_MODULE": "gpuadvisor.settings.dev",
+        "DJANGO_SETTINGS_MODULE": "tests.browser.settings",
         "DATABASE_URL": f"{base.rpartition('/')[0]}/{name}" + (f"?{query}" if query else ""),
         "DATABASE_ROLE": "owner",
         "DATA_DIR": folder,
@@ -51,9 +52,10 @@ def server(django_db_setup, django_db_blocker):
         "SITE_URL": f"http://localhost:{port}",
         "LOG_LEVEL": "WARNING",
     }
-    subprocess.run([sys.executable, "-m", "django", "collectstatic", "--noinput", "-v0"], env=env, check=True)
+    collect = [sys.executable, "-m", "django", "collectstatic", "--noinput", "-v0"]
+    subprocess.run(collect, env=env, cwd=settings.BASE_DIR, check=True)
     command = [sys.executable, "-m", "uvicorn", "gpuadvisor.asgi:application", "--port", str(port), "--lifespan", "off"]
-    process = subprocess.Popen([*command, "--no-proxy-headers", "--no-access-log", "--log-level", "warning"], env=env)
+    process = subprocess.Popen([*command, "--no-proxy-headers", "--no-access-log", "--log-level", "warning"], env=env, cwd=settings.BASE_DIR)
     address = f"http://localhost:{port}"
     for _ in range(150):
         try:
