@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 from django.db.models import Q, QuerySet
 
 if TYPE_CHECKING:
-    from .models import GPUModel, MarketData, Platform
+    from .models import GPUModel, MarketData, Platform  # noqa: F401 (in the quotes below)
 
 
 class GPUModelQuerySet(QuerySet["GPUModel"]):

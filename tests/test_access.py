@@ -222,9 +222,9 @@ def test_staff_open_every_list_of_the_admin(client, world, name):
 
 def test_every_entity_is_in_the_admin():
     """R-067"""
-    from tests.test_erd import TABLES
-
     from django.contrib import admin
+
+    from tests.test_erd import TABLES
 
     assert set(TABLES.values()) <= {model._meta.db_table for model in admin.site._registry}
 
@@ -234,7 +234,9 @@ def test_a_get_changes_nothing(host_client, world):
     from portfolios.models import GPUConfiguration, PerformanceMetric, Portfolio
 
     def rows():
-        return [list(model.objects.order_by("pk").values()) for model in (Portfolio, GPUConfiguration, PerformanceMetric)]
+        return [
+            list(model.objects.order_by("pk").values()) for model in (Portfolio, GPUConfiguration, PerformanceMetric)
+        ]
 
     before = rows()
     for name in sorted((MEMBER | set(OWNED)) & set(ROUTES)):

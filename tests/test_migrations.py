@@ -38,12 +38,16 @@ def test_migrations_go_back_to_nothing_and_forth_again(scratch):
 
     manage(scratch, "migrate", "-v0")
     with psycopg.connect(scratch) as database:
-        before = database.execute("select count(*) from information_schema.columns where table_schema = 'public'").fetchone()
+        before = database.execute(
+            "select count(*) from information_schema.columns where table_schema = 'public'"
+        ).fetchone()
     for app in ("alerts", "chat", "portfolios", "billing", "market"):
         manage(scratch, "migrate", app, "zero", "-v0")
     manage(scratch, "migrate", "-v0")
     with psycopg.connect(scratch) as database:
-        after = database.execute("select count(*) from information_schema.columns where table_schema = 'public'").fetchone()
+        after = database.execute(
+            "select count(*) from information_schema.columns where table_schema = 'public'"
+        ).fetchone()
     assert before == after
 
 

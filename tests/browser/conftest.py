@@ -55,7 +55,9 @@ def server(django_db_setup, django_db_blocker):
     collect = [sys.executable, "-m", "django", "collectstatic", "--noinput", "-v0"]
     subprocess.run(collect, env=env, cwd=settings.BASE_DIR, check=True)
     command = [sys.executable, "-m", "uvicorn", "gpuadvisor.asgi:application", "--port", str(port), "--lifespan", "off"]
-    process = subprocess.Popen([*command, "--no-proxy-headers", "--no-access-log", "--log-level", "warning"], env=env, cwd=settings.BASE_DIR)
+    process = subprocess.Popen(
+        [*command, "--no-proxy-headers", "--no-access-log", "--log-level", "warning"], env=env, cwd=settings.BASE_DIR
+    )
     address = f"http://localhost:{port}"
     for _ in range(150):
         try:

@@ -43,7 +43,9 @@ def fleet(site):
 
     host = UserFactory(email="pages@example.com")
     portfolio = PortfolioFactory(user=host, name="Garage", configuration={"usd_per_kwh": "0.22"})
-    gpu = GPUConfigurationFactory(portfolio=portfolio, gpu_model=GPUModel.objects.get(name="RTX 4090"), custom_name="rig")
+    gpu = GPUConfigurationFactory(
+        portfolio=portfolio, gpu_model=GPUModel.objects.get(name="RTX 4090"), custom_name="rig"
+    )
     GPUConfigurationFactory(portfolio=portfolio, gpu_model=GPUModel.objects.get(name="RTX 3090"), quantity=6)
     from datetime import timedelta
 
