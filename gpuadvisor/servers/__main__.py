@@ -2,7 +2,7 @@
 
 import sys
 
-if sys.version_info < (3, 11):
+if sys.version_info < (3, 11):  # noqa: UP036 - said here too, for who starts us without make
     sys.exit(f"GPU Advisor needs Python 3.11 or newer, and this is {sys.version.split()[0]}.")
 
 import argparse

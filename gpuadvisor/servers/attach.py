@@ -26,8 +26,9 @@ WITHOUT_SERVERS = {
 def data_folder() -> tuple[Path, bool]:
     """DATA_DIR, by default `var` in the checkout, and whether somebody named it by hand."""
     named = os.environ.get("DATA_DIR", "")
-    folder = Path(os.path.abspath(CHECKOUT / named)) if named else CHECKOUT / "var"
-    return folder.resolve(), folder.resolve() != (CHECKOUT / "var").resolve()
+    usual = (CHECKOUT / "var").resolve()
+    folder = (CHECKOUT / named).resolve() if named else usual
+    return folder, folder != usual
 
 
 def read_dot_env(file: Path = CHECKOUT / ".env") -> None:

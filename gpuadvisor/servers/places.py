@@ -23,7 +23,7 @@ FREE_BYTES = 500_000_000
 
 @dataclass(frozen=True)
 class Places:
-    """Shape: `data` is ours (locks, logs, secret); `home` holds pg/ and redis/; `sockets` only the account may enter."""
+    """Shape: `data` is ours (locks, logs, secret); `home` holds pg/ and redis/; `sockets` is the account's alone."""
 
     data: Path
     home: Path
@@ -152,7 +152,7 @@ def _folder_outside(account: Account) -> Path:
 def _socket_folder(data: Path, home: Path, account: Account, known: str | None) -> Path:
     name = f"gpa-{account.uid}-{hashlib.sha256(os.fsencode(data)).hexdigest()[:12]}"
     candidates = [Path(known)] if known else []
-    candidates += [Path(tempfile.gettempdir()) / name, Path("/tmp") / name, home / "s"]
+    candidates += [Path(tempfile.gettempdir()) / name, Path("/tmp") / name, home / "s"]  # noqa: S108 - made private, or not used
     for folder in candidates:
         if len(os.fsencode(folder)) + len(LONGEST_SOCKET) <= SOCKET_PATH_BYTES and _made_private(folder, account):
             return folder

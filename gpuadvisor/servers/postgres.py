@@ -34,8 +34,8 @@ QUICK_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes
 
 # Timeouts belong to the role, so a pooler in between cannot lose them. `worker` inherits what the owner owns: it makes
 # and drops months. The owner itself has no limit, for migrations.
-ROLES = f"""
-select 'create database {DATABASE}' where not exists (select from pg_database where datname = '{DATABASE}') \\gexec
+ROLES = """
+select 'create database gpuadvisor' where not exists (select from pg_database where datname = 'gpuadvisor') \\gexec
 select 'create role ' || name || ' login' from unnest(array['web', 'worker']) as name
  where not exists (select from pg_roles where rolname = name) \\gexec
 grant pg_read_all_data, pg_write_all_data to web, worker;

@@ -16,7 +16,13 @@ from gpuadvisor.servers.errors import Refused
 from gpuadvisor.servers.locks import Lock
 from gpuadvisor.servers.places import CHECKOUT, Places, check_free_space, settle
 
-QUEUES = "alerts,ingest,chat,bulk,celery"
+WEB_OPTIONS = shlex.split(
+    "--host 127.0.0.1 --lifespan off --no-proxy-headers --timeout-graceful-shutdown 5 --no-access-log"
+    " --log-level warning"
+)
+WORKER_OPTIONS = shlex.split(
+    "-Q alerts,ingest,chat,bulk,celery --concurrency 2 --without-gossip --without-mingle --without-heartbeat"
+)
 READY_SECONDS = 180
 KEEPER_SECONDS = 20
 STOP_WAIT = {"worker": 45, "postgres": 30}  # a worker finishes its tasks first
@@ -70,21 +76,18 @@ def run() -> None:
     for lock in held:
         lock.keep_over_exec()
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "gpuadvisor.servers.supervise", str(config)])
+    os.execv(sys.executable, [sys.executable, "-m", "gpuadvisor.servers.supervise", str(config)])  # noqa: S606
 
 
 def supervisor_config(places: Places, names: list[str], port: int) -> str:
     """The supervisor's file: servers first, ours after them; stopped the other way round."""
-    python, log_level = sys.executable, os.environ.get("CELERY_LOG_LEVEL", "WARNING")
+    python, log_level, schedule = sys.executable, "WARNING", str(places.data / "celerybeat-schedule")
     quiet = "ignore:You're running the worker with superuser privileges"  # root runs it where root typed `make run`
     celery = [python, "-W", quiet, "-m", "celery", "--quiet", "-A", "gpuadvisor"]
     ours = {
-        "web": [python, "-m", "uvicorn", "gpuadvisor.asgi:application", "--host", "127.0.0.1", "--port", str(port)]
-        + "--lifespan off --no-proxy-headers --timeout-graceful-shutdown 5 --no-access-log --log-level warning".split(),
-        "worker": [*celery, "worker", "-Q", QUEUES, "--concurrency", "2", "--loglevel", log_level]
-        + "--without-gossip --without-mingle --without-heartbeat".split(),
-        "beat": [*celery, "beat", "--schedule", str(places.data / "celerybeat-schedule"), "--pidfile", ""]
-        + ["--loglevel", log_level],
+        "web": [python, "-m", "uvicorn", "gpuadvisor.asgi:application", "--port", str(port), *WEB_OPTIONS],
+        "worker": [*celery, "worker", "--loglevel", log_level, *WORKER_OPTIONS],
+        "beat": [*celery, "beat", "--loglevel", log_level, "--schedule", schedule, "--pidfile", ""],
     }
     sections = [
         _section(

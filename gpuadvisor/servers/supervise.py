@@ -8,10 +8,10 @@ import select
 import signal
 import sys
 
-from supervisor import dispatchers  # type: ignore[import-untyped]
-from supervisor.medusa.asyncore_25 import ExitNow  # type: ignore[import-untyped]
-from supervisor.options import ServerOptions  # type: ignore[import-untyped]
-from supervisor.supervisord import Supervisor  # type: ignore[import-untyped]
+from supervisor import dispatchers
+from supervisor.medusa.asyncore_25 import ExitNow
+from supervisor.options import ServerOptions
+from supervisor.supervisord import Supervisor
 
 SHOWN = {"web", "worker", "beat", "ready"}
 CHUNK = 4096  # a pipe that `select` calls writable takes this much without waiting

@@ -19,13 +19,13 @@ def main() -> int:
         os.setgroups([])
         os.setgid(gid)
         os.setuid(uid)
-    if sys.platform == "linux":
+    if os.uname().sysname == "Linux":
         import ctypes
 
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(number))  # after the change of user, which would clear it
         if os.getppid() != parent:
             return 1
-        os.execv(command[0], command)
+        os.execv(command[0], command)  # noqa: S606
     child = subprocess.Popen(command)  # no such call on this system: stay between, and look who the parent is
     for passed_on in (signal.SIGTERM, signal.SIGINT):
         signal.signal(passed_on, lambda got, _frame: child.send_signal(got))

@@ -1,4 +1,4 @@
-"""Two Redis servers on sockets: `broker` keeps what it is told, `cache` forgets what is old. Valkey, or Redis from 6.2."""
+"""Two Redis servers (Valkey, or Redis from 6.2) on sockets: `broker` keeps what it is told, `cache` forgets."""
 
 import socket
 from pathlib import Path

@@ -74,10 +74,9 @@ class Folder:
         return process.communicate(timeout=60)[0].strip(), process.returncode
 
     def psql(self, statement):
-        code = "import psycopg, os; link = psycopg.connect(host=places.sockets, port=5432, user='app', dbname='gpuadvisor', autocommit=True); "
-        return self.attach(
-            f"{code}done = link.execute({statement!r}); print(done.fetchall() if done.description else '')"
-        ).strip()
+        login = "host=places.sockets, port=5432, user='app', dbname='gpuadvisor', autocommit=True"
+        code = f"import psycopg; done = psycopg.connect({login}).execute({statement!r}); "
+        return self.attach(code + "print(done.fetchall() if done.description else '')").strip()
 
     def log(self, name):
         return (self.path / "logs" / f"{name}.log").read_text()

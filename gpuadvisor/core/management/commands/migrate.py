@@ -99,8 +99,7 @@ def _record_all_of(app: str, connection: BaseDatabaseWrapper) -> None:
         loader = MigrationLoader(None, ignore_no_migrations=True)
     finally:
         settings.MIGRATION_MODULES = modules
-    assert loader.disk_migrations is not None
     recorder = MigrationRecorder(connection)
-    for label, name in loader.disk_migrations:
+    for label, name in loader.disk_migrations or ():
         if label == app:
             recorder.record_applied(label, name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +27,17 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:
+        static = ThreadPoolExecutor(1).submit(self._collect_static)  # compressing lets other threads run
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             self._do("Database tables", "migrate", interactive=False)
         else:
             ensure_standing_months()
         self._do("Table of limits", "createcachetable")
-        self._collect_static()
         self._do("GPU catalog", "load_gpu_catalog")
         if not get_user_model()._default_manager.filter(is_demo=True).exists():
             self._do("Demo host", "load_demo")
+        static.result()
 
     def _do(self, title: str, command: str, **options: Any) -> None:
         if command not in get_commands():
