@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
+from itertools import pairwise
 from math import floor, isfinite, log10
 from statistics import median
 from typing import Literal
@@ -126,7 +127,7 @@ def thin(count: int, limit: int = MAX_POINTS) -> list[range]:
     if count <= limit:
         return [range(i, i + 1) for i in range(count)]
     edges = [round(i * count / limit) for i in range(limit + 1)]
-    return [range(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+    return [range(a, b) for a, b in pairwise(edges)]
 
 
 def _merge(values: Sequence[Value], runs: list[range], how: Literal["mean", "min", "max"]) -> list[float | None]:
@@ -145,8 +146,9 @@ def _merge(values: Sequence[Value], runs: list[range], how: Literal["mean", "min
 
 def nice_ticks(low: float, high: float, count: int = 4) -> tuple[list[float], float]:
     """Round numbers that reach from below `low` to above `high`, and the step between them."""
-    if high <= low:
-        room = abs(high) * 0.1 or 1.0
+    size = max(abs(low), abs(high))
+    if high - low <= size * 1e-6 or size < 1e-9:  # one level, or so close that no axis could tell
+        room = size * 0.1 if size > 1e-9 else 1.0
         low, high = low - room, high + room
     raw = (high - low) / count
     magnitude: float = 10.0 ** floor(log10(raw))
@@ -176,7 +178,7 @@ def time_ticks(start: datetime, end: datetime, zone: tzinfo, count: int = 7) -> 
 
 def _breaks(xs: Sequence[float]) -> set[int]:
     """The positions before which the time jumps."""
-    steps = [b - a for a, b in zip(xs, xs[1:], strict=False)]
+    steps = [b - a for a, b in pairwise(xs)]
     if not steps:
         return set()
     usual = median(steps)
@@ -209,9 +211,13 @@ def line_path(xs: Sequence[float], ys: Sequence[float | None], breaks: set[int])
     return "".join(parts)
 
 
-def band_path(xs: Sequence[float], lows: Sequence[float | None], highs: Sequence[float | None], breaks: set[int]) -> str:
+def band_path(
+    xs: Sequence[float], lows: Sequence[float | None], highs: Sequence[float | None], breaks: set[int]
+) -> str:
     """Closed areas between two lines, one for each stretch that both know; a lone point is a thin bar."""
-    pairs = [(low, high) if low is not None and high is not None else None for low, high in zip(lows, highs, strict=True)]
+    pairs = [
+        (low, high) if low is not None and high is not None else None for low, high in zip(lows, highs, strict=True)
+    ]
     parts = []
     for run in _runs([pair is not None for pair in pairs], breaks):
         sides = [(xs[i], pair[0], pair[1]) for i in run if (pair := pairs[i]) is not None]

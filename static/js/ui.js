@@ -205,5 +205,4 @@
     }
     hadFocus = false;
   });
-  document.querySelector("[data-summary]")?.focus();
 })();

@@ -95,10 +95,12 @@ def sparkline(values: Sequence[charts.Value], label: str = "") -> dict[str, Any]
 def _table_rows(drawing: charts.Drawing, labels: list[str], unit: str) -> SafeString:
     """The rows under a chart, newest first: written here, since a template loop takes ten times as long."""
     rows = []
+    places = formats.PLACES.get(unit)
+    unit = "USD" if unit.startswith("USD/") else unit  # "per what" is said once, above the table
     for i in range(len(labels) - 1, -1, -1):
-        cells = [formats.quantity(line.values[i], unit) for line in drawing.lines]
+        cells = [formats.quantity(line.values[i], unit, places) for line in drawing.lines]
         for band in drawing.bands:
-            low, high = (formats.quantity(side[i], unit) for side in (band.low, band.high))
+            low, high = (formats.quantity(side[i], unit, places) for side in (band.low, band.high))
             cells.append(formats.DASH if low == high == formats.DASH else f"{low} – {high}")
         drawn = "".join(f'<td class="num">{conditional_escape(cell)}</td>' for cell in cells)
         rows.append(f'<tr><th scope="row">{conditional_escape(labels[i])}</th>{drawn}</tr>')
@@ -117,7 +119,13 @@ def chart(
     """The SVG of `series` with its legend, its table and, where given, the address of its CSV."""
     is_daily = bool(series.times) and not isinstance(series.times[0], datetime)
     zone = UTC if is_daily else timezone.get_current_timezone()
-    context: dict[str, Any] = {"title": title, "unit": unit, "csv_url": csv_url, "note": note, "is_empty": series.is_empty}
+    context: dict[str, Any] = {
+        "title": title,
+        "unit": unit,
+        "csv_url": csv_url,
+        "note": note,
+        "is_empty": series.is_empty,
+    }
     if series.is_empty:
         return context
     drawing = charts.draw(series, zone=zone, from_zero=from_zero)
@@ -139,7 +147,8 @@ def chart(
         instant = datetime.fromtimestamp(tick.value, zone)
         at_hour = span.days < 3 and not is_daily and (instant.hour or instant.minute)
         text = formats.clock_time(instant) if at_hour else formats.day(instant.date())
-        x_ticks.append({"at": f"{tick.at:.1f}", "text": text, "is_minor": i % 2})
+        anchor = "start" if tick.at < charts.LEFT + 20 else "end" if tick.at > charts.WIDTH - 28 else "middle"
+        x_ticks.append({"at": f"{tick.at:.1f}", "text": text, "anchor": anchor, "is_minor": i % 2})
     return context | {
         "id": f"chart-{slugify(title) or 'figures'}",
         "summary": _("%(title)s, %(start)s to %(end)s") % {"title": title, "start": labels[0], "end": labels[-1]},
@@ -148,7 +157,12 @@ def chart(
         "lines": lines,
         "bands": drawing.bands,
         "marks": [
-            {"at": f"{m.at:.1f}", "text": m.text, "anchor": "end" if m.is_late else "start", "dx": -4 if m.is_late else 4}
+            {
+                "at": f"{m.at:.1f}",
+                "text": m.text,
+                "anchor": "end" if m.is_late else "start",
+                "dx": -4 if m.is_late else 4,
+            }
             for m in drawing.marks
         ],
         "y_ticks": [
