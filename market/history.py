@@ -1,7 +1,10 @@
 """The observed price history of a file into rows of origin "imported": dated, its source named, never a current figure.
 
 The file: `timestamp, platform, region, gpu_model, gpu_count, price_per_hour_usd, spot, min_per_gpu, median_per_gpu,
-max_per_gpu, n_offers, source`; prices `_per_gpu` are USD per GPU-hour. The rule that makes rows of it: docs/data.md.
+max_per_gpu, n_offers, source`; prices `_per_gpu` are USD per GPU-hour. On-demand rows of one (GPU, platform, region,
+time) become one row over all `gpu_count`: lowest, highest, and the median of the medians, each counted offers × GPUs
+times (of two in the very middle, their mean). `any`, `secure`, `community`, `eu` are words of sources: they count as
+global where no global row of that time stands. Spot rows become snapshots.
 """
 
 from __future__ import annotations

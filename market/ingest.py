@@ -23,7 +23,7 @@ from .catalog.services import name_index
 from .models import MarketData, PricingSnapshot, SourceRun, UtilizationTrend
 from .names import Match, NameIndex, Unknown
 from .sources import SIMULATED, SOURCES
-from .sources.base import Adapter, Conditional, Observation, RawDocument, Rejection, SourceError, Summary, fragment
+from .sources.base import Adapter, Conditional, Observation, RawDocument, Rejection, SourceError, Summary
 
 log = logging.getLogger(__name__)
 
@@ -42,11 +42,22 @@ class Batch:
     observed_at: datetime | None = None
     rows: list[storage.MarketRow] = field(default_factory=list)
     snapshots: list[storage.SnapshotRow] = field(default_factory=list)
-    refusals: list[Rejection] = field(default_factory=list)
+    reasons: Counter[str] = field(default_factory=Counter)
+    refusals: list[Rejection] = field(default_factory=list)  # the first of them, for staff
     unknown: Counter[tuple[str, Decimal | None, str]] = field(default_factory=Counter)
 
-    def refuse(self, reason: str, piece: object) -> None:
-        self.refusals.append(Rejection(reason, piece if isinstance(piece, str) else fragment(piece)))
+    def refuse(self, reason: str, piece: str) -> None:
+        self.reasons[reason] += 1
+        if len(self.refusals) < runs.REFUSALS_KEPT:
+            self.refusals.append(Rejection(reason, piece))
+
+
+class NothingUsable(SourceError):
+    """A document of the right kind without one row that can be used; `batch` tells why row by row."""
+
+    def __init__(self, reason: str, batch: Batch) -> None:
+        super().__init__(reason)
+        self.batch = batch
 
 
 def refresh(name: str, *, document: RawDocument | None = None, force: bool = False) -> runs.Report:
@@ -66,12 +77,13 @@ def refresh(name: str, *, document: RawDocument | None = None, force: bool = Fal
         may_repeat = adapter.own_clock and adapter.origin == "live" and not replayed
         if document.status == 304 or (may_repeat and runs.is_repeat(name, document)):
             return runs.finish(run, "unchanged", document=document)
-        batch = digest(adapter, document, name_index(), now=now)
-        changed = store(adapter, batch)
-        return runs.finish(run, "ok", document=document, batch=batch, changed=changed)
+        digested = digest(adapter, document, name_index(), now=now)
+        changed = store(adapter, digested)
+        return runs.finish(run, "ok", document=document, batch=digested, changed=changed)
     except SourceError as error:
         log.warning("market source %s: %s", name, error)
-        return runs.finish(run, "failed", document=document, error=str(error), retry_at=error.retry_at)
+        batch = error.batch if isinstance(error, NothingUsable) else None
+        return runs.finish(run, "failed", document=document, batch=batch, error=str(error), retry_at=error.retry_at)
     except Exception as error:
         log.exception("market source %s failed", name)
         return runs.finish(run, "failed", document=document, error=f"{type(error).__name__}: {error}")
@@ -95,7 +107,7 @@ def digest(adapter: Adapter, document: RawDocument, names: NameIndex, *, now: da
     summaries: dict[tuple[str, str], Summary] = {}
     for parsed in adapter.parse(document):
         if isinstance(parsed, Rejection):
-            batch.refusals.append(parsed)
+            batch.refuse(parsed.reason, parsed.fragment)
             continue
         if batch.observed_at is None:
             batch.observed_at = checked_clock(parsed.observed_at, now)
@@ -113,9 +125,9 @@ def digest(adapter: Adapter, document: RawDocument, names: NameIndex, *, now: da
     for (gpu, region), summary in summaries.items():
         batch.rows.append(_summary_row(adapter, gpu, region, summary))
     if not batch.rows:
-        worst = Counter(refusal.reason for refusal in batch.refusals).most_common(1)
-        why = f": {worst[0][0]} ({worst[0][1]} of {len(batch.refusals)})" if worst else ""
-        raise SourceError(f"No row of the document can be used{why}.")
+        worst = batch.reasons.most_common(1)
+        why = f": {worst[0][0]} ({worst[0][1]} of {batch.reasons.total()})" if worst else ""
+        raise NothingUsable(f"No row of the document can be used{why}.", batch)
     return batch
 
 

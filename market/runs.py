@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -56,11 +55,11 @@ def finish(
         run.etag, run.last_modified = document.etag, document.last_modified
         if document.body:
             run.body_bytes, run.sha256 = len(document.body), document.sha256
-    refused: list[tuple[str, str]] = []
+    refused = 0
     if batch is not None:
-        refused = [(refusal.reason, refusal.fragment) for refusal in batch.refusals]
-        run.observed_at, run.rows_stored, run.rows_refused = batch.observed_at, changed, len(refused)
-        run.refusals = [{"reason": reason, "fragment": piece} for reason, piece in refused[:REFUSALS_KEPT]]
+        refused = batch.reasons.total()
+        run.observed_at, run.rows_stored, run.rows_refused = batch.observed_at, changed, refused
+        run.refusals = [{"reason": row.reason, "fragment": row.fragment} for row in batch.refusals]
     run.save()
     seconds = (run.finished_at - run.started_at).total_seconds()
     return Report(
@@ -68,11 +67,11 @@ def finish(
         status=status,
         rows=len(batch.rows) if batch else 0,
         changed=changed,
-        refused=len(refused),
+        refused=refused,
         seconds=seconds,
         error=error,
         retry_at=retry_at,
-        reasons=tuple(Counter(reason for reason, _piece in refused).most_common(5)),
+        reasons=tuple(batch.reasons.most_common(5)) if batch else (),
     )
 
 

@@ -262,8 +262,16 @@ def test_a_renamed_field_fails_the_run_and_says_which():
     renamed = {"dph_base": "price_base"}
     rows = [{renamed.get(key, key): value for key, value in machine(n).items()} for n in range(1, 6)]
     report = replay("500farm_machines", machines(*rows, at=clock.now()))
-    assert report.status == "failed"
+    assert (report.status, report.refused) == ("failed", 5)
     assert "price is not a number" in report.error
+    assert len(SourceRun.objects.get().refusals) == 5
+
+
+def test_of_endless_refusals_fifty_are_kept_and_all_are_counted():
+    rows = [machine(1)] + [machine(0) for _n in range(500)]
+    replay("500farm_machines", machines(*rows, at=clock.now()))
+    run = SourceRun.objects.get()
+    assert (run.rows_refused, len(run.refusals)) == (500, 50)
 
 
 def test_a_bug_in_one_source_does_not_stop_the_command(monkeypatch, market):
