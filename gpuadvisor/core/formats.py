@@ -1,6 +1,7 @@
 """Numbers, money and times as the reader's language writes them. Templates use them through `{% load ui %}`."""
 
-from datetime import date, datetime, timedelta
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import lru_cache
 
@@ -133,6 +134,29 @@ def quantity(value: object, unit: str, places: int | None = None) -> str:
     return f"{text}{NBSP}{unit}" if unit else text
 
 
+def writer(unit: str) -> Callable[[float | None], str]:
+    """A quick `quantity` for many floats of one unit, as a chart's table has them; "per what" is left out."""
+    places = PLACES.get(unit, 2)
+    locale = current_locale()
+    decimal_mark, group_mark, plain = _pattern(locale)
+    if not plain:
+        return lambda value: quantity(value, "USD" if unit.startswith("USD/") else unit, places)
+    before, behind = "", f"{NBSP}{unit}" if unit else ""
+    if unit.startswith("USD"):
+        before, behind = _currency("USD", locale)
+    elif unit == "%":
+        behind = _percent_sign(locale)
+    marks = {ord(","): group_mark, ord("."): decimal_mark}
+
+    def write(value: float | None) -> str:
+        if value is None:
+            return DASH
+        digits = f"{abs(value):,.{places}f}".translate(marks)
+        return f"{MINUS if value < 0 else ''}{before}{digits}{behind}"
+
+    return write
+
+
 def figure(value: Figure) -> str:
     """A figure's value with its unit; a dash where it is unknown."""
     return quantity(value.value, value.unit) if value.is_known else DASH
@@ -175,19 +199,30 @@ def local(instant: datetime) -> datetime:
     return timezone.localtime(instant)
 
 
+@lru_cache(maxsize=2048)
+def _date_text(value: date, locale: Locale) -> str:
+    return format_date(value, "medium", locale=locale)
+
+
+@lru_cache(maxsize=4096)
+def _time_text(value: time, locale: Locale) -> str:
+    return format_time(value, "short", locale=locale)
+
+
 def moment(value: datetime | date) -> str:
     """Date and time in the reader's zone and language; of a date, the date."""
     locale = current_locale()
     if not isinstance(value, datetime):
-        return format_date(value, "medium", locale=locale)
+        return _date_text(value, locale)
     there = local(value)
     joined = str(locale.datetime_formats["medium"])  # "{1}, {0}": date and time in the order of the language
-    return joined.format(format_time(there, "short", locale=locale), format_date(there, "medium", locale=locale))
+    return joined.format(_time_text(time(there.hour, there.minute), locale), _date_text(there.date(), locale))
 
 
 def clock_time(value: datetime) -> str:
     """Hours and minutes in the reader's zone."""
-    return format_time(local(value), "short", locale=current_locale())
+    there = local(value)
+    return _time_text(time(there.hour, there.minute), current_locale())
 
 
 def day(value: date | datetime) -> str:

@@ -121,3 +121,14 @@ def test_an_instant_is_told_in_the_readers_zone_and_a_day_is_not_moved():
         assert formats.moment(NOW) == "Mar 12, 2026, 8:04\u202fAM"
         assert formats.moment(date(2026, 3, 12)) == "Mar 12, 2026"
         assert formats.clock_time(NOW) == "8:04\u202fAM"
+
+
+@pytest.mark.parametrize("language", [code for code, _name in settings.LANGUAGES])
+@pytest.mark.parametrize("unit", ["USD", "%", "W", "kWh", ""])
+def test_the_writer_of_a_chart_writes_as_quantity_does(language, unit):
+    with translation.override(language):
+        write = formats.writer(unit)
+        assert [write(float(value)) for value in ("0.4", "-1234.56", "98765.4")] == [
+            formats.quantity(value, unit) for value in ("0.4", "-1234.56", "98765.4")
+        ]
+        assert write(None) == formats.DASH

@@ -21,7 +21,7 @@ from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.templatetags.static import static
 from django.utils import timezone
-from django.utils.html import conditional_escape, format_html, json_script
+from django.utils.html import format_html, json_script
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
@@ -94,17 +94,17 @@ def sparkline(values: Sequence[charts.Value], label: str = "") -> dict[str, Any]
 
 def _table_rows(drawing: charts.Drawing, labels: list[str], unit: str) -> SafeString:
     """The rows under a chart, newest first: written here, since a template loop takes ten times as long."""
-    rows = []
-    places = formats.PLACES.get(unit)
-    unit = "USD" if unit.startswith("USD/") else unit  # "per what" is said once, above the table
-    for i in range(len(labels) - 1, -1, -1):
-        cells = [formats.quantity(line.values[i], unit, places) for line in drawing.lines]
-        for band in drawing.bands:
-            low, high = (formats.quantity(side[i], unit, places) for side in (band.low, band.high))
-            cells.append(formats.DASH if low == high == formats.DASH else f"{low} – {high}")
-        drawn = "".join(f'<td class="num">{conditional_escape(cell)}</td>' for cell in cells)
-        rows.append(f'<tr><th scope="row">{conditional_escape(labels[i])}</th>{drawn}</tr>')
-    return mark_safe("".join(rows))
+    write = formats.writer(unit)
+    columns = [[write(value) for value in line.values] for line in drawing.lines]
+    for band in drawing.bands:
+        pairs = zip(band.low, band.high, strict=True)
+        columns.append(
+            [formats.DASH if low is high is None else f"{write(low)} – {write(high)}" for low, high in pairs]
+        )
+    rows = [
+        f'<tr><th scope="row">{label}<td>{"<td>".join(cells)}' for label, *cells in zip(labels, *columns, strict=True)
+    ]
+    return mark_safe("".join(reversed(rows)))  # only digits, currency signs and dates stand in them
 
 
 @register.inclusion_tag("ui/_chart.html")
