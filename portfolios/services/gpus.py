@@ -70,7 +70,7 @@ def edit_gpu(
 ) -> GPUConfiguration:
     """The configuration with its new entries; its watts and the portfolio's follow.
 
-    Raises: DomainError where it was removed, or the watts exceed what can be stored.
+    Raises: DomainError where it was removed, its portfolio is archived, or the watts exceed what can be stored.
     """
     portfolio, gpu = _held(gpu)
     gpu.gpu_model, gpu.quantity, gpu.custom_name = gpu_model, quantity, custom_name
@@ -85,7 +85,7 @@ def edit_gpu(
 def move_gpu(*, gpu: GPUConfiguration, to: Portfolio) -> GPUConfiguration:
     """The configuration in another portfolio of the same host; its metrics go along.
 
-    Raises: DomainError where it was removed or the other portfolio is archived.
+    Raises: DomainError where it was removed or one of the portfolios is archived.
     """
     if gpu.portfolio.user_id != to.user_id:
         raise ValueError("a GPU stays with its host")
@@ -111,7 +111,7 @@ def remove_gpu(*, gpu: GPUConfiguration) -> GPUConfiguration:
 
 def _held(gpu: GPUConfiguration) -> tuple[Portfolio, GPUConfiguration]:
     """Portfolio and configuration as they stand now, held until the transaction ends."""
-    portfolio = locked(gpu.portfolio_id)
+    portfolio = _open(gpu.portfolio_id)
     present = GPUConfiguration.objects.select_for_update(no_key=True).get(pk=gpu.pk)
     if not present.is_active or present.portfolio_id != portfolio.pk:
         raise DomainError(_("This GPU was removed or moved in the meantime."), code="removed")

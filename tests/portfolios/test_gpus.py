@@ -194,11 +194,14 @@ def test_a_gpu_cannot_be_moved_to_a_stranger_or_into_the_archive(host_client, ho
     assert gpu.portfolio.user == host
 
 
-def test_an_archived_portfolio_takes_no_gpu(host_client, host, model, vast):
+def test_an_archived_portfolio_takes_no_gpu_and_no_change_of_one(host_client, host, model, vast):
     archived = PortfolioFactory(user=host, is_active=False, state="archived")
     response = add(host_client, archived)
     assert response.status_code == 422
     assert "restore it first" in response.content.decode()
+    held = GPUConfigurationFactory(portfolio=archived, gpu_model=model)
+    data = {"gpu_model": "RTX 4090", "quantity": "3"}
+    assert host_client.post(url("gpu-edit", pk=held.pk), data).status_code == 422
 
 
 def test_more_watts_than_can_be_stored_are_refused_with_a_sentence(host_client, portfolio, model, vast):
