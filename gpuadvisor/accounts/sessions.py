@@ -45,7 +45,7 @@ class SessionStore(cached_db.SessionStore):
     def save(self, must_create: bool = False) -> None:
         db.SessionStore.save(self, must_create)
         with suppress(RedisError):  # the row stands: only the copy is missing then
-            self._cache.set(self.cache_key, self._session, self.get_expiry_age())
+            self._cache.set(self.cache_key, self._session, self.get_expiry_age())  # type: ignore[attr-defined]
 
     def delete(self, session_key: str | None = None) -> None:
         if key := session_key or self.session_key:

@@ -58,7 +58,7 @@ def demo(request: HttpRequest) -> HttpResponse:
     if host is None:
         messages.warning(request, _("There is no demo on this installation. Sign up and look with your own cards."))
         return go_to(request, "market:home")
-    login(request, host, backend="django.contrib.auth.backends.ModelBackend")
+    login(request, host)
     request.session.set_expiry(DEMO_SECONDS)
     return go_to(request, "portfolios:dashboard")
 
