@@ -246,11 +246,11 @@ def test_a_get_changes_nothing(host_client, world):
 
 def test_two_hosts_never_see_each_others_dashboard(client, host, stranger):
     """The cache is keyed by user: alternate and look."""
-    mine = GPUConfigurationFactory(portfolio__user=host, portfolio__name="Mine alone")
-    theirs = GPUConfigurationFactory(portfolio__user=stranger, portfolio__name="Theirs alone")
+    mine = GPUConfigurationFactory(portfolio__user=host, custom_name="mine alone")
+    theirs = GPUConfigurationFactory(portfolio__user=stranger, custom_name="theirs alone")
     for _ in range(5):
         for user, own, other in ((host, mine, theirs), (stranger, theirs, mine)):
             client.force_login(user)
             page = client.get(reverse("portfolios:dashboard")).content.decode()
-            assert own.portfolio.name in page
-            assert other.portfolio.name not in page
+            assert own.custom_name in page
+            assert other.custom_name not in page
