@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import allauth.usersessions.admin  # noqa: F401 (registers its list first)
 from allauth.account.decorators import secure_admin_login
+from allauth.usersessions.models import UserSession
 from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
+
+from gpuadvisor.core.admin import ReadOnlyAdmin
 
 from .models import User
 
@@ -56,3 +60,17 @@ class UserAdmin(admin.ModelAdmin[User]):
     def has_add_permission(self, request: HttpRequest) -> bool:
         """An account comes from sign-up, staff from `createsuperuser`."""
         return False
+
+
+admin.site.unregister(UserSession)  # allauth's list searches by a user name, which our users do not have
+
+
+@admin.register(UserSession)
+class UserSessionAdmin(ReadOnlyAdmin):
+    """Never the key: it signs in."""
+
+    list_display = ("user", "ip", "user_agent", "created_at", "last_seen_at")
+    search_fields = ("user__email", "ip", "user_agent")
+    list_select_related = ("user",)
+    ordering = ("-last_seen_at",)
+    fields = ("user", "ip", "user_agent", "created_at", "last_seen_at")

@@ -1,6 +1,10 @@
+from allauth.socialaccount.views import login_error
+from django.contrib.auth.decorators import login_not_required
 from django.urls import path, re_path
 
 from . import views
+
+login_not_required(login_error)  # who could not sign in by a provider reads why; allauth leaves it closed
 
 app_name = "accounts"
 urlpatterns = [

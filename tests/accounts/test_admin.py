@@ -7,7 +7,7 @@ from django.test import Client
 from gpuadvisor.accounts.models import User
 from tests.factories import UserFactory
 
-OURS = ("accounts", "core", "billing", "chat", "alerts")
+OURS = ("accounts", "core", "billing", "chat", "alerts", "account", "mfa", "usersessions", "socialaccount")
 
 
 @pytest.fixture
