@@ -31,7 +31,7 @@ PUBLIC = {
     "account_inactive": 200,
     "mfa_login_webauthn": 302,
     "socialaccount_login_cancelled": 200,
-    "socialaccount_login_error": 200,
+    "socialaccount_login_error": 401,
 }
 # Only in the middle of something that a session remembers: without it, back to the start (or refused).
 IN_BETWEEN = {
