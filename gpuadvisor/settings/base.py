@@ -250,7 +250,8 @@ PAGE_THREADS = env.int("PAGE_THREADS", default=4)
 
 # -- Language and time -----------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en-us"
-LANGUAGES = [("en-us", "English"), ("de", "Deutsch"), ("fr", "Français"), ("es", "Español")]
+# Offered once its pages are translated: half a language is worse than none. Formats follow the choice.
+LANGUAGES = [("en-us", "English (US)"), ("en-gb", "English (UK)")]
 USE_I18N = USE_TZ = True
 TIME_ZONE = "UTC"
 

@@ -1,7 +1,7 @@
 """The test suite: the real servers, a hasher that is quick, nothing that leaves the machine."""
 
 from .base import *
-from .base import CACHES, INSTALLED_APPS, STORAGES
+from .base import CACHES, INSTALLED_APPS, LANGUAGES, STORAGES
 
 INSTALLED_APPS = [*INSTALLED_APPS, "django_migration_linter"]
 
@@ -9,6 +9,7 @@ ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 STORAGES = STORAGES | {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+LANGUAGES = [*LANGUAGES, ("de", "Deutsch"), ("fr", "Français")]  # prove that language and formats follow the user
 MAILBOX_ENABLED = True
 MARKET_SIMULATION = True
 CACHES = CACHES | {name: CACHES[name] | {"KEY_PREFIX": f"test:{name}"} for name in ("sessions", "pages")}
