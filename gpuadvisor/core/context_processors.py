@@ -39,7 +39,7 @@ class Link:
 NAVIGATION = (
     Entry(_("Dashboard"), "portfolios:dashboard", "gauge", "d"),
     Entry(_("Portfolios"), "portfolios:list", "server", "p"),
-    Entry(_("Market now"), "market:index", "trending-up", "m"),
+    Entry(_("Market"), "market:index", "trending-up", "m"),
 )
 
 
