@@ -48,31 +48,36 @@ class Places:
         folder = binaries.postgres_folder()
         if self.account.first_closed(folder / "bin") is None:
             return folder
-        copy = self.home / "programs" / f"postgres-{binaries.postgres_version()}"
-        return self._copied(folder, copy, leave_out=("include",))
+        package = folder.parent
+        libraries = package.with_name(f"{package.name}.libs")  # the programs look for them beside their package
+        copy = self._copied([package, libraries], f"postgres-{binaries.postgres_version()}")
+        return copy / package.name / folder.name
 
     def redis_server(self) -> Path:
         """The program of the Redis server where its account can reach it."""
         program = binaries.redis_server()
         if self.account.first_closed(program.parent) is None:
             return program
-        mark = hashlib.sha256(str(program.stat()[6:]).encode()).hexdigest()[:8]  # another size or date: another copy
-        return self._copied(program, self.home / "programs" / f"{program.name}-{mark}")
+        status = program.stat()
+        return self._copied([program], f"redis-{status.st_size}-{int(status.st_mtime)}") / program.name
 
-    def _copied(self, source: Path, target: Path, leave_out: tuple[str, ...] = ()) -> Path:
+    def _copied(self, sources: list[Path], name: str) -> Path:
+        """A folder open to all with copies of `sources`, made once."""
+        target = self.home / "programs" / name
         if target.exists():
             return target
-        half = target.with_name(f"{target.name}.{os.getpid()}")
-        half.parent.mkdir(exist_ok=True)
-        half.parent.chmod(0o711)
-        if source.is_dir():
-            shutil.copytree(source, half, symlinks=True, ignore=shutil.ignore_patterns(*leave_out))
-            for path in (half, *half.rglob("*")):
-                if not path.is_symlink():
-                    path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
-        else:
-            shutil.copy(source, half)
-            half.chmod(0o755)
+        target.parent.mkdir(exist_ok=True)
+        half = target.with_name(f"{name}.{os.getpid()}")
+        half.mkdir()
+        for source in sources:
+            if source.is_dir():
+                unused = shutil.ignore_patterns("pginstall", "include", "*.py", "*.pyi", "__pycache__")
+                shutil.copytree(source, half / source.name, symlinks=True, ignore=unused)
+            elif source.exists():
+                shutil.copy(source, half / source.name)
+        for path in (target.parent, half, *half.rglob("*")):
+            if not path.is_symlink():
+                path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
         try:
             half.rename(target)
         except OSError:  # another process was quicker

@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 import subprocess
@@ -97,4 +98,6 @@ def _folder():
     path.chmod(0o711)
     yield Folder(path)
     assert gone(str(path)), "servers were left running"
+    for memo in path.rglob("places.json"):
+        shutil.rmtree(json.loads(memo.read_text())["sockets"], ignore_errors=True)
     shutil.rmtree(path, ignore_errors=True)

@@ -1,6 +1,7 @@
 """Where files and sockets stand, and what is said where they cannot."""
 
 import os
+import shutil
 import stat
 
 import pytest
@@ -17,21 +18,18 @@ def test_a_socket_path_stays_below_the_systems_limit_in_a_deep_checkout(folder):
     found = places.settle(deep, by_hand=True)
     assert len(os.fsencode(found.sockets / ".s.PGSQL.5432")) < 107
     assert stat.S_IMODE(found.sockets.stat().st_mode) == 0o700
-    found.sockets.rmdir()
 
 
 def test_a_long_tmpdir_is_passed_over(folder, monkeypatch):
     monkeypatch.setattr(places.tempfile, "gettempdir", lambda: str(folder.path / ("t" * 120)))
     found = places.settle(folder.path, by_hand=True)
     assert found.sockets.parent.name == "tmp"
-    found.sockets.rmdir()
 
 
 def test_a_second_look_finds_the_same_sockets_under_another_tmpdir(folder, monkeypatch):
     first = places.settle(folder.path, by_hand=True)
     monkeypatch.setattr(places.tempfile, "gettempdir", lambda: str(folder.path))
     assert places.settle(folder.path, by_hand=True).sockets == first.sockets
-    first.sockets.rmdir()
 
 
 @as_root
@@ -56,14 +54,15 @@ def test_a_closed_checkout_gets_its_data_outside_and_copies_of_the_programs(fold
     assert found.home.name.startswith("gpuadvisor-")
     assert stat.S_IMODE(closed.stat().st_mode) == 0o700  # nothing of the user's was opened
 
-    closed_package = closed / "package"
-    (closed_package / "bin").mkdir(parents=True)
-    (closed_package / "bin" / "postgres").write_text("#!/bin/sh\necho it runs\n")
-    (closed_package / "bin" / "postgres").chmod(0o700)
-    monkeypatch.setattr(binaries, "postgres_folder", lambda: closed_package)
+    package = binaries.postgres_folder().parent
+    for part in (package, package.with_name(f"{package.name}.libs")):
+        shutil.copytree(part, closed / part.name, symlinks=True, ignore=shutil.ignore_patterns("pginstall"))
+    monkeypatch.setattr(binaries, "postgres_folder", lambda: closed / package.name / "pginstall18")
     copy = found.postgres_folder()
     assert copy.is_relative_to(found.home)
-    assert processes.run_as(found.account, [str(copy / "bin" / "postgres")]).stdout == "it runs\n"
+    for program in ("initdb", "postgres", "psql", "pg_isready"):  # with the libraries that lie beside the package
+        told = processes.run_as(found.account, [str(copy / "bin" / program), "--version"])
+        assert (told.returncode, "18" in told.stdout) == (0, True), told.stdout
     monkeypatch.undo()
 
     told = folder.attach("print(places.home)", DATA_DIR=str(closed / "var"))  # the memo leads there again
@@ -91,7 +90,6 @@ def test_a_full_disk_is_refused_in_one_sentence(folder, monkeypatch):
     found = places.settle(folder.path, by_hand=True)
     with pytest.raises(Refused, match="disk is nearly full"):
         places.check_free_space(found)
-    found.sockets.rmdir()
 
 
 def test_without_the_wheel_a_server_of_the_path_is_taken_else_one_sentence(folder, monkeypatch):
