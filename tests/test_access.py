@@ -12,6 +12,7 @@ PUBLIC = {
     "core:health-live": 200,
     "core:health-ready": {200, 503},
     "core:offline": 200,
+    "core:service-worker": 200,
     "core:mailbox": 200,
     "market:home": 200,
     "market:index": 200,

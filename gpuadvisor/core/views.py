@@ -45,6 +45,15 @@ def offline(request: HttpRequest) -> HttpResponse:
     return render(request, "core/offline.html")
 
 
+@login_not_required
+@require_safe
+def service_worker(request: HttpRequest) -> HttpResponse:
+    """The script that shows the offline page; it stands at the root, since a worker rules only what lies below it."""
+    response = render(request, "core/sw.js", content_type="text/javascript")
+    response.headers["Cache-Control"] = "no-cache"
+    return response
+
+
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """A form older than its session: say so and offer a reload."""
     return render(request, "403_csrf.html", status=403)

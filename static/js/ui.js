@@ -132,6 +132,11 @@
     toast(`${words.passkey} ${why}`, "bad");
   });
 
+  // ---- Without a connection: one page that says so; nothing else is kept ------------------------------------------------
+  if (document.body.dataset.worker) {
+    addEventListener("load", () => navigator.serviceWorker?.register(document.body.dataset.worker).catch(() => {}));
+  }
+
   // ---- htmx ---------------------------------------------------------------------------------------------------------
   if (window.Idiomorph) { // a refreshed section keeps what is being typed and what is folded open
     Idiomorph.defaults.ignoreActiveValue = true;
