@@ -34,10 +34,10 @@ LIMIT_QUERIES = (
     " pm.daily_revenue FROM portfolios p JOIN gpu_configurations gc ON p.id = gc.portfolio_id JOIN gpu_models gm ON"
     " gc.gpu_model_id = gm.id LEFT JOIN performance_metrics pm ON gc.id = pm.gpu_configuration_id AND pm.metric_date ="
     " CURRENT_DATE WHERE p.user_id = %(user)s AND p.is_active = true ORDER BY p.created_at DESC, gc.custom_name",
-    # the chart and the sums: thirty days by day
+    # the chart and the sums with the thirty days before them, by day
     "SELECT pm.metric_date, sum(pm.daily_revenue), avg(pm.utilization_percentage) FROM performance_metrics pm"
     " JOIN gpu_configurations gc ON gc.id = pm.gpu_configuration_id JOIN portfolios p ON p.id = gc.portfolio_id"
-    " WHERE p.user_id = %(user)s AND pm.metric_date > CURRENT_DATE - 30 GROUP BY 1",
+    " WHERE p.user_id = %(user)s AND pm.metric_date > CURRENT_DATE - 60 GROUP BY 1",
 )
 MARKET_QUERY = (  # once for each GPU model of the page
     "SELECT md.platform, md.average_price, md.min_price, md.max_price, md.average_utilization, md.active_instances"
@@ -85,6 +85,8 @@ def _limit(database: str) -> list[float]:
 
 def cold_and_growth(small: str, large: str, sizes: str) -> list[Row]:
     """P1 on the large database, P2 as large ÷ small, measured in turn so that the machine's moods hit both alike."""
+    import gpuadvisor.wsgi  # noqa: F401 (tunes the collector as in the web process)
+
     times: dict[str, list[float]] = {small: [], large: []}
     clients = {name: _clients(name) for name in times}
     for round_number in range(ROUNDS):

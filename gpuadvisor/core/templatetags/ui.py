@@ -6,7 +6,8 @@
 {% change now before _("the 7 days before") as words %}   a difference in words
 {{ x|money }} {{ x|rate }} {{ x|percent }} {{ x|number }} {{ x|number:1 }} {{ x|quantity:"kWh" }}   a dash for None
 {{ instant|ago }} {{ instant|when }} {{ instant|clock }}   <time>: relative under a day, absolute, hours and minutes
-{{ figure|figure }}                    the text of a core.figures.Figure; ui/_figure.html draws it whole
+{{ figure|figure }}                    the text of a core.figures.Figure; ui/_figure.html draws it whole,
+{{ figure|brief }}                     this for a table cell: no line below it
 {% ui_words %} {% mail_styles %}       for base.html and base_mail.html
 """
 
@@ -43,6 +44,33 @@ register.filter("quantity", formats.quantity)
 @register.filter("figure")
 def figure_text(value: Figure | None) -> str:
     return formats.figure(value) if value else formats.DASH
+
+
+@register.filter
+def brief(value: Figure | None) -> SafeString:
+    """A figure in a table cell: value and, hidden from the eye, its method or what would make it known.
+
+    Written here, since a page has dozens of them and an include takes ten times as long.
+    """
+    if value is None or not value.is_known:
+        missing = value.missing if value else ""
+        words = f"{_('unknown')}: {missing}" if missing else _("unknown")
+        return format_html(
+            '<span class="figure unknown" title="{}">{}<span class="visually-hidden"> {}</span></span>',
+            missing,
+            formats.DASH,
+            words,
+        )
+    if value.quality != "estimated":
+        return format_html('<span class="figure">{}</span>', formats.figure(value))
+    method = format_html('<span class="visually-hidden"> ({})</span>', value.method) if value.method else ""
+    return format_html(
+        '<span class="figure">{} <span class="est" title="{}">{}{}</span></span>',
+        formats.figure(value),
+        value.method,
+        _("est."),
+        method,
+    )
 
 
 def _time(value: datetime | date, text: str) -> SafeString:
