@@ -84,11 +84,12 @@ def movement(now: Total, before: Total, context: Context) -> tuple[str, str]:
     change = economics.change(now=a, before=b)
     if change is None or a is None:
         return "", ""
-    long = formats.change(a, b, context.before)
+    by = formats.percent(abs(change.percent)) if change.percent is not None else formats.money(abs(change.absolute))
+    is_still = change.percent is not None and by == formats.percent(0)
+    long = formats.change(b if is_still else a, b, context.before)
     if not is_whole:
         long = _("%(change)s, per day on record") % {"change": long}
-    by = formats.percent(abs(change.percent)) if change.percent is not None else formats.money(abs(change.absolute))
-    return long, moved(change.absolute, by) if change.absolute else _("no change")
+    return long, _("no change") if is_still else moved(change.absolute, by)
 
 
 def points(now: Decimal | None, before: Decimal | None, context: Context) -> tuple[str, str]:
@@ -111,7 +112,9 @@ def _lacking(now: Sequence[Total]) -> str:
     notes = []
     if silent and heard:
         notes.append(
-            ngettext("without %(n)s of %(all)s GPU entry", "without %(n)s of %(all)s GPU entries", len(now))
+            ngettext(
+                "without %(n)s of %(all)s GPU configuration", "without %(n)s of %(all)s GPU configurations", len(now)
+            )
             % {"n": formats.number(silent), "all": formats.number(len(now))}
         )
     if whole.is_partial:

@@ -234,12 +234,13 @@ def _chart(model: GPUModel, price: MarketNow | None, fleet: Fleet, found: Result
         points = {point.at.astimezone(UTC).date(): point for point in history}
         words = {"simulated": _("%(platform)s, on-demand; simulated market"), "live": _("%(platform)s, on-demand")}
         note = words[price.origin] % {"platform": fleet.platform_name(price.platform)}
+    own = [found.days[day].rate if day in found.days else None for day in days]
     seen: Sequence[market.HistoryPoint | None] = [points.get(day) for day in days]
     series = Series(
         times=days,
         lines=[
             Line(_("Market median"), [point.median if point else None for point in seen], "median"),
-            Line(_("Your rate"), [found.days[day].rate if day in found.days else None for day in days], "mine"),
+            *([Line(_("Your rate"), own, "mine")] if any(rate is not None for rate in own) else []),
         ],
         bands=[
             Band(

@@ -79,8 +79,8 @@ def known(value: Decimal | None, unit: str, missing: str) -> Figure:
     return Figure.unknown(unit, missing) if value is None else Figure(value, unit)
 
 
-def position_words(position: PricePosition, rate_day: date | None, today: date) -> str:
-    """Where the rate stands in the market, and of which day it is where that was not lately."""
+def position_words(position: PricePosition, recent: Recent, floor: Figure, today: date) -> str:
+    """Where the rate stands in the market, whether it pays the energy, and its day where that was not lately."""
     words = []
     distance = position.percent_of_median
     if distance is not None:
@@ -91,8 +91,10 @@ def position_words(position: PricePosition, rate_day: date | None, today: date) 
             words.append((_("%(by)s above median") if distance > 0 else _("%(by)s below median")) % {"by": by})
     if position.position in (Position.BELOW, Position.ABOVE):
         words.append(_("under p10") if position.position == Position.BELOW else _("over p90"))
-    if rate_day is not None and (today - rate_day).days >= FRESH_DAYS:
-        words.append(_("of %(day)s") % {"day": formats.day(rate_day)})
+    if recent.rate is not None and floor.value is not None and recent.rate < floor.value:
+        words.append(_("under its floor of %(rate)s") % {"rate": formats.money(floor.value)})
+    if recent.rate_day is not None and (today - recent.rate_day).days >= FRESH_DAYS:
+        words.append(_("of %(day)s") % {"day": formats.day(recent.rate_day)})
     return ", ".join(words)
 
 
@@ -135,6 +137,7 @@ def gpu_line(item: GPUConfiguration, fleet: Fleet, found: Results, price: Market
         median=price.median if price else None,
         p90=price.p90 if price else None,
     )
+    floor = _floor(item, slugs, fleet)
     return GPULine(
         pk=item.pk,
         name=item.custom_name or item.gpu_model.name,
@@ -145,15 +148,15 @@ def gpu_line(item: GPUConfiguration, fleet: Fleet, found: Results, price: Market
         portfolio_pk=item.portfolio_id,
         platforms=", ".join(fleet.platform_name(slug) for slug in slugs),
         rate=known(recent.rate, "USD/GPU-h", _("Enter the hourly rate with the daily figures.")),
-        rate_note=position_words(position, recent.rate_day, fleet.today),
-        floor=_floor(item, slugs, fleet),
+        rate_note=position_words(position, recent, floor, fleet.today),
+        floor=floor,
         utilization=known(sums.utilization, "%", no_rows),
         today_revenue=known(recent.today_revenue, "USD", no_today),
         today_utilization=known(recent.today_share, "%", no_today),
         revenue=measures.figure(sums.revenue, missing=no_rows),
         net=measures.figure(
             sums.net,
-            missing=cost_missing([item]) or _("Needs days with both revenue and utilization."),
+            missing=(cost_missing([item]) or _("Needs revenue and utilization.")) if sums.days else no_rows,
             method=_("revenue less estimated energy, before the platform’s fee"),
         ),
         week=recent.week,

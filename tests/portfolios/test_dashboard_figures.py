@@ -223,7 +223,7 @@ class TestUnknown:
                 record(gaps, today - timedelta(days=age))
         whole = selectors.dashboard(host).whole
         assert whole.revenue.note == "19 of 21 days on record"
-        assert whole.net.note == "without 1 of 3 GPU entries, 12 of 14 days on record"
+        assert whole.net.note == "without 1 of 3 GPU configurations, 12 of 14 days on record"
         assert whole.revenue.spark[2] is whole.revenue.spark[3] is None  # a gap, not a dip
         assert whole.revenue.spark[4] == 3 * D("14.40")
         assert whole.coverage == D(100 * 19) / 21
