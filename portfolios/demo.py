@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from django.db import transaction
 
 from gpuadvisor.accounts.models import Tier, User
@@ -125,7 +126,7 @@ def _demo_user() -> User:
     elif not user.check_password(PASSWORD):
         user.set_password(PASSWORD)
         user.save(update_fields=["password"])
-    user.emailaddress_set.get_or_create(email=EMAIL, defaults={"verified": True, "primary": True})
+    EmailAddress.objects.get_or_create(user=user, email=EMAIL, defaults={"verified": True, "primary": True})
     return user
 
 

@@ -41,4 +41,4 @@ def refresh(portfolio_pks: Collection[UUID], *, today: date | None = None) -> in
     today = today or clock.today()
     with connection.cursor() as cursor:
         cursor.execute(SQL, {"pks": list(portfolio_pks), "first": today - timedelta(days=DAYS - 1), "today": today})
-        return cursor.rowcount
+        return int(cursor.rowcount)

@@ -195,11 +195,25 @@ def _decimal(text: str | None) -> Decimal | None:
 
 
 def _sums(row: tuple[Any, ...]) -> Sums:
-    """The sums of one row of SQL; how many parts were expected is filled in later."""
-    days = row[5]
-    totals = [Total(row[i], row[i + 1], days - row[i + 1]) for i in range(6, 16, 2)]
-    numbers = [ZERO if value is None else value for value in row[17:22]]
-    return Sums(days, days, *totals, row[16], *numbers)
+    """The sums of one row of SQL; days that should have a row and have none are added later."""
+    days: int = row[5]
+    revenue, energy, net, fee, after_fee = (Total(row[i], row[i + 1], days - row[i + 1]) for i in range(6, 16, 2))
+    rented, available, earned, rented_earning, available_earning = (ZERO if n is None else n for n in row[17:22])
+    return Sums(
+        days=days,
+        expected=days,
+        revenue=revenue,
+        energy=energy,
+        net=net,
+        fee=fee,
+        after_fee=after_fee,
+        shares=row[16],
+        rented=rented,
+        available=available,
+        earned=earned,
+        rented_earning=rented_earning,
+        available_earning=available_earning,
+    )
 
 
 def _recent(found: Mapping[str, Any], first_day: date) -> Recent:
@@ -248,7 +262,7 @@ def results(units: Collection[Unit], *, now: Window, before: Window, today: date
     first = min(before.first, today - timedelta(days=CHART_DAYS - 1))
     idle = [unit.cost_of(0) for unit in units]
     hour = [unit.cost_of(1) for unit in units]
-    parameters = {
+    parameters: dict[str, Any] = {
         "gpus": [unit.pk for unit in units],
         "quantities": [unit.quantity for unit in units],
         "idle": idle,  # the cost of a day is linear in its rented hours

@@ -32,7 +32,7 @@ def _uuid(text: str) -> UUID | None:
 
 
 def _address(**query: object) -> str:
-    kept = {name: value for name, value in query.items() if value and value != selectors.DEFAULT_PERIOD}
+    kept = {name: str(value) for name, value in query.items() if value and value != selectors.DEFAULT_PERIOD}
     return reverse("portfolios:dashboard") + (f"?{urlencode(kept)}" if kept else "")
 
 
