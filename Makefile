@@ -50,18 +50,17 @@ e2e: $(VENV)/.dev ## the browser tests (headless Chromium)
 
 lint: $(VENV)/.dev ## ruff, djlint, imports
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	@$(BIN)/djlint templates --check --lint --quiet
+	@$(BIN)/djlint templates --lint --quiet
 	@$(BIN)/lint-imports
 
-format: $(VENV)/.dev ## write code and templates as the linters want them
+format: $(VENV)/.dev ## write code as the linters want it
 	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format .
-	@-$(BIN)/djlint templates --reformat --quiet
 
 types: $(VENV)/.dev ## mypy, strict
 	@$(UNCONNECTED) $(BIN)/mypy $(PACKAGES)
 
-bench: $(VENV)/.dev ## what performance promises, measured (SCALE=10: million rows)
-	@exec $(BIN)/python manage.py bench $(ARGS)
+bench: $(VENV)/.dev ## what performance promises, measured (SCALE=10, ONLY=P1,P2)
+	@exec $(BIN)/python -m gpuadvisor.bench $(if $(SCALE),--scale $(SCALE)) $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
 demo: $(VENV)/.run ## load the demo host again
 	@exec $(BIN)/python manage.py load_demo $(ARGS)

@@ -57,9 +57,7 @@ def claim(user: User, what: str) -> None:
     if current.is_full:
         names = {"portfolios": _("portfolios"), "conversations": _("conversations"), "alerts": _("alerts")}
         raise LimitReached(
-            _(
-                "Your plan allows %(limit)d %(what)s, and you have %(used)d. Archive one, or change your plan."
-            )
+            _("Your plan allows %(limit)d %(what)s, and you have %(used)d. Archive one, or change your plan.")
             % {"limit": current.limit, "what": names.get(what, what), "used": current.used},
             code="limit",
         )
