@@ -19,7 +19,7 @@ from ..economics import Position, PricePosition
 from ..fleet import Fleet, cost_missing, idle_watts, load_watts, usd_per_kwh
 from ..measures import Context, Performance, Spark
 from ..models import GPUConfiguration, Portfolio
-from ..results import Recent, Results
+from ..results import Recent, Results, Sums
 
 FRESH_DAYS = 2  # what was so the day before yesterday says little of now
 
@@ -124,6 +124,12 @@ def _floor(item: GPUConfiguration, slugs: Sequence[str], fleet: Fleet) -> Figure
     return Figure.estimate(floor, "USD/GPU-h", _("from watts under load, electricity price and the platform’s fee"))
 
 
+def _net_missing(item: GPUConfiguration, sums: Sums) -> str:
+    if not sums.days:
+        return _("Enter or import daily figures.")
+    return cost_missing([item]) or (_("Enter utilization.") if sums.revenue.known else _("Enter revenue."))
+
+
 def gpu_line(item: GPUConfiguration, fleet: Fleet, found: Results, price: MarketNow | None) -> GPULine:
     """The table's row of one GPU configuration."""
     recent, sums = found.recent.get(item.pk, Recent()), found.now[item.pk]
@@ -156,7 +162,7 @@ def gpu_line(item: GPUConfiguration, fleet: Fleet, found: Results, price: Market
         revenue=measures.figure(sums.revenue, missing=no_rows),
         net=measures.figure(
             sums.net,
-            missing=(cost_missing([item]) or _("Needs revenue and utilization.")) if sums.days else no_rows,
+            missing=_net_missing(item, sums),
             method=_("revenue less estimated energy, before the platform’s fee"),
         ),
         week=recent.week,
