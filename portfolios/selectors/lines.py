@@ -62,6 +62,23 @@ class GPULine:
         """The utilization as an attribute of HTML takes it: no decimal comma."""
         return "" if self.utilization.value is None else f"{self.utilization.value:.1f}"
 
+    # Words of the cells: here, since a sentence in a template costs several times as much and a page has dozens.
+    @property
+    def market_note(self) -> str:
+        return _rented(self.market.rented_percentage, 0) if self.market else ""
+
+    @property
+    def today_note(self) -> str:
+        return _rented(self.today_utilization.value, 1)
+
+    @property
+    def net_note(self) -> str:
+        if not self.revenue.is_known:
+            return ""
+        if not self.net.is_known:
+            return self.net.missing
+        return _("of %(revenue)s") % {"revenue": formats.figure(self.revenue)}
+
 
 @dataclass(frozen=True)
 class PortfolioLine:
@@ -72,6 +89,10 @@ class PortfolioLine:
     gpus: int
     estimated_monthly_revenue: Figure
     performance: Performance
+
+
+def _rented(share: Decimal | None, places: int) -> str:
+    return "" if share is None else _("%(share)s rented") % {"share": formats.percent(share, places)}
 
 
 def known(value: Decimal | None, unit: str, missing: str) -> Figure:
