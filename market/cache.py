@@ -8,6 +8,8 @@ from typing import TypeVar
 from django.core.cache import caches
 from django.db import connection
 
+from gpuadvisor.core.ids import uuid7
+
 T = TypeVar("T")
 KEEP_SECONDS = 60
 
@@ -17,19 +19,13 @@ def _prefix() -> str:
     return f"market:{connection.settings_dict['NAME']}"
 
 
-def _version() -> int:
-    return int(caches["pages"].get_or_set(f"{_prefix()}:version", 1, None) or 1)
+def _version() -> str:
+    return str(caches["pages"].get(f"{_prefix()}:version", ""))
 
 
 def forget_market() -> None:
     """Let nothing that was kept be found again: called when a refresh has been committed."""
-    pages = caches["pages"]
-    key = f"{_prefix()}:version"
-    pages.add(key, 1, None)
-    try:
-        pages.incr(key)
-    except ValueError:  # dropped by the cache between the two calls
-        pages.set(key, 1, None)
+    caches["pages"].set(f"{_prefix()}:version", uuid7().hex, None)
 
 
 def kept(name: str, make: Callable[[], T], seconds: int = KEEP_SECONDS) -> T:

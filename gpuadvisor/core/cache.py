@@ -37,6 +37,19 @@ class Breaker:
         self._open_until = 0.0
 
 
+class _Client(RedisCacheClient):
+    """Django's client, which makes a new `redis.Redis` for every call, keeping the one it has."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._kept: dict[bool, Any] = {}
+
+    def get_client(self, key: Any = None, *, write: bool = False) -> Any:
+        if write not in self._kept:
+            self._kept[write] = super().get_client(key, write=write)
+        return self._kept[write]
+
+
 class BreakerRedis(RedisCache):
     """Django's Redis cache with short timeouts and a breaker; raises RedisError where Redis does not answer."""
 
@@ -44,7 +57,6 @@ class BreakerRedis(RedisCache):
     _breakers: ClassVar[dict[tuple[str, ...], Breaker]] = {}
     _lock: ClassVar[Lock] = Lock()
     _servers: list[str]
-    _class: type[RedisCacheClient]
     _options: dict[str, Any]
 
     def __init__(self, server: str, params: dict[str, Any]) -> None:
@@ -61,7 +73,7 @@ class BreakerRedis(RedisCache):
         key = tuple(self._servers)
         with self._lock:
             if key not in self._clients:
-                self._clients[key] = self._class(self._servers, **self._options)
+                self._clients[key] = _Client(self._servers, **self._options)
         return self._clients[key]
 
     @property

@@ -22,7 +22,7 @@ from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.templatetags.static import static
 from django.utils import timezone
-from django.utils.html import format_html, json_script
+from django.utils.html import escape, format_html, json_script
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
@@ -46,6 +46,23 @@ def figure_text(value: Figure | None) -> str:
     return formats.figure(value) if value else formats.DASH
 
 
+@lru_cache(maxsize=512)
+def _unknown(word: str, missing: str) -> SafeString:
+    words = f"{word}: {missing}" if missing else word
+    return format_html(
+        '<span class="figure unknown" title="{}">{}<span class="visually-hidden"> {}</span></span>',
+        missing,
+        formats.DASH,
+        words,
+    )
+
+
+@lru_cache(maxsize=512)
+def _estimated(word: str, method: str) -> SafeString:
+    hidden = format_html('<span class="visually-hidden"> ({})</span>', method) if method else ""
+    return format_html(' <span class="est" title="{}">{}{}</span>', method, word, hidden)
+
+
 @register.filter
 def brief(value: Figure | None) -> SafeString:
     """A figure in a table cell: value and, hidden from the eye, its method or what would make it known.
@@ -53,24 +70,9 @@ def brief(value: Figure | None) -> SafeString:
     Written here, since a page has dozens of them and an include takes ten times as long.
     """
     if value is None or not value.is_known:
-        missing = value.missing if value else ""
-        words = f"{_('unknown')}: {missing}" if missing else _("unknown")
-        return format_html(
-            '<span class="figure unknown" title="{}">{}<span class="visually-hidden"> {}</span></span>',
-            missing,
-            formats.DASH,
-            words,
-        )
-    if value.quality != "estimated":
-        return format_html('<span class="figure">{}</span>', formats.figure(value))
-    method = format_html('<span class="visually-hidden"> ({})</span>', value.method) if value.method else ""
-    return format_html(
-        '<span class="figure">{} <span class="est" title="{}">{}{}</span></span>',
-        formats.figure(value),
-        value.method,
-        _("est."),
-        method,
-    )
+        return _unknown(_("unknown"), str(value.missing) if value else "")
+    about = _estimated(_("est."), str(value.method)) if value.quality == "estimated" else ""
+    return mark_safe(f'<span class="figure">{escape(formats.figure(value))}{about}</span>')  # escaped, piece by piece
 
 
 def _time(value: datetime | date, text: str) -> SafeString:
@@ -122,7 +124,8 @@ def sparkline(values: Sequence[charts.Value], label: str = "") -> SafeString | s
     said = format_html('role="img" aria-label="{}"', label) if label else mark_safe('aria-hidden="true"')
     return format_html(
         '<svg class="spark" viewBox="0 0 86 26" preserveAspectRatio="none" {}>'
-        '<path class="area" fill="#2257d6" fill-opacity=".12" d="{}"/><path fill="none" stroke="#2257d6" d="{}"/></svg>',
+        '<path class="area" fill="#2257d6" fill-opacity=".12" d="{}"/>'
+        '<path fill="none" stroke="#2257d6" d="{}"/></svg>',
         said,
         area,
         line,
