@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from gpuadvisor.accounts.models import User
 from gpuadvisor.core.errors import DomainError
@@ -55,9 +55,27 @@ def claim(user: User, what: str) -> None:
     locked = User.objects.select_for_update(no_key=True).get(pk=user.pk)
     current = usage(locked, what)
     if current.is_full:
-        names = {"portfolios": _("portfolios"), "conversations": _("conversations"), "alerts": _("alerts")}
-        raise LimitReached(
-            _("Your plan allows %(limit)d %(what)s, and you have %(used)d. Archive one, or change your plan.")
-            % {"limit": current.limit, "what": names.get(what, what), "used": current.used},
-            code="limit",
-        )
+        raise LimitReached(_sentence(what, current), code="limit")
+
+
+def _sentence(what: str, current: Usage) -> str:
+    """What the plan allows and what to do, in the words of what is limited."""
+    limit = current.limit or 0
+    sentences = {
+        "portfolios": ngettext(
+            "Your plan holds %(limit)d portfolio, and you have it. Archive it to make room for another.",
+            "Your plan holds %(limit)d portfolios, and you have them. Archive one to make room for another.",
+            limit,
+        ),
+        "conversations": ngettext(
+            "Your plan holds %(limit)d conversation. Delete it to make room for another.",
+            "Your plan holds %(limit)d conversations. Delete one to make room for another.",
+            limit,
+        ),
+        "alerts": ngettext(
+            "Your plan holds %(limit)d alert. Delete it to make room for another.",
+            "Your plan holds %(limit)d alerts. Delete one to make room for another.",
+            limit,
+        ),
+    }
+    return sentences[what] % {"limit": limit}
