@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import djstripe.admin  # noqa: F401 (registers its forty lists first)
+from django.apps import apps
 from django.contrib import admin
 
 from gpuadvisor.core.admin import ReadOnlyAdmin
 
 from .models import Subscription
+
+for model in apps.get_app_config("djstripe").get_models():  # empty until billing is built, and some lists break on rows
+    if admin.site.is_registered(model):
+        admin.site.unregister(model)
 
 
 @admin.register(Subscription)

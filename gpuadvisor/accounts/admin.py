@@ -15,6 +15,7 @@ from gpuadvisor.core.admin import ReadOnlyAdmin
 
 from .models import User
 
+admin.site.site_header = admin.site.site_title = "GPU Advisor staff"
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # limits and second factor hold there too
 
 

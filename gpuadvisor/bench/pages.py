@@ -102,7 +102,7 @@ def cold_and_growth(small: str, large: str, sizes: str) -> list[Row]:
             found = [_raw(raw, user.pk) for _, user in clients[large]]
             limit += found if round_number else []
     ours = times[large]
-    # The middle of the rounds' ratios: a moment in which the machine was busy elsewhere spoils one round, not the result.
+    # The middle of the rounds' ratios: a moment in which the machine was busy elsewhere spoils one round alone.
     rounds = [slice(start, start + USERS) for start in range(0, len(ours), USERS)]
     ratio = statistics.median(p95(ours[part]) / p95(limit[part]) for part in rounds)
     growth = statistics.median(statistics.median(ours[part]) / statistics.median(times[small][part]) for part in rounds)

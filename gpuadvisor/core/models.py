@@ -95,6 +95,7 @@ class AuditEntry(BaseModel):
 
     class Meta:
         db_table = "audit_entries"
+        verbose_name_plural = _("audit entries")
         indexes = [models.Index(fields=["user", "at"], name="core_audit_user_at")]
 
     def __str__(self) -> str:

@@ -73,6 +73,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'db_table': 'audit_entries',
+                'verbose_name_plural': 'audit entries',
                 'indexes': [models.Index(fields=['user', 'at'], name='core_audit_user_at')],
             },
         ),
