@@ -21,6 +21,7 @@ from .models import (
     UnknownGPUName,
     UtilizationTrend,
 )
+from .signals import gpu_models_changed
 
 PAGES_OF_LARGE_TABLES = 100
 
@@ -69,6 +70,11 @@ class GPUModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     search_fields = ("name", "slug", "aliases__spelling")
     prepopulated_fields: ClassVar = {"slug": ("name",)}
     inlines = (GPUAliasInline,)
+
+    def save_model(self, request: HttpRequest, obj: GPUModel, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if change:
+            gpu_models_changed.send(GPUModel, pks=[obj.pk])
 
 
 @admin.register(GPUAlias)

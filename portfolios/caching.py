@@ -17,6 +17,7 @@ def dashboard_version(user_id: UUID) -> str:
     return str(caches["pages"].get(_key(user_id), ""))
 
 
-def bump(user_id: UUID) -> None:
-    """Give the host a new version once the present transaction has committed."""
-    transaction.on_commit(lambda: caches["pages"].set(_key(user_id), uuid7().hex, timeout=None), robust=True)
+def bump(*user_ids: UUID) -> None:
+    """Give these hosts a new version once the present transaction has committed."""
+    versions = {_key(user_id): uuid7().hex for user_id in user_ids}
+    transaction.on_commit(lambda: caches["pages"].set_many(versions, timeout=None), robust=True)

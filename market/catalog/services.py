@@ -9,6 +9,7 @@ from django.db import models, transaction
 
 from market.models import GPUAlias, GPUModel, Platform, UnknownGPUName
 from market.names import Alias, Match, NameIndex
+from market.signals import gpu_models_changed
 
 from .files import GPU, Catalog, CatalogError, PlatformEntry, read_catalog
 
@@ -97,7 +98,10 @@ def _load_gpus(gpus: Sequence[GPU]) -> Tally:
             [f"gpus.csv: “{g.name}” needs the address {g.slug}, which “{slugs[g.slug]}” has." for g in taken]
         )
     wanted = [_with_later_price(gpu, stored.get(gpu.name)) for gpu in gpus]
-    return _store(GPUModel, wanted, stored, "name", [*GPU_FIELDS, "updated_at"], GPU_FIELDS)
+    tally, changed = _store(GPUModel, wanted, stored, "name", [*GPU_FIELDS, "updated_at"], GPU_FIELDS)
+    if changed:
+        gpu_models_changed.send(GPUModel, pks=[row.pk for row in changed])
+    return tally
 
 
 def _with_later_price(gpu: GPU, stored: GPUModel | None) -> GPUModel:
@@ -137,7 +141,7 @@ def _load_platforms(entries: Sequence[PlatformEntry]) -> Tally:
             wanted.append(old)  # staff looked later than the file's author
         else:
             wanted.append(Platform(slug=entry.slug, **{name: getattr(entry, name) for name in PLATFORM_FIELDS}))
-    return _store(Platform, wanted, stored, "slug", PLATFORM_FIELDS, PLATFORM_FIELDS)
+    return _store(Platform, wanted, stored, "slug", PLATFORM_FIELDS, PLATFORM_FIELDS)[0]
 
 
 def _load_aliases(catalog: Catalog) -> Tally:
@@ -167,15 +171,16 @@ def _load_aliases(catalog: Catalog) -> Tally:
 
 def _store(
     model: type[M], wanted: Sequence[M], stored: dict[str, M], key: str, update_fields: list[str], compared: list[str]
-) -> Tally:
-    """Insert and update only what differs, in one statement."""
+) -> tuple[Tally, list[M]]:
+    """Insert and update only what differs, in one statement; with the stored rows that were changed."""
     new = [row for row in wanted if getattr(row, key) not in stored]
     known = [row for row in wanted if getattr(row, key) in stored]
     changed = [r for r in known if any(getattr(r, f) != getattr(stored[getattr(r, key)], f) for f in compared)]
     model._default_manager.bulk_create(
         [*new, *changed], update_conflicts=True, update_fields=update_fields, unique_fields=[key]
     )
-    return Tally(len(new), len(changed), len(known) - len(changed))
+    tally = Tally(len(new), len(changed), len(known) - len(changed))
+    return tally, [stored[getattr(row, key)] for row in changed]
 
 
 def _release_known(index: NameIndex) -> int:

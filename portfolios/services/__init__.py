@@ -1,6 +1,6 @@
 """Writes to a host's fleet, each atomic."""
 
-from .gpus import add_gpu, edit_gpu, move_gpu, remove_gpu
+from .gpus import add_gpu, edit_gpu, follow_models, move_gpu, remove_gpu
 from .metrics import delete_metric, edit_metric, record_metric, store_import
 from .portfolios import activate_portfolio, archive_portfolio, create_portfolio, edit_portfolio, restore_portfolio
 
@@ -13,6 +13,7 @@ __all__ = [
     "edit_gpu",
     "edit_metric",
     "edit_portfolio",
+    "follow_models",
     "move_gpu",
     "record_metric",
     "remove_gpu",

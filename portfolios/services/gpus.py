@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from gpuadvisor.core.errors import DomainError
+from gpuadvisor.core.fields import MAX_WATTS
 from gpuadvisor.core.ids import uuid7
 from market.models import GPUModel
 
+from .. import caching
 from ..hardware import load_watts
 from ..models import GPUConfiguration, Portfolio
 from .portfolios import locked, refresh
+
+# As hardware.load_watts says, for every configuration of these models whose watts nobody measured.
+WATTS_SQL = """
+update gpu_configurations g set power_consumption = w.watts
+from (
+  select c.id, round(m.base_power_consumption * coalesce((c.hardware_details->>'power_limit_percentage')::numeric, 100)
+    * 0.01, 1) as watts
+  from gpu_configurations c join gpu_models m on m.id = c.gpu_model_id
+  where m.id = any(%(models)s) and not c.hardware_details ? 'measured_watts'
+) w
+where g.id = w.id and g.power_consumption <> w.watts
+"""
+# A sum beyond what can be stored stays at that bound: staff's change of a model is not refused for one host's sake.
+TOTALS_SQL = """
+update portfolios p set total_power_consumption = s.watts
+from (
+  select portfolio_id, least(sum(power_consumption * quantity), %(most)s) as watts
+  from gpu_configurations where portfolio_id = any(%(portfolios)s) and is_active group by portfolio_id
+) s
+where p.id = s.portfolio_id and p.total_power_consumption <> s.watts
+"""
 
 
 def _open(pk: UUID) -> Portfolio:
@@ -40,6 +65,7 @@ def add_gpu(
     `pk` makes a repeated call answer with the row of the first one.
     Raises: DomainError where the portfolio is archived or the watts exceed what can be stored.
     """
+    base_watts = _base_watts(gpu_model)
     portfolio = _open(portfolio.pk)
     if pk and (made := GPUConfiguration.objects.visible_to(portfolio.user).filter(pk=pk).first()):
         return made
@@ -52,7 +78,7 @@ def add_gpu(
         hardware_details=hardware_details or {},
         platform_mappings=platform_mappings or {},
     )
-    gpu.power_consumption, _quality = load_watts(gpu_model.base_power_consumption, gpu.hardware_details)
+    gpu.power_consumption, _quality = load_watts(base_watts, gpu.hardware_details)
     gpu.save(force_insert=True)
     refresh(portfolio)
     return gpu
@@ -72,10 +98,11 @@ def edit_gpu(
 
     Raises: DomainError where it was removed, its portfolio is archived, or the watts exceed what can be stored.
     """
+    base_watts = _base_watts(gpu_model)
     portfolio, gpu = _held(gpu)
     gpu.gpu_model, gpu.quantity, gpu.custom_name = gpu_model, quantity, custom_name
     gpu.hardware_details, gpu.platform_mappings = hardware_details, platform_mappings
-    gpu.power_consumption, _quality = load_watts(gpu_model.base_power_consumption, hardware_details)
+    gpu.power_consumption, _quality = load_watts(base_watts, hardware_details)
     gpu.save()
     refresh(portfolio)
     return gpu
@@ -107,6 +134,35 @@ def remove_gpu(*, gpu: GPUConfiguration) -> GPUConfiguration:
     gpu.is_active = False
     refresh(portfolio)
     return gpu
+
+
+@transaction.atomic
+def follow_models(pks: Collection[UUID]) -> None:
+    """Watts, sums and dashboards brought in line with these models, whose rows have just changed."""
+    using = GPUConfiguration.objects.filter(gpu_model__in=pks).values("portfolio")
+    held = list(
+        Portfolio.objects.filter(pk__in=using)
+        .order_by("pk")
+        .select_for_update(no_key=True)
+        .values_list("pk", "user_id")
+    )
+    if not held:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(WATTS_SQL, {"models": list(pks)})
+        cursor.execute(TOTALS_SQL, {"portfolios": [pk for pk, _user in held], "most": MAX_WATTS})
+    caching.bump(*{user for _pk, user in held})
+
+
+def _base_watts(gpu_model: GPUModel) -> Decimal:
+    """The model's board power as it stands, held against a change until the transaction ends.
+
+    Asked before the portfolio is locked: who changes a model holds it first too.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("select base_power_consumption from gpu_models where id = %s for share", [gpu_model.pk])
+        row = cursor.fetchone()
+    return Decimal(row[0]) if row else gpu_model.base_power_consumption  # a model that is gone fails at its key
 
 
 def _held(gpu: GPUConfiguration) -> tuple[Portfolio, GPUConfiguration]:
