@@ -6,11 +6,13 @@ from typing import Any, ClassVar, cast
 
 from django.contrib import admin
 from django.core.paginator import Paginator
-from django.db.models import Model, QuerySet
+from django.db import transaction
+from django.db.models import Model, QuerySet, URLField
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
+from .cache import forget_market
 from .models import (
     GPUAlias,
     GPUModel,
@@ -51,13 +53,29 @@ class DerivedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return False
 
 
+class KeptAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Rows that staff keep: what pages hold of them is forgotten once a change is committed."""
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)  # the last step of every save
+        transaction.on_commit(forget_market)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        super().delete_model(request, obj)
+        transaction.on_commit(forget_market)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        super().delete_queryset(request, queryset)
+        transaction.on_commit(forget_market)
+
+
 class GPUAliasInline(admin.TabularInline):  # type: ignore[type-arg]
     model = GPUAlias
     extra = 0
 
 
 @admin.register(GPUModel)
-class GPUModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class GPUModelAdmin(KeptAdmin):
     list_display = (
         "name",
         "manufacturer",
@@ -78,7 +96,7 @@ class GPUModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(GPUAlias)
-class GPUAliasAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class GPUAliasAdmin(KeptAdmin):
     list_display = ("spelling", "source", "vram_gb", "gpu_model")
     list_filter = ("source",)
     search_fields = ("spelling", "gpu_model__name")
@@ -98,7 +116,7 @@ class UnknownGPUNameAdmin(DerivedAdmin):
 
 
 @admin.register(Platform)
-class PlatformAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class PlatformAdmin(KeptAdmin):
     list_display = (
         "name",
         "slug",
@@ -109,6 +127,7 @@ class PlatformAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         "checked_date",
     )
     list_filter = ("status", "open_to_new_hosts", "publishes_utilization")
+    formfield_overrides: ClassVar = {URLField: {"assume_scheme": "https"}}
     search_fields = ("name", "slug")
 
 

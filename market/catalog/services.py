@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from django.db import models, transaction
 
+from market.cache import forget_market
 from market.models import GPUAlias, GPUModel, Platform, UnknownGPUName
 from market.names import Alias, Match, NameIndex
 from market.signals import gpu_models_changed
@@ -79,7 +80,10 @@ def load_catalog(catalog: Catalog | None = None) -> Loaded:
     gpus = _load_gpus(catalog.gpus)
     platforms = _load_platforms(catalog.platforms)
     aliases = _load_aliases(catalog)
-    return Loaded(gpus, aliases, platforms, _release_known(name_index(catalog)))
+    loaded = Loaded(gpus, aliases, platforms, _release_known(name_index(catalog)))
+    if loaded.changed_anything:
+        transaction.on_commit(forget_market)
+    return loaded
 
 
 def name_index(catalog: Catalog | None = None) -> NameIndex:

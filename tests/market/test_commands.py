@@ -11,7 +11,8 @@ from django.urls import reverse
 from gpuadvisor.core import clock
 from gpuadvisor.core.models import JobRun
 from market import ingest, tasks
-from market.models import MarketData, SourceRun
+from market.cache import kept
+from market.models import GPUAlias, GPUModel, MarketData, Platform, SourceRun
 from market.sources import SOURCES
 from market.sources.base import RawDocument, SourceError
 from tests.factories import MarketDataFactory, UserFactory
@@ -143,3 +144,46 @@ def test_staff_look_at_what_the_market_said_and_do_not_type_over_it(client):
     assert client.get(url).status_code == 200
     assert client.post(url, {"median_price": "1"}).status_code == 403
     assert client.get(reverse("admin:market_marketdata_add")).status_code == 403
+
+
+@pytest.fixture
+def forgets(django_capture_on_commit_callbacks):
+    """Whether what was kept before a change is made anew after it."""
+
+    def forgets(change):
+        kept("x", lambda: "old")
+        with django_capture_on_commit_callbacks(execute=True):
+            change()
+        return kept("x", lambda: "new") == "new"
+
+    return forgets
+
+
+def test_a_load_that_changes_something_lets_pages_forget(forgets):
+    assert not forgets(lambda: call_command("load_gpu_catalog", verbosity=0))
+    GPUModel.objects.filter(name="RTX 4090").update(memory_gb=23)
+    assert forgets(lambda: call_command("load_gpu_catalog", verbosity=0))
+
+
+def test_what_staff_save_or_delete_is_forgotten(client, forgets):
+    client.force_login(UserFactory(is_staff=True, is_superuser=True))
+    model = GPUModel.objects.get(name="RTX 4090")
+    alias = {"source": "vast", "spelling": "made up", "gpu_model": str(model.pk)}
+    card = {"name": model.name, "slug": model.slug, "manufacturer": "NVIDIA", "memory_gb": "24"}
+    card |= {"base_power_consumption": "450", "specifications": "{}", "aliases-TOTAL_FORMS": "1"}
+    card |= {"aliases-INITIAL_FORMS": "0", "aliases-0-source": "vast", "aliases-0-spelling": "inline"}
+    platform = {"slug": "new", "name": "New", "status": "closed", "mapping_schema": "{}"}
+
+    def post(name, data, *args):
+        return lambda: client.post(reverse(f"admin:market_{name}", args=args), data)
+
+    assert forgets(post("gpualias_add", alias))
+    assert forgets(post("gpumodel_change", card, model.pk))
+    assert forgets(post("platform_add", platform))
+    made = GPUAlias.objects.get(spelling="made up")
+    assert forgets(post("gpualias_delete", {"post": "yes"}, made.pk))
+    rows = {"action": "delete_selected", "post": "yes"}
+    rows["_selected_action"] = [str(GPUAlias.objects.get(spelling="inline", gpu_model=model).pk)]
+    assert forgets(post("gpualias_changelist", rows))
+    assert Platform.objects.filter(slug="new").exists()
+    assert not GPUAlias.objects.filter(spelling__in=["made up", "inline"]).exists()
