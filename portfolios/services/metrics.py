@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Literal
+from uuid import UUID
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -30,9 +31,7 @@ def record_metric(
 
     Raises: DomainError where the GPU was removed.
     """
-    held = GPUConfiguration.objects.select_for_update(no_key=True).get(pk=gpu.pk)
-    if not held.is_active:
-        raise DomainError(_("This GPU was removed: it takes no further results."), code="removed")
+    held = _held(gpu.pk)
     key = {"gpu_configuration": held, "platform": platform, "metric_date": day}
     metric = PerformanceMetric.objects.filter(**key).first()
     if metric is None:
@@ -50,20 +49,39 @@ def record_metric(
 
 @transaction.atomic
 def edit_metric(*, metric: PerformanceMetric, figures: Figures) -> PerformanceMetric:
-    """The row with exactly these figures; None makes one unknown."""
+    """The row with exactly these figures; None makes one unknown.
+
+    Raises: DomainError where the result was deleted or its GPU removed.
+    """
+    held = _held(metric.gpu_configuration_id)
+    present = held.metrics.filter(pk=metric.pk, metric_date=metric.metric_date).first()
+    if present is None:
+        raise DomainError(_("This result was deleted in the meantime."), code="deleted")
     for name in FIGURES:
-        setattr(metric, name, figures[name])
-    metric.detailed_metrics = {**metric.detailed_metrics, "source": "typed"}
-    metric.save()
-    _follow(metric.gpu_configuration)
-    return metric
+        setattr(present, name, figures[name])
+    present.detailed_metrics = {**present.detailed_metrics, "source": "typed"}
+    present.save(update_fields=[*FIGURES, "detailed_metrics", "updated_at"])
+    _follow(held)
+    return present
 
 
 @transaction.atomic
 def delete_metric(*, metric: PerformanceMetric) -> None:
-    """Remove the day's row for good."""
-    PerformanceMetric.objects.filter(pk=metric.pk, metric_date=metric.metric_date).delete()
-    _follow(metric.gpu_configuration)
+    """Remove the day's row for good; one that is gone already stays gone.
+
+    Raises: DomainError where its GPU was removed: its results are kept.
+    """
+    held = _held(metric.gpu_configuration_id)
+    held.metrics.filter(pk=metric.pk, metric_date=metric.metric_date).delete()
+    _follow(held)
+
+
+def _held(pk: UUID) -> GPUConfiguration:
+    """The configuration as it stands now, held until the transaction ends."""
+    held = GPUConfiguration.objects.select_for_update(no_key=True).get(pk=pk)
+    if not held.is_active:
+        raise DomainError(_("This GPU was removed: its results stay as they are."), code="removed")
+    return held
 
 
 def _follow(gpu: GPUConfiguration) -> None:

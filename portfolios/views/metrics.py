@@ -60,8 +60,12 @@ def edit(request: AppRequest, pk: UUID) -> HttpResponse:
     metric = _find(request, pk)
     form = MetricForm(request.POST if request.method == "POST" else None, metric=metric)
     if form.is_valid():
-        services.edit_metric(metric=metric, figures=form.figures())
-        return go_to(request, "portfolios:gpu", toast_text=_("Saved."), pk=metric.gpu_configuration_id)
+        try:
+            services.edit_metric(metric=metric, figures=form.figures())
+        except DomainError as error:
+            form.add_error(None, error.user_message)
+        else:
+            return go_to(request, "portfolios:gpu", toast_text=_("Saved."), pk=metric.gpu_configuration_id)
     return _form(request, {"form": form, "gpu": metric.gpu_configuration, "metric": metric, "lost": _delete_lost()})
 
 
@@ -78,8 +82,15 @@ def _delete_lost() -> list[str]:
 def delete(request: AppRequest, pk: UUID) -> HttpResponse:
     metric = _find(request, pk)
     if request.method == "POST":
-        services.delete_metric(metric=metric)
-        text = _("The result of %s was deleted.") % formats.moment(metric.metric_date)
+        day = formats.moment(metric.metric_date)
+        try:
+            services.delete_metric(metric=metric)
+        except DomainError as error:
+            context = {"title": _("The result of %s stays") % day, "text": error.user_message}
+            context["back"] = reverse("portfolios:gpu", kwargs={"pk": metric.gpu_configuration_id})
+            context["back_text"] = _("Back to the GPU")
+            return render_page(request, "portfolios/refused.html", context, status=422)
+        text = _("The result of %s was deleted.") % day
         return go_to(request, "portfolios:gpu", toast_text=text, pk=metric.gpu_configuration_id)
     context = {
         "title": _("Delete the result of %s?") % formats.moment(metric.metric_date),

@@ -142,6 +142,6 @@ def restore(request: AppRequest, pk: UUID) -> HttpResponse:
         portfolio = services.restore_portfolio(portfolio=portfolio)
     except DomainError as error:
         context = {"title": _("“%s” stays archived") % portfolio.name, "text": error.user_message}
-        context |= {"back": reverse("portfolios:list")}
+        context |= {"back": reverse("portfolios:list"), "back_text": _("Back to your portfolios")}
         return render_page(request, "portfolios/refused.html", context, status=422)
     return go_to(request, "portfolios:detail", toast_text=_("“%s” is back.") % portfolio.name, pk=portfolio.pk)

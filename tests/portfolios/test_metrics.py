@@ -6,10 +6,11 @@ from threading import Barrier, Thread
 from uuid import uuid4
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.urls import reverse
 
 from gpuadvisor.core import clock
+from gpuadvisor.core.errors import DomainError
 from portfolios import services
 from portfolios.importing import first_day
 from portfolios.models import PerformanceMetric
@@ -182,3 +183,57 @@ def test_a_strangers_result_is_a_404_as_a_random_id_is(host_client, foreign_gpu,
     metric = PerformanceMetricFactory(gpu_configuration=foreign_gpu)
     assert [getattr(host_client, method)(url(name, pk=pk)).status_code for pk in (metric.pk, uuid4())] == [404, 404]
     assert foreign_gpu.metrics.count() == 1
+
+
+NEW = dict.fromkeys(("utilization_percentage", "hourly_rate", "uptime_hours")) | {"daily_revenue": Decimal(9)}
+
+
+def test_an_edit_of_a_result_that_was_deleted_meanwhile_brings_nothing_back(gpu):
+    metric = PerformanceMetricFactory(gpu_configuration=gpu)
+    services.delete_metric(metric=metric)
+    with pytest.raises(DomainError, match="deleted in the meantime"):
+        services.edit_metric(metric=metric, figures=NEW)
+    assert not gpu.metrics.exists()
+    services.delete_metric(metric=metric)
+
+
+@pytest.mark.parametrize("name", ["metric-edit", "metric-delete"])
+def test_a_removed_gpus_results_stay_as_they_are(host_client, gpu, name):
+    metric = PerformanceMetricFactory(gpu_configuration=gpu)
+    services.remove_gpu(gpu=gpu)
+    response = host_client.post(url(name, pk=metric.pk), {"daily_revenue": "9"})
+    assert response.status_code == 422
+    assert "its results stay as they are" in response.content.decode()
+    assert gpu.metrics.get().daily_revenue == metric.daily_revenue
+    assert url(name, pk=metric.pk) not in host_client.get(url("gpu", pk=gpu.pk)).content.decode()
+
+
+def test_an_edit_keeps_what_another_has_written_beside_the_figures(gpu):
+    metric = PerformanceMetricFactory(gpu_configuration=gpu)
+    gpu.metrics.update(detailed_metrics={"source": "csv", "note": "kept"})
+    services.edit_metric(metric=metric, figures=NEW)
+    assert gpu.metrics.get().detailed_metrics == {"source": "typed", "note": "kept"}
+    assert gpu.metrics.get().daily_revenue == 9
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_edit_waits_for_the_gpus_removal_and_then_knows_of_it(gpu):
+    metric = PerformanceMetricFactory(gpu_configuration=gpu)
+    refused = []
+
+    def run():
+        try:
+            services.edit_metric(metric=metric, figures=NEW)
+        except DomainError as error:
+            refused.append(error.code)
+        finally:
+            connection.close()
+
+    thread = Thread(target=run)
+    with transaction.atomic():
+        services.remove_gpu(gpu=gpu)
+        thread.start()
+        thread.join(0.5)
+    thread.join()
+    assert refused == ["removed"]
+    assert gpu.metrics.get().daily_revenue == metric.daily_revenue
