@@ -42,6 +42,26 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Portfolio',
+            fields=[
+                ('id', models.UUIDField(default=gpuadvisor.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('name', models.CharField(max_length=100, validators=[gpuadvisor.core.validators.visible_text], verbose_name='name')),
+                ('description', models.CharField(blank=True, max_length=1000, validators=[gpuadvisor.core.validators.visible_multiline], verbose_name='description')),
+                ('configuration', models.JSONField(blank=True, default=dict, help_text='Electricity price and the like.', validators=[portfolios.hardware.validate_portfolio_configuration])),
+                ('total_power_consumption', models.DecimalField(decimal_places=1, default=Decimal('0'), editable=False, help_text='W under load, maintained.', max_digits=10, validators=[django.core.validators.MinValueValidator(Decimal('0')), django.core.validators.MaxValueValidator(Decimal('10000000'))])),
+                ('estimated_monthly_revenue', models.DecimalField(blank=True, decimal_places=2, editable=False, help_text='USD; empty: unknown.', max_digits=12, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0')), django.core.validators.MaxValueValidator(Decimal('100000000'))])),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('updated_at', models.DateTimeField(auto_now=True)),
+                ('is_active', models.BooleanField(default=False, editable=False)),
+                ('state', models.CharField(choices=[('active', 'Active'), ('setup', 'Being set up'), ('archived', 'Archived'), ('planned', 'Planned')], default='setup', editable=False, max_length=10)),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='portfolios', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'verbose_name': 'portfolio',
+                'db_table': 'portfolios',
+            },
+        ),
+        migrations.CreateModel(
             name='GPUConfiguration',
             fields=[
                 ('id', models.UUIDField(default=gpuadvisor.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
@@ -53,6 +73,7 @@ class Migration(migrations.Migration):
                 ('added_at', models.DateTimeField(auto_now_add=True)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('is_active', models.BooleanField(default=True, editable=False)),
+                ('portfolio', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='gpus', to='portfolios.portfolio')),
                 ('gpu_model', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='configurations', to='market.gpumodel', verbose_name='GPU model')),
             ],
             options={
@@ -101,26 +122,6 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='Portfolio',
-            fields=[
-                ('id', models.UUIDField(default=gpuadvisor.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=100, validators=[gpuadvisor.core.validators.visible_text], verbose_name='name')),
-                ('description', models.CharField(blank=True, max_length=1000, validators=[gpuadvisor.core.validators.visible_multiline], verbose_name='description')),
-                ('configuration', models.JSONField(blank=True, default=dict, help_text='Electricity price and the like.', validators=[portfolios.hardware.validate_portfolio_configuration])),
-                ('total_power_consumption', models.DecimalField(decimal_places=1, default=Decimal('0'), editable=False, help_text='W under load, maintained.', max_digits=10, validators=[django.core.validators.MinValueValidator(Decimal('0')), django.core.validators.MaxValueValidator(Decimal('10000000'))])),
-                ('estimated_monthly_revenue', models.DecimalField(blank=True, decimal_places=2, editable=False, help_text='USD; empty: unknown.', max_digits=12, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0')), django.core.validators.MaxValueValidator(Decimal('100000000'))])),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('is_active', models.BooleanField(default=False, editable=False)),
-                ('state', models.CharField(choices=[('active', 'Active'), ('setup', 'Being set up'), ('archived', 'Archived'), ('planned', 'Planned')], default='setup', editable=False, max_length=10)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='portfolios', to=settings.AUTH_USER_MODEL)),
-            ],
-            options={
-                'verbose_name': 'portfolio',
-                'db_table': 'portfolios',
-            },
-        ),
-        migrations.CreateModel(
             name='OptimizationSuggestion',
             fields=[
                 ('id', models.UUIDField(default=gpuadvisor.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
@@ -139,11 +140,6 @@ class Migration(migrations.Migration):
                 'verbose_name': 'optimization suggestion',
                 'db_table': 'optimization_suggestions',
             },
-        ),
-        migrations.AddField(
-            model_name='gpuconfiguration',
-            name='portfolio',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='gpus', to='portfolios.portfolio'),
         ),
         migrations.AddIndex(
             model_name='analytics',
