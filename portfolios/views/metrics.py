@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from gpuadvisor.accounts.models import AppRequest, User
 from gpuadvisor.core import clock, formats
 from gpuadvisor.core.errors import DomainError
 from gpuadvisor.core.http import go_to, render_page
+from gpuadvisor.core.money import amount
 from market.models import Platform
 
 from .. import importing, services, uploads
@@ -152,10 +154,14 @@ def upload(request: AppRequest) -> HttpResponse:
 def example(request: AppRequest) -> HttpResponse:
     """A file to start from, with the host's own GPUs and yesterday's day."""
     gpus = GPUConfiguration.objects.visible_to(request.user).active().select_related("gpu_model").order_by("pk")[:5]
-    names = [gpu.custom_name or gpu.gpu_model.name for gpu in gpus] or ["RTX 4090"]
+    units = [(gpu.custom_name or gpu.gpu_model.name, gpu.quantity) for gpu in gpus] or [("RTX 4090", 1)]
+    day, share, rate, hours = clock.today().isoformat(), Decimal("87.5"), Decimal("0.42"), 24
     text = _csv(
         ["date", "gpu", "platform", "utilization", "hourly_rate", "daily_revenue", "uptime_hours"],
-        [[clock.today().isoformat(), name, "vast", "87.5", "0.42", "8.82", "24"] for name in names],
+        [  # the revenue is that of all GPUs of the entry
+            [day, name, "vast", str(share), str(rate), str(amount(share / 100 * hours * rate * quantity)), str(hours)]
+            for name, quantity in units
+        ],
     )
     return _download(text, "daily-results.csv")
 
