@@ -94,10 +94,11 @@ class PerformanceMetricQuerySet(QuerySet["PerformanceMetric"]):
         return self.filter(Q(metric_date__lt=day) | Q(metric_date=day, platform__gt=platform))
 
     def summary(self, since: date) -> dict[str, Any]:
-        """Over the rows from `since` on: `revenue` (USD), `utilization` and `rate` (means), `days` recorded."""
+        """Over the rows from `since` on: `revenue` (USD), `utilization` and `rate` (means), `days` recorded, `as_of`."""
         return self.filter(metric_date__gte=since).aggregate(
             revenue=Sum("daily_revenue"),
             utilization=Avg("utilization_percentage"),
             rate=Avg("hourly_rate"),
             days=Count("metric_date", distinct=True),
+            as_of=Max("updated_at"),
         )

@@ -8,8 +8,9 @@ from uuid import uuid4
 import pytest
 from django.db import connection, transaction
 from django.urls import reverse
+from django.utils.html import strip_tags
 
-from gpuadvisor.core import clock
+from gpuadvisor.core import clock, formats
 from gpuadvisor.core.errors import DomainError
 from portfolios import services
 from portfolios.importing import first_day
@@ -44,6 +45,19 @@ def test_the_gpu_page_teaches_while_there_are_no_results(host_client, gpu):
     page = host_client.get(url("gpu", pk=gpu.pk)).content.decode()
     assert "No daily results yet" in page
     assert "board power of 450 W" in page
+
+
+def test_the_figures_of_the_gpu_page_say_their_days_and_their_time(host_client, gpu):
+    today = clock.today()
+    window = f"from {formats.moment(today - timedelta(days=29))} to {formats.moment(today)} (UTC days)"
+
+    def shown():
+        return " ".join(strip_tags(host_client.get(url("gpu", pk=gpu.pk)).content.decode()).split())
+
+    assert window in shown()
+    assert "as of" not in shown()
+    add(host_client, gpu)
+    assert f"{window} · as of just now" in shown()
 
 
 def test_typing_the_same_day_again_edits_it_and_says_so(host_client, gpu):
