@@ -5,7 +5,7 @@ Unknown is None and stays None: what nobody measured is never taken for zero.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -59,6 +59,16 @@ class Change:
 
     absolute: Decimal
     percent: Decimal | None
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """Two windows made alike: the mean days of the configurations known in both; `alone` are known in one only."""
+
+    now: Decimal | None
+    before: Decimal | None
+    shared: int
+    alone: int
 
 
 @dataclass(frozen=True)
@@ -233,6 +243,22 @@ def change(*, now: Decimal | None, before: Decimal | None) -> Change | None:
     if now is None or before is None:
         return None
     return Change(now - before, (now - before) / abs(before) * HUNDRED if before else None)
+
+
+def like_with_like(*, now: Sequence[Total], before: Sequence[Total]) -> Likeness:
+    """Each GPU configuration's mean day on record, added up over those known in both windows; None where none is.
+
+    Units: those of the sums, per day; `now[i]` and `before[i]` are of the same configuration.
+    Raises: ValueError where the windows are not of the same number of configurations.
+    Source: docs/economics.md, "Change where days are missing".
+    """
+    days = [(a.average, b.average) for a, b in zip(now, before, strict=True)]
+    both = [(a, b) for a, b in days if a is not None and b is not None]
+    alone = sum((a is None) != (b is None) for a, b in days)
+    if not both:
+        return Likeness(None, None, 0, alone)
+    zero = Decimal(0)
+    return Likeness(sum((a for a, _b in both), zero), sum((b for _a, b in both), zero), len(both), alone)
 
 
 def total(parts: Iterable[Decimal | None]) -> Total:

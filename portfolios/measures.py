@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -18,8 +19,15 @@ from .economics import Total
 from .results import Sums
 
 Spark = tuple[Decimal | None, ...]
-Pair = tuple[Sums, Sums]  # one GPU configuration in the window and in the one before
 FULL_DAY = Decimal("0.9")  # a day on which more than a tenth is missing is a gap: half a sum would look like a loss
+
+
+class Pair(NamedTuple):
+    """One GPU configuration, which has so many GPUs, in the window and in the one before."""
+
+    now: Sums
+    before: Sums
+    gpus: int = 1
 
 
 @dataclass(frozen=True)
@@ -77,19 +85,43 @@ def moved(absolute: Decimal, by: str) -> str:
     return (_("up %(by)s") if absolute > 0 else _("down %(by)s")) % {"by": by}
 
 
-def movement(now: Total, before: Total, context: Context) -> tuple[str, str]:
-    """The change of a sum, long and short: of sums where both are whole, else of the mean day: like meets like."""
-    is_whole = not (now.unknown or before.unknown or context.is_pending)
-    a, b = (now.value, before.value) if is_whole else (now.average, before.average)
+def _is_whole(now: Sequence[Total], before: Sequence[Total], context: Context) -> bool:
+    """Whether every configuration that tells this figure tells it on every day; one silent in both does not count."""
+    return not context.is_pending and not any(
+        (a.unknown or b.unknown) and (a.known or b.known) for a, b in zip(now, before, strict=True)
+    )
+
+
+def _without(shared: int, now: Sequence[Total], before: Sequence[Total]) -> tuple[str, str]:
+    """How many configurations a change leaves out, in words, long and short."""
+    count = sum(1 for a, b in zip(now, before, strict=True) if a.parts or b.parts)
+    numbers = {"n": formats.number(count - shared), "all": formats.number(count)}
+    long = ngettext("without %(n)s of %(all)s GPU configuration", "without %(n)s of %(all)s GPU configurations", count)
+    return long % numbers, _("without %(n)s of %(all)s") % numbers
+
+
+def movement(now: Sequence[Total], before: Sequence[Total], context: Context) -> tuple[str, str]:
+    """The change of a sum over GPU configurations, long and short: like meets like, so that a gap is no loss.
+
+    Where all is on record the sums meet as they are; else the mean days of the configurations known in both windows.
+    """
+    notes: list[tuple[str, str]] = []
+    if _is_whole(now, before, context):
+        a, b = Total.sum(now).value, Total.sum(before).value
+    else:
+        alike = economics.like_with_like(now=now, before=before)
+        a, b = alike.now, alike.before
+        if any(total.known > 1 for total in (*now, *before)):
+            notes.append((_("per day on record"), ""))
+        if alike.alone:
+            notes.append(_without(alike.shared, now, before))
     change = economics.change(now=a, before=b)
     if change is None or a is None:
         return "", ""
     by = formats.percent(abs(change.percent)) if change.percent is not None else formats.money(abs(change.absolute))
-    is_still = change.percent is not None and by == formats.percent(0)
+    is_still = not change.absolute or (change.percent is not None and by == formats.percent(0))
     long = formats.change(b if is_still else a, b, context.before)
-    if not is_whole:
-        long = _("%(change)s, per day on record") % {"change": long}
-    return long, _("no change") if is_still else moved(change.absolute, by)
+    return _joined(long, _("no change") if is_still else moved(change.absolute, by), notes)
 
 
 def points(now: Decimal | None, before: Decimal | None, context: Context) -> tuple[str, str]:
@@ -104,6 +136,14 @@ def points(now: Decimal | None, before: Decimal | None, context: Context) -> tup
     return _("%(moved)s on %(period)s") % {"moved": short, "period": context.before}, short
 
 
+def _joined(long: str, short: str, notes: Sequence[tuple[str, str]]) -> tuple[str, str]:
+    """A change, long and short, with what must be known of it."""
+    return (
+        ", ".join([long, *(note for note, _short in notes)]),
+        ", ".join([short, *(note for _long, note in notes if note)]),
+    )
+
+
 def _lacking(now: Sequence[Total]) -> str:
     """What a sum over these GPU configurations leaves out, in words; empty where nothing."""
     heard = [total for total in now if total.known]
@@ -111,12 +151,7 @@ def _lacking(now: Sequence[Total]) -> str:
     whole = Total.sum(heard)
     notes = []
     if silent and heard:
-        notes.append(
-            ngettext(
-                "without %(n)s of %(all)s GPU configuration", "without %(n)s of %(all)s GPU configurations", len(now)
-            )
-            % {"n": formats.number(silent), "all": formats.number(len(now))}
-        )
+        notes.append(_without(len(heard), now, now)[0])
     if whole.is_partial:
         notes.append(
             ngettext("%(known)s of %(parts)s day on record", "%(known)s of %(parts)s days on record", whole.parts)
@@ -134,20 +169,43 @@ def _money(
     method: str = "",
     spark: Spark = (),
 ) -> Measure:
-    """A sum of money over GPU configurations; one that is silent in both windows does not blur the others' change."""
-    now = [part(sums) for sums, _before in pairs]
-    speaking = [(a, part(sums)) for a, (_now, sums) in zip(now, pairs, strict=True) if a.known or part(sums).known]
-    long, short = movement(Total.sum(a for a, _b in speaking), Total.sum(b for _a, b in speaking), context)
+    """A sum of money over GPU configurations, with its change."""
+    now = [part(pair.now) for pair in pairs]
+    long, short = movement(now, [part(pair.before) for pair in pairs], context)
     whole = figure(Total.sum(now), missing=missing, method=method, as_of=context.as_of)
     return Measure(whole, long, short, _lacking(now), spark)
 
 
-def _utilization(pairs: Sequence[Pair], now: Sums, context: Context, *, missing: str, spark: Spark) -> Measure:
-    before = Sums.sum([before for _now, before in pairs])
-    share = now.utilization
-    long, short = points(share, before.utilization, context)
+def _utilization(pairs: Sequence[Pair], sums: Sums, context: Context, *, missing: str, spark: Spark) -> Measure:
+    """The rented share, and its change: of the hours where all is on record, else of the GPUs known in both windows."""
+    now, before = [pair.now.use for pair in pairs], [pair.before.use for pair in pairs]
+    notes: list[tuple[str, str]] = []
+    if _is_whole(now, before, context):
+        long, short = points(sums.utilization, Sums.sum([pair.before for pair in pairs]).utilization, context)
+    else:
+        shares = [(pair.gpus, pair.now.utilization, pair.before.utilization) for pair in pairs]
+        both = [(gpus, a, b) for gpus, a, b in shares if a is not None and b is not None]
+        if any((a is None) != (b is None) for _gpus, a, b in shares):
+            notes.append(_without(len(both), now, before))
+        long, short = points(
+            economics.weighted_utilization((gpus, a) for gpus, a, _b in both),
+            economics.weighted_utilization((gpus, b) for gpus, _a, b in both),
+            context,
+        )
+    if long:
+        long, short = _joined(long, short, notes)
+    share = sums.utilization
     whole = Figure(share, "%", context.as_of) if share is not None else Figure.unknown("%", missing, context.as_of)
-    return Measure(whole, long, short, _lacking([sums.use for sums, _before in pairs]), spark)
+    return Measure(whole, long, short, _lacking(now), spark)
+
+
+def _net_method(now: Sums) -> str:
+    """What net was made of; it names the revenue that it rests on where that is not all of it."""
+    if now.netted == now.revenue.value:
+        return _("revenue less estimated energy, before the platform’s fee")
+    return _("%(revenue)s revenue less estimated energy, before the platform’s fee") % {
+        "revenue": formats.money(now.netted)
+    }
 
 
 def rate(value: Decimal | None, as_of: datetime | None = None) -> Figure:
@@ -161,7 +219,7 @@ def performance(
     pairs: Sequence[Pair], context: Context, *, cost_missing: str, sparks: Sequence[Spark] = ((), (), (), ())
 ) -> Performance:
     """Figures of several GPU configurations with their changes; `cost_missing` says what the energy cost lacks."""
-    now = Sums.sum([sums for sums, _before in pairs])
+    now = Sums.sum([pair.now for pair in pairs])
     no_rows = _("Enter or import daily figures.")
     no_cost = (cost_missing or _("Enter utilization.")) if now.days else no_rows
     return Performance(
@@ -179,7 +237,7 @@ def performance(
             lambda sums: sums.net,
             context,
             missing=no_cost,
-            method=_("revenue less estimated energy, before the platform’s fee"),
+            method=_net_method(now),
             spark=sparks[2],
         ),
         utilization=_utilization(

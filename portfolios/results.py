@@ -52,7 +52,7 @@ class Sums:
     """Sums over the days of one or several GPU configurations; a part is one configuration on one day.
 
     Units: USD; GPU-hours. `earned`, `rented_earning` and `available_earning` run over the days on which both revenue
-    and utilization are known, so that rates divide like by like.
+    and utilization are known, so that rates divide like by like; `netted` is the revenue that net rests on.
     """
 
     days: int = 0
@@ -68,6 +68,7 @@ class Sums:
     earned: Decimal = ZERO
     rented_earning: Decimal = ZERO
     available_earning: Decimal = ZERO
+    netted: Decimal = ZERO
 
     @classmethod
     def sum(cls, items: Collection[Sums]) -> Sums:
@@ -86,6 +87,7 @@ class Sums:
             earned=sum((one.earned for one in items), ZERO),
             rented_earning=sum((one.rented_earning for one in items), ZERO),
             available_earning=sum((one.available_earning for one in items), ZERO),
+            netted=sum((one.netted for one in items), ZERO),
         )
 
     @property
@@ -175,6 +177,7 @@ select grouping(part), grouping(day), gpu, part, day, count(*),
   count(share), sum(rented), sum(available) filter (where share is not null),
   sum(revenue) filter (where share is not null), sum(rented) filter (where revenue is not null),
   sum(available) filter (where share is not null and revenue is not null),
+  sum(revenue) filter (where energy is not null),
   sum(rate * quantity) filter (where charted) / nullif(sum(quantity) filter (where charted and rate is not null), 0),
   max(updated_at), min(day),
   case when grouping(day) = 1 and grouping(part) = 1 then jsonb_build_object(
@@ -198,7 +201,9 @@ def _sums(row: tuple[Any, ...]) -> Sums:
     """The sums of one row of SQL; days that should have a row and have none are added later."""
     days: int = row[5]
     revenue, energy, net, fee, after_fee = (Total(row[i], row[i + 1], days - row[i + 1]) for i in range(6, 16, 2))
-    rented, available, earned, rented_earning, available_earning = (ZERO if n is None else n for n in row[17:22])
+    rented, available, earned, rented_earning, available_earning, netted = [
+        ZERO if n is None else n for n in row[17:23]
+    ]
     return Sums(
         days=days,
         expected=days,
@@ -213,6 +218,7 @@ def _sums(row: tuple[Any, ...]) -> Sums:
         earned=earned,
         rented_earning=rented_earning,
         available_earning=available_earning,
+        netted=netted,
     )
 
 
@@ -284,11 +290,11 @@ def results(units: Collection[Unit], *, now: Window, before: Window, today: date
         for row in cursor.fetchall():
             no_part, no_day, gpu, part, day = row[:5]
             if not no_day:
-                days[day] = Day(_sums(row), row[22])
-                as_of = max(filter(None, (as_of, row[23])), default=None)
+                days[day] = Day(_sums(row), row[23])
+                as_of = max(filter(None, (as_of, row[24])), default=None)
             elif no_part:
-                found = row[25] if isinstance(row[25], dict) else json.loads(row[25])
-                recent[gpu] = _recent(found, row[24])
+                found = row[26] if isinstance(row[26], dict) else json.loads(row[26])
+                recent[gpu] = _recent(found, row[25])
             elif part:
                 windows[part][gpu] = _sums(row)
     for unit in units:

@@ -24,7 +24,7 @@ from ..fleet import Fleet, cost_missing, read_fleet, unit_of, usd_per_kwh
 from ..measures import FULL_DAY, Context, Performance, Spark
 from ..models import GPUConfiguration
 from ..results import CHART_DAYS, SPARK_DAYS, Day, Recent, Results, Sums, results
-from .lines import GPULine, PortfolioLine, gpu_line, portfolio_line
+from .lines import GPULine, PortfolioLine, awaits_today, gpu_line, pairs_of, portfolio_line
 
 PERIODS = {"today": 1, "7d": 7, "30d": 30}
 DEFAULT_PERIOD = "7d"
@@ -159,9 +159,7 @@ def dashboard(
 
 def _context(fleet: Fleet, found: Results, period: str) -> Context:
     before = {"today": _("yesterday"), "7d": _("the 7 days before"), "30d": _("the 30 days before")}[period]
-    reporting = [found.recent[item.pk] for item in fleet.gpus if item.is_active and item.pk in found.recent]
-    waiting = PERIODS[period] > 1 and not all(recent.has_today for recent in reporting)
-    return Context(before, found.as_of, is_pending=waiting)
+    return Context(before, found.as_of, is_pending=PERIODS[period] > 1 and awaits_today(fleet.gpus, found))
 
 
 def _sparks(fleet: Fleet, found: Results, now: Window) -> tuple[Spark, Spark, Spark, Spark]:
@@ -196,7 +194,7 @@ def _starts(fleet: Fleet, found: Results, part: Callable[[Sums], Total]) -> list
 
 def _whole(fleet: Fleet, found: Results, now: Window, context: Context) -> Performance:
     return measures.performance(
-        [(found.now[item.pk], found.before[item.pk]) for item in fleet.gpus],
+        pairs_of(fleet.gpus, found),
         context,
         cost_missing=cost_missing(fleet.gpus),
         sparks=_sparks(fleet, found, now),

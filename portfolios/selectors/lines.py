@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from uuid import UUID
@@ -17,7 +17,7 @@ from market.selectors import MarketNow
 from .. import economics, measures
 from ..economics import Position, PricePosition
 from ..fleet import Fleet, cost_missing, idle_watts, load_watts, usd_per_kwh
-from ..measures import Context, Performance, Spark
+from ..measures import Context, Pair, Performance, Spark
 from ..models import GPUConfiguration, Portfolio
 from ..results import Recent, Results, Sums
 
@@ -193,6 +193,18 @@ def gpu_line(item: GPUConfiguration, fleet: Fleet, found: Results, price: Market
     )
 
 
+def pairs_of(items: Sequence[GPUConfiguration], found: Results) -> list[Pair]:
+    """What each of `items` did in both windows."""
+    return [Pair(found.now[item.pk], found.before[item.pk], item.quantity) for item in items]
+
+
+def awaits_today(items: Sequence[GPUConfiguration], found: Results) -> bool:
+    """Whether one of `items` that has rows has none for today yet."""
+    return any(
+        item.is_active and (recent := found.recent.get(item.pk)) is not None and not recent.has_today for item in items
+    )
+
+
 def portfolio_line(
     portfolio: Portfolio, items: Sequence[GPUConfiguration], found: Results, context: Context
 ) -> PortfolioLine:
@@ -209,6 +221,8 @@ def portfolio_line(
         gpus=sum(item.quantity for item in items if item.is_active),
         estimated_monthly_revenue=estimate,
         performance=measures.performance(
-            [(found.now[item.pk], found.before[item.pk]) for item in items], context, cost_missing=cost_missing(items)
+            pairs_of(items, found),
+            replace(context, is_pending=context.is_pending and awaits_today(items, found)),
+            cost_missing=cost_missing(items),
         ),
     )

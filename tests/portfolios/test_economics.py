@@ -125,3 +125,22 @@ def test_weighted_utilization_stays_between_its_parts(shares):
     found = economics.weighted_utilization(shares)
     known = [share for _quantity, share in shares]
     assert min(known) - SMALL <= found <= max(known) + SMALL
+
+
+days = st.integers(0, 7)
+
+
+@given(st.lists(st.tuples(amounts, days, days), max_size=20))
+def test_like_with_like_moves_only_where_a_configuration_does(fleet):
+    def window(counts):
+        return [Total(n * figure if n else None, n, 7 - n) for (figure, *_), n in zip(fleet, counts, strict=True)]
+
+    found = economics.like_with_like(now=window([a for _, a, _b in fleet]), before=window([b for _, _a, b in fleet]))
+    assert found.now == found.before
+    assert found.shared == sum(1 for _, a, b in fleet if a and b)
+    assert found.shared + found.alone == sum(1 for _, a, b in fleet if a or b)
+
+
+def test_windows_of_different_fleets_are_refused():
+    with pytest.raises(ValueError):
+        economics.like_with_like(now=[Total(D(1), 1)], before=[])

@@ -9,13 +9,24 @@ import pytest
 from django.conf import settings
 
 from portfolios import economics
+from portfolios.economics import Total
 
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
 PAGE = Path(settings.BASE_DIR) / "docs" / "economics.md"
 
 
+def total(text):
+    """`160.00 / 2` is a sum over two days on record."""
+    if text == "unknown":
+        return Total()
+    value, days = text.split("/")
+    return Total(Decimal(value), int(days))
+
+
 def read(text, name=""):
     text = text.strip()
+    if "/" in text:
+        return [total(part.strip()) for part in text.split(",")]
     if "," in text or "×" in text or name in {"parts", "daily_revenues"}:
         return [read(part) if "×" not in part else tuple(map(read, part.split("×"))) for part in text.split(",")]
     if text == "unknown":
