@@ -94,7 +94,7 @@ class PerformanceMetricQuerySet(QuerySet["PerformanceMetric"]):
         return self.filter(Q(metric_date__lt=day) | Q(metric_date=day, platform__gt=platform))
 
     def summary(self, since: date) -> dict[str, Any]:
-        """Over the rows from `since` on: `revenue` (USD), `utilization` and `rate` (means), `days` recorded, `as_of`."""
+        """Over the rows from `since` on: `revenue` (USD), `utilization` and `rate` (means), `days`, `as_of`."""
         return self.filter(metric_date__gte=since).aggregate(
             revenue=Sum("daily_revenue"),
             utilization=Avg("utilization_percentage"),

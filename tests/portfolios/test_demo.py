@@ -1,6 +1,7 @@
 """The demo host: loaded once, kept up to today, looked at and never changed."""
 
 import io
+import re
 from datetime import timedelta
 from decimal import Decimal
 
@@ -50,6 +51,28 @@ def test_it_may_sign_in_and_change_nothing(loaded, client):
     for address in ("/portfolios/new/", f"/portfolios/{portfolio.pk}/edit/", f"/portfolios/{portfolio.pk}/deactivate/"):
         assert client.post(address, {"name": "mine now"}).status_code == 403
     assert (Portfolio.objects.count(), GPUConfiguration.objects.count(), PerformanceMetric.objects.count()) == before
+
+
+def test_pages_invite_to_nothing_that_is_refused(loaded, client):
+    gpu = GPUConfiguration.objects.filter(metrics__isnull=False).first()
+    pages = ["/portfolios/", "/portfolios/?state=archived"]
+    pages += [f"/portfolios/{gpu.portfolio_id}/", f"/portfolios/gpus/{gpu.pk}/"]
+    writes = r"/(new|import|edit|move|remove|add|deactivate|restore|delete)/"
+
+    def actions(address):
+        main = client.get(address).content.decode().partition("<main")[2].partition("</main>")[0]
+        return main, re.findall(rf'(?:href|action)="[^"]*{writes}', main)
+
+    client.force_login(loaded)
+    for address in pages:
+        main, found = actions(address)
+        assert found == []
+        assert main.count("The demo is read-only.") == 1
+    User.objects.update(is_demo=False)
+    for address in pages:
+        main, found = actions(address)
+        assert len(found) >= 2
+        assert "The demo is read-only." not in main
 
 
 def test_loading_it_again_changes_nothing(loaded, today):
