@@ -182,6 +182,11 @@ def _text(data: bytes) -> str:
     text = _decoded(data)
     if not text.strip():
         raise UnreadableFile(_("The file is empty."), code="empty")
+    if "\x00" in text:
+        line = text[: text.index("\x00")].count("\n") + 1
+        raise UnreadableFile(
+            _("Line %(line)d holds bytes that no text has: this is not a CSV file.") % {"line": line}, code="format"
+        )
     return text
 
 
@@ -199,18 +204,12 @@ def _decoded(data: bytes) -> str:
                 _("The file says it is UTF-16 and is not: save it as UTF-8."), code="encoding"
             ) from error
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise UnreadableFile(
             _("Line %(line)d is not UTF-8: save the file as “CSV UTF-8”.") % {"line": line}, code="encoding"
         ) from error
-    if "\x00" in text:
-        line = text[: text.index("\x00")].count("\n") + 1
-        raise UnreadableFile(
-            _("Line %(line)d holds bytes that no text has: this is not a CSV file.") % {"line": line}, code="format"
-        )
-    return text
 
 
 @dataclass(slots=True)
@@ -236,6 +235,8 @@ def _heading(lines: _Lines) -> tuple[str, dict[str, int], list[str], int]:
         known = [HEADINGS.get(re.sub(r"[^a-z]", "", cell.casefold()), "") for cell in cells]
         candidates.append((sum(map(bool, known)), len(cells), delimiter, cells, known))
     _score, width, delimiter, cells, known = max(candidates, key=lambda found: found[:2])
+    if not cells:
+        next(_cells(lines, delimiter), None)  # raises with the reason
     twice = [name for name in dict.fromkeys(known) if name and known.count(name) > 1]
     if twice:
         raise UnreadableFile(
@@ -271,6 +272,12 @@ def _cells(lines: _Lines, delimiter: str, *, heading: bool = False) -> Iterator[
         except csv.Error as error:
             if heading:
                 return
+            if "field limit" in str(error):
+                raise UnreadableFile(
+                    _("Line %(line)d: a cell is longer than %(n)s characters, or has no end.")
+                    % {"line": number, "n": f"{csv.field_size_limit():,}"},
+                    code="csv",
+                ) from error
             raise UnreadableFile(
                 _("Line %(line)d: a quotation mark is out of place, or a cell has no end.") % {"line": number},
                 code="csv",

@@ -88,10 +88,10 @@ def delete(request: AppRequest, pk: UUID) -> HttpResponse:
         try:
             services.delete_metric(metric=metric)
         except DomainError as error:
-            context = {"title": _("The result of %s stays") % day, "text": error.user_message}
-            context["back"] = reverse("portfolios:gpu", kwargs={"pk": metric.gpu_configuration_id})
-            context["back_text"] = _("Back to the GPU")
-            return render_page(request, "portfolios/refused.html", context, status=422)
+            back = reverse("portfolios:gpu", kwargs={"pk": metric.gpu_configuration_id})
+            refused = {"title": _("The result of %s stays") % day, "text": error.user_message}
+            refused |= {"back": back, "back_text": _("Back to the GPU")}
+            return render_page(request, "portfolios/refused.html", refused, status=422)
         text = _("The result of %s was deleted.") % day
         return go_to(request, "portfolios:gpu", toast_text=text, pk=metric.gpu_configuration_id)
     context = {

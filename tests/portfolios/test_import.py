@@ -140,6 +140,10 @@ def archive():
         (b"date,gpu,platform,rate,rate\n", "Line 1: the column “hourly_rate” stands there twice."),
         (HEAD.encode() + b"\n", "The file has a heading but no rows."),
         (HEAD.encode() + b'\n2026-11-01,"Rack 1,vast\n', "Line 2: a quotation mark is out of place"),
+        (HEAD.encode() + b'\n1,"' + b"x" * 200_000 + b'",vast,1\n', "Line 2: a cell is longer than 131,072 characters"),
+        (b'"' + b"x" * 200_000 + b'",date,gpu,platform\n', "Line 1: a cell is longer than 131,072 characters"),
+        (HEAD.encode() + b"\n1,Rack\x00,vast\n", "Line 2 holds bytes that no text has"),
+        (f"{HEAD}\n1,Rack\x00,vast\n".encode("utf-16"), "Line 2 holds bytes that no text has"),
         (b"hello", "Line 1: the column “date” is missing."),
     ],
 )
