@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.core.paginator import Paginator
 from django.db import transaction
-from django.db.models import Model, QuerySet, URLField
+from django.db.models import QuerySet, URLField
 from django.http import HttpRequest
-from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
+
+from gpuadvisor.core.admin import ReadOnlyAdmin
 
 from .cache import forget_market
 from .models import (
@@ -24,33 +24,6 @@ from .models import (
     UtilizationTrend,
 )
 from .signals import gpu_models_changed
-
-PAGES_OF_LARGE_TABLES = 100
-
-
-class UncountedPaginator(Paginator[Model]):
-    """Pages of a large table: counts no further than the admin pages through."""
-
-    @cached_property
-    def count(self) -> int:
-        rows = cast("QuerySet[Model]", self.object_list)
-        return len(rows.order_by().values_list("pk")[: self.per_page * PAGES_OF_LARGE_TABLES])
-
-
-class DerivedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Rows that a refresh wrote: to be looked at, never typed over."""
-
-    show_full_result_count = False
-    list_per_page = 50
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class KeptAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -105,7 +78,7 @@ class GPUAliasAdmin(KeptAdmin):
 
 
 @admin.register(UnknownGPUName)
-class UnknownGPUNameAdmin(DerivedAdmin):
+class UnknownGPUNameAdmin(ReadOnlyAdmin):
     list_display = ("spelling", "source", "vram_gb", "reason", "times", "last_seen_at")
     list_filter = ("source",)
     search_fields = ("spelling",)
@@ -132,7 +105,7 @@ class PlatformAdmin(KeptAdmin):
 
 
 @admin.register(MarketData)
-class MarketDataAdmin(DerivedAdmin):
+class MarketDataAdmin(ReadOnlyAdmin):
     list_display = (
         "data_timestamp",
         "gpu_model",
@@ -150,7 +123,6 @@ class MarketDataAdmin(DerivedAdmin):
     search_fields = ("gpu_model__exact", "platform__exact", "region__exact")
     search_help_text = _("A whole GPU model, platform or region.")
     ordering = ("-data_timestamp",)
-    paginator = UncountedPaginator
 
     @admin.display(description=_("source"))
     def source(self, row: MarketData) -> str:
@@ -158,7 +130,7 @@ class MarketDataAdmin(DerivedAdmin):
 
 
 @admin.register(PricingSnapshot)
-class PricingSnapshotAdmin(DerivedAdmin):
+class PricingSnapshotAdmin(ReadOnlyAdmin):
     list_display = (
         "snapshot_time",
         "source",
@@ -172,23 +144,21 @@ class PricingSnapshotAdmin(DerivedAdmin):
     search_fields = ("source__exact", "external_id__exact")
     search_help_text = _("A whole source or offer id.")
     ordering = ("-snapshot_time",)
-    paginator = UncountedPaginator
     list_select_related: ClassVar = []
     exclude = ("market_data",)
 
 
 @admin.register(UtilizationTrend)
-class UtilizationTrendAdmin(DerivedAdmin):
+class UtilizationTrendAdmin(ReadOnlyAdmin):
     list_display = ("trend_date", "gpu_model", "platform", "region", "utilization_rate", "demand_score")
     search_fields = ("gpu_model__exact", "platform__exact", "region__exact")
     search_help_text = _("A whole GPU model, platform or region.")
     ordering = ("-trend_date",)
-    paginator = UncountedPaginator
     exclude = ("market_data",)
 
 
 @admin.register(SourceRun)
-class SourceRunAdmin(DerivedAdmin):
+class SourceRunAdmin(ReadOnlyAdmin):
     list_display = (
         "started_at",
         "source",
@@ -202,4 +172,3 @@ class SourceRunAdmin(DerivedAdmin):
     list_filter = ("source", "status")
     search_fields = ("source__exact", "error")
     ordering = ("-started_at",)
-    paginator = UncountedPaginator

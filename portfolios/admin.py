@@ -2,51 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, cast
+from typing import ClassVar
 
 from django.contrib import admin, messages
-from django.core.paginator import Paginator
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
+from gpuadvisor.core.admin import ReadOnlyAdmin
 from gpuadvisor.core.errors import DomainError
 
 from . import services
 from .models import Analytics, GPUConfiguration, Insight, OptimizationSuggestion, PerformanceMetric, Portfolio
 
-COUNTED_ROWS = 5_000
-
-
-class UncountedPaginator(Paginator[Model]):
-    """Pages of a large table: counts no further than anybody pages."""
-
-    @cached_property
-    def count(self) -> int:
-        rows = cast("QuerySet[Model]", self.object_list)
-        return len(rows.order_by().values_list("pk")[:COUNTED_ROWS])
-
-
-class FleetAdmin(admin.ModelAdmin[Any]):
-    """Rows of hosts: listed, searched, read. The host's pages and their services write them."""
-
-    show_full_result_count = False
-    paginator = UncountedPaginator
-    list_per_page = 50
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
 
 @admin.register(Portfolio)
-class PortfolioAdmin(FleetAdmin):
+class PortfolioAdmin(ReadOnlyAdmin):
     list_display = ("name", "user", "state", "total_power_consumption", "estimated_monthly_revenue", "created_at")
     list_filter = ("state", "is_active", "created_at")
     search_fields = ("name", "user__email")
@@ -69,7 +40,7 @@ class PortfolioAdmin(FleetAdmin):
 
 
 @admin.register(GPUConfiguration)
-class GPUConfigurationAdmin(FleetAdmin):
+class GPUConfigurationAdmin(ReadOnlyAdmin):
     list_display = ("__str__", "portfolio", "host", "quantity", "power_consumption", "is_active", "added_at")
     list_filter = ("is_active", "added_at")
     search_fields = ("custom_name", "gpu_model__name", "portfolio__name", "portfolio__user__email")
@@ -82,7 +53,7 @@ class GPUConfigurationAdmin(FleetAdmin):
 
 
 @admin.register(PerformanceMetric)
-class PerformanceMetricAdmin(FleetAdmin):
+class PerformanceMetricAdmin(ReadOnlyAdmin):
     list_display = (
         "metric_date",
         "gpu_configuration",
@@ -100,7 +71,7 @@ class PerformanceMetricAdmin(FleetAdmin):
 
 
 @admin.register(Analytics)
-class AnalyticsAdmin(FleetAdmin):
+class AnalyticsAdmin(ReadOnlyAdmin):
     list_display = ("metric_type", "user", "analysis_date", "confidence_score", "generated_at", "expires_at")
     list_filter = ("metric_type", "analysis_date")
     search_fields = ("user__email", "metric_type")
@@ -109,7 +80,7 @@ class AnalyticsAdmin(FleetAdmin):
 
 
 @admin.register(Insight)
-class InsightAdmin(FleetAdmin):
+class InsightAdmin(ReadOnlyAdmin):
     list_display = ("title", "insight_type", "priority_level", "impact_estimate", "is_actionable", "created_at")
     list_filter = ("priority_level", "is_actionable", "insight_type")
     search_fields = ("title", "analytics__user__email")
@@ -118,7 +89,7 @@ class InsightAdmin(FleetAdmin):
 
 
 @admin.register(OptimizationSuggestion)
-class OptimizationSuggestionAdmin(FleetAdmin):
+class OptimizationSuggestionAdmin(ReadOnlyAdmin):
     list_display = (
         "title",
         "portfolio",

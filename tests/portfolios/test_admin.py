@@ -1,12 +1,18 @@
 """What staff see of fleets: lists that open, search and never count a large table whole."""
 
+from datetime import date
+
 import pytest
+from django.apps import apps
+from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from portfolios.models import Portfolio
+from gpuadvisor.core.admin import ReadOnlyAdmin, UncountedPaginator
+from market.models import MarketData, PricingSnapshot, SourceRun, UtilizationTrend
+from portfolios.models import PerformanceMetric, Portfolio
 from tests.factories import PASSWORD, PerformanceMetricFactory
 
 MODELS = ["portfolio", "gpuconfiguration", "performancemetric", "analytics", "insight", "optimizationsuggestion"]
@@ -43,3 +49,17 @@ def test_staff_cannot_activate_a_portfolio_without_gpus(staff_client, portfolio)
     page = staff_client.post(reverse("admin:portfolios_portfolio_changelist"), data, follow=True)
     assert "becomes active with its first GPU" in page.content.decode()
     assert Portfolio.objects.get(pk=portfolio.pk).state == "setup"
+
+
+def test_one_base_serves_the_read_only_lists_of_fleets_and_market():
+    read_only = {model for model, shown in admin.site._registry.items() if isinstance(shown, ReadOnlyAdmin)}
+    assert {apps.get_model("portfolios", name) for name in MODELS} <= read_only
+    assert {MarketData, PricingSnapshot, UtilizationTrend, SourceRun} <= read_only
+    assert ReadOnlyAdmin.paginator is UncountedPaginator
+
+
+def test_a_list_counts_no_further_than_anybody_pages(gpu, monkeypatch):
+    monkeypatch.setattr("gpuadvisor.core.admin.COUNTED_ROWS", 2)
+    for day in range(1, 4):
+        PerformanceMetricFactory(gpu_configuration=gpu, metric_date=date(2026, 11, day))
+    assert UncountedPaginator(PerformanceMetric.objects.newest_first(), 1).count == 2
