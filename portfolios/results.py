@@ -147,6 +147,7 @@ class Results:
 
 
 # A configuration may be on several platforms: their revenues add up, and so do the shares of its hours, up to 100 %.
+# What each did lately stands in a branch of its own: its ordered aggregates would sort for every grouping set.
 SQL = """
 with fleet as (
   select * from unnest(
@@ -164,7 +165,7 @@ with fleet as (
   from performance_metrics m left join platforms p on p.slug = m.platform
   where m.gpu_configuration_id = any(%(gpus)s) and m.metric_date between %(first)s and %(today)s
   group by 1, 2
-), days as (
+), days as materialized (
   select d.*, f.quantity, f.charted, f.quantity * d.hours as available, f.quantity * d.hours * d.share / 100 as rented,
     f.idle_cost + f.extra_cost * d.hours * d.share / 100 as energy, case when d.fee_known then d.fee end as known_fee,
     case when d.day between %(now_first)s and %(now_last)s then 'now'
@@ -179,8 +180,13 @@ select grouping(part), grouping(day), gpu, part, day, count(*),
   sum(available) filter (where share is not null and revenue is not null),
   sum(revenue) filter (where energy is not null),
   sum(rate * quantity) filter (where charted) / nullif(sum(quantity) filter (where charted and rate is not null), 0),
-  max(updated_at), min(day),
-  case when grouping(day) = 1 and grouping(part) = 1 then jsonb_build_object(
+  max(updated_at), min(day), null::jsonb
+from days group by grouping sets ((gpu, part), (day))
+union all
+select 1, 1, gpu, null, null, null,
+  null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null,
+  null, min(day),
+  jsonb_build_object(
     'rate', (array_agg(rate::text order by day desc) filter (where rate is not null))[1],
     'rate_day', max(day) filter (where rate is not null),
     'share', (array_agg(share::text order by day desc) filter (where share is not null))[1],
@@ -188,8 +194,8 @@ select grouping(part), grouping(day), gpu, part, day, count(*),
     'week', jsonb_object_agg(%(today)s - day, jsonb_build_array(revenue::text, share::text))
       filter (where day > %(today)s - 7),
     'platforms', (array_agg(platforms order by day desc))[1]
-  ) end
-from days group by grouping sets ((gpu, part), (gpu), (day))
+  )
+from days group by gpu
 """
 
 
