@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from gpuadvisor.core import charts, clock, formats
 from gpuadvisor.core.figures import Figure
@@ -120,7 +121,10 @@ def figures_of(now: MarketNow | None) -> list[tuple[str, Figure, str]]:
     band = ""
     if now.p10 is not None and now.p90 is not None:
         band = _("p10 to p90: %(low)s to %(high)s") % {"low": formats.rate(now.p10), "high": formats.rate(now.p90)}
-    offers = _("%(number)s offers") % {"number": formats.number(now.offer_count)} if now.offer_count else ""
+    offers = ""
+    if now.offer_count:
+        words = ngettext("%(number)s offer", "%(number)s offers", now.offer_count)
+        offers = words % {"number": formats.number(now.offer_count)}
     untold = _("This platform does not publish it.")
     return [
         (_("Median price"), _figure(now.median, "USD/GPU-h", now, untold), band),

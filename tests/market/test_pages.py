@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 
@@ -206,3 +207,28 @@ def test_pages_write_nothing(client, card):
     """GET is safe."""
     assert client.post(reverse("market:home")).status_code == 405
     assert client.post(reverse("market:index")).status_code == 405
+
+
+@pytest.mark.parametrize(("offers", "told"), [(1, "1 offer<"), (2, "2 offers")])
+def test_one_offer_is_one_offer(client, card, offers, told):
+    MarketDataFactory(data_timestamp=recent(), offer_count=offers)
+    assert told in get(client, "market:gpu", slug="rtx-4090")
+
+
+@pytest.mark.parametrize(
+    ("sort", "column", "direction", "arrow"),
+    [
+        ("", "GPUs counted", "descending", "↓"),
+        ("name", "GPU", "ascending", "↑"),
+        ("-name", "GPU", "descending", "↓"),
+        ("memory", "Memory", "descending", "↓"),
+        ("-rented", "Rented", "ascending", "↑"),
+    ],
+)
+def test_the_column_that_sorts_is_marked_and_the_others_offer_it(client, card, sort, column, direction, arrow):
+    page = get(client, "market:index", query={"sort": sort})
+    heads = re.findall(r'<th role="columnheader"[^>]*>\s*<a.*?</th>', page)
+    (marked,) = [head for head in heads if "aria-sort" in head]
+    assert f'aria-sort="{direction}"' in marked
+    assert f'>{column}<span aria-hidden="true"> {arrow}</span>' in marked
+    assert (len(heads), page.count("↕")) == (5, 4)
