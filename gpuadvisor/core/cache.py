@@ -6,7 +6,7 @@ Client and breaker stand on the class: under a2wsgi each request gets new cache 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from threading import Lock
 from typing import Any, ClassVar
 
@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 BREAKER_SECONDS = 5.0
+MISSED_KEYS = 100_000
 
 
 class Breaker:
@@ -90,18 +91,69 @@ class BreakerRedis(RedisCache):
             raise
 
 
+class Missed:
+    """What was written while Redis was away, by all cache objects of a process: Redis still holds the older values."""
+
+    def __init__(self) -> None:
+        self._keys: set[str] = set()
+        self._lock = Lock()
+
+    def __bool__(self) -> bool:
+        return bool(self._keys)
+
+    def note(self, keys: Iterable[str]) -> None:
+        """Up to a bound: what comes after it may be read old until it expires."""
+        with self._lock:
+            if len(self._keys) < MISSED_KEYS:
+                self._keys.update(keys)
+
+    def take(self) -> set[str]:
+        """The keys; nothing is noted any more then."""
+        with self._lock:
+            taken, self._keys = self._keys, set()
+            return taken
+
+
 class FailSoftRedis(BreakerRedis):
-    """As BreakerRedis, but answers from this process's memory while Redis is away: for what may be stale or gone."""
+    """As BreakerRedis, but answers from this process's memory while Redis is away: for what may be stale or gone.
+
+    Once it answers again, what was written meanwhile is deleted there before anything is read.
+    """
+
+    _missed: ClassVar[dict[tuple[str, ...], Missed]] = {}
 
     def __init__(self, server: str, params: dict[str, Any]) -> None:
         super().__init__(server, params)
         self._memory = LocMemCache(f"failsoft:{server}", {k: v for k, v in params.items() if k != "OPTIONS"})
 
+    @property
+    def missed(self) -> Missed:
+        return self._missed.setdefault(tuple(self._servers), Missed())
+
     def _guarded(self, method: str, *args: Any, **kwargs: Any) -> Any:
         try:
+            if self.missed and not self.breaker.is_open:
+                self._make_up()
             return super()._guarded(method, *args, **kwargs)
         except RedisError:
+            self._note(method, args, kwargs)
             return getattr(self._memory, method)(*args, **kwargs)
+
+    def _make_up(self) -> None:
+        """Raises: RedisError where Redis is still away; nothing is forgotten then."""
+        keys = self.missed.take()
+        try:
+            super()._guarded("delete_many", keys)
+        except RedisError:
+            self.missed.note(keys)
+            raise
+        self._memory.clear()  # it would be old at the next outage
+
+    def _note(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if method in ("set_many", "delete_many"):
+            self.missed.note(list(args[0] if args else next(iter(kwargs.values()))))
+        elif method in ("add", "set", "touch", "delete", "incr"):
+            self.missed.note([args[0] if args else kwargs["key"]])
 
 
 def _guard(method: str) -> Callable[..., Any]:
