@@ -20,7 +20,8 @@ def _prefix() -> str:
 
 
 def _version() -> str:
-    return str(caches["pages"].get(f"{_prefix()}:version", ""))
+    """One that the cache has lost is made anew: what was kept under an earlier one is never found again."""
+    return str(caches["pages"].get_or_set(f"{_prefix()}:version", lambda: uuid7().hex, None))
 
 
 def forget_market() -> None:

@@ -13,8 +13,11 @@ def _key(user_id: UUID) -> str:
 
 
 def dashboard_version(user_id: UUID) -> str:
-    """The host's present version, part of the key of what is cached about the fleet: ask it before reading the rows."""
-    return str(caches["pages"].get(_key(user_id), ""))
+    """The host's present version, part of the key of what is cached about the fleet: ask it before reading the rows.
+
+    One that the cache has lost is made anew: what was kept under an earlier one is never found again.
+    """
+    return str(caches["pages"].get_or_set(_key(user_id), lambda: uuid7().hex, timeout=None))
 
 
 def bump(*user_ids: UUID) -> None:

@@ -4,6 +4,7 @@ from decimal import Decimal
 from threading import Thread
 
 import pytest
+from django.core.cache import caches
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.urls import reverse
@@ -105,3 +106,12 @@ def test_a_gpu_added_while_its_model_changes_gets_the_new_watts(portfolio, model
     thread.join()
     assert_in_line(portfolio)
     assert portfolio.gpus.get().power_consumption == 500
+
+
+def test_a_version_that_the_cache_lost_is_not_one_of_before(host):
+    versions = set()
+    for _ in range(3):
+        versions |= {dashboard_version(host.pk), dashboard_version(host.pk)}
+        caches["pages"].delete(f"fleet-version:{host.pk}")
+    assert len(versions) == 3
+    assert all(versions)
