@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+EXAMPLE = Path(settings.BASE_DIR) / ".env.example"
 SETTINGS = Path(settings.BASE_DIR) / "gpuadvisor" / "settings"
 PRODUCTION = {
     "DJANGO_SETTINGS_MODULE": "gpuadvisor.settings.prod",
@@ -39,9 +40,20 @@ def check_deploy(**extra):
 
 
 def test_every_name_read_stands_in_the_example_and_no_other():
-    example = re.findall(r"^([A-Z_]+)=", (Path(settings.BASE_DIR) / ".env.example").read_text(), re.MULTILINE)
+    example = re.findall(r"^#([A-Z_]+)=", EXAMPLE.read_text(), re.MULTILINE)
     assert sorted(set(example)) == sorted(example), "a name stands twice"
     assert set(example) == names_read() | NOT_OF_SETTINGS
+
+
+def test_a_copied_example_sets_nothing():
+    lines = EXAMPLE.read_text().splitlines()
+    assert [line for line in lines if line and not line.startswith("#")] == []
+
+
+def test_an_empty_name_is_an_unset_one():
+    assert (
+        check_deploy(CONN_MAX_AGE="", DATABASE_ROLE="", TRUSTED_PROXY_COUNT="", SECURE_SSL_REDIRECT="").returncode == 0
+    )
 
 
 def test_production_passes_the_deployment_check():
@@ -58,6 +70,7 @@ def test_production_passes_the_deployment_check():
         ({"SECRET_KEY": None}, "SECRET_KEY"),
         ({"SITE_URL": "http://gpuadvisor.example"}, "SITE_URL"),
         ({"EMAIL_URL": None}, "EMAIL_URL"),
+        ({"EMAIL_URL": ""}, "EMAIL_URL"),
         ({"DJANGO_SETTINGS_MODULE": "gpuadvisor.settings.dev", "DEBUG": "1", "ALLOWED_HOSTS": "gpu.example"}, "DEBUG"),
     ],
 )

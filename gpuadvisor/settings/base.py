@@ -11,7 +11,22 @@ from django.core.exceptions import ImproperlyConfigured
 django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parents[2]
-env = environ.Env()
+
+
+class Env(environ.Env):  # type: ignore[misc]
+    """The environment, in which an empty name is an unset one: `.env` files often hold such."""
+
+    def get_value(
+        self, var: str, cast: Any = None, default: Any = environ.Env.NOTSET, parse_default: bool = False
+    ) -> Any:
+        if self.ENVIRON.get(var) == "":
+            if default is environ.Env.NOTSET:
+                raise ImproperlyConfigured(f"Set the {var} environment variable")
+            return default
+        return super().get_value(var, cast, default, parse_default)
+
+
+env = Env()
 env.read_env(BASE_DIR / ".env")
 
 # -- What this installation is ---------------------------------------------------------------------------------------
@@ -64,8 +79,9 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "gpuadvisor.core.middleware.PolicyMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "gpuadvisor.core.middleware.CleanInputMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -75,7 +91,6 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "gpuadvisor.accounts.middleware.SessionActivityMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
 
@@ -197,6 +212,12 @@ MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_PASSKEY_SIGNUP_ENABLED = False
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # else a pending change of address blocks every new key
 MFA_TOTP_ISSUER = SITE_NAME
+MFA_FORMS = {
+    "add_webauthn": "gpuadvisor.accounts.passkey_forms.AddWebAuthnForm",
+    "authenticate_webauthn": "gpuadvisor.accounts.passkey_forms.AuthenticateWebAuthnForm",
+    "login_webauthn": "gpuadvisor.accounts.passkey_forms.LoginWebAuthnForm",
+    "reauthenticate_webauthn": "gpuadvisor.accounts.passkey_forms.ReauthenticateWebAuthnForm",
+}
 
 # A provider is on where both its keys are set; its host then joins the policy's form-action below.
 SOCIAL_PROVIDERS = {

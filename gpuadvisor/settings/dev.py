@@ -1,9 +1,10 @@
 """`make run`, the commands and benches: production's ways over plain http on localhost. DEBUG=1 asks for debugging."""
 
 from .base import *
-from .base import env
+from .base import ALLOWED_HOSTS, LOCAL_HOSTS, env
 
-MAILBOX_ENABLED = True  # every mail is also readable under /mailbox/
+# Every mail is also readable under /mailbox/, without signing in: on this machine alone.
+MAILBOX_ENABLED = not set(ALLOWED_HOSTS) - set(LOCAL_HOSTS)
 EMAIL_BACKEND = (
     "django.core.mail.backends.smtp.EmailBackend"
     if env.str("EMAIL_URL", default="")
