@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, MutableMapping
+import re
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from a2wsgi import WSGIMiddleware
@@ -19,6 +20,7 @@ streams = get_asgi_application()
 
 from django.conf import settings  # noqa: E402 (after setup)
 
+from .core.ids import uuid7  # noqa: E402
 from .wsgi import application as wsgi_application  # noqa: E402
 
 Scope = MutableMapping[str, Any]
@@ -27,6 +29,7 @@ Send = Callable[[Any], Awaitable[None]]
 
 STREAM_PATHS = ("/chat/stream/", "/files/")
 BODY_SECONDS = 30
+CHARSET = re.compile(rb"charset\s*=\s*[\"']?(utf-?8|us-ascii)[\"']?\s*(;|$)")
 pages = WSGIMiddleware(wsgi_application, workers=settings.PAGE_THREADS)  # type: ignore[arg-type]
 
 
@@ -34,10 +37,19 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """Send each request to where it is served."""
     if scope["type"] != "http":
         return
-    if scope["path"].startswith(STREAM_PATHS):
+    if not _is_utf8(scope["headers"]):
+        await _refuse(send, 415, "Send UTF-8.")
+    elif scope["path"].startswith(STREAM_PATHS):
         await streams(scope, receive, send)  # type: ignore[arg-type]
     else:
         await _page(scope, receive, send)
+
+
+def _is_utf8(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Django decodes the query and the form by the charset that the request names, before any code of ours runs, and
+    Python knows charsets such as `hex` and `unicode_escape`."""
+    types = [value.lower() for name, value in headers if name == b"content-type"]
+    return all(value.count(b"charset") == len(CHARSET.findall(value)) for value in types)
 
 
 async def _page(scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,6 +96,12 @@ async def _read(receive: Receive) -> bytes | None:
 
 
 async def _refuse(send: Send, status: int, text: str) -> None:
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
+    headers = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"connection", b"close"),
+        (b"x-content-type-options", b"nosniff"),
+        (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+        (b"x-request-id", uuid7().hex.encode()),
+    ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": text.encode()})

@@ -12,4 +12,5 @@ urlpatterns = [
     path("admin/", admin.site.urls),
 ]
 
+handler400 = "gpuadvisor.core.views.bad_request"
 handler500 = "gpuadvisor.core.views.server_error"

@@ -54,6 +54,13 @@ def speaking_to(user: User | None) -> Iterator[None]:
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+    def is_safe_url(self, url: str) -> bool:
+        """Whether `next` leads back to us; an address that cannot even be read does not."""
+        try:
+            return bool(super().is_safe_url(url))
+        except ValueError:
+            return False
+
     # -- what may be typed ---------------------------------------------------------------------------------------------
     def clean_email(self, email: str) -> str:
         """One spelling for one mailbox: lower case, no quoted local part, the domain in ASCII."""

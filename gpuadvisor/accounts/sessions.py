@@ -6,6 +6,7 @@ Redis away: signed-in users stay signed in from the database, and an ended sessi
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from typing import Any
 
@@ -14,6 +15,8 @@ from django.contrib.sessions.backends import cached_db, db
 from django.core.cache.backends.base import BaseCache
 from django.db.models import F
 from redis.exceptions import RedisError
+
+SESSION_KEY_FORM = re.compile(r"[a-z0-9]{8,40}", re.ASCII)
 
 
 def end_all_sessions_of(session_key: str) -> None:
@@ -25,6 +28,10 @@ def end_all_sessions_of(session_key: str) -> None:
 
 class SessionStore(cached_db.SessionStore):
     _cache: BaseCache
+
+    def __init__(self, session_key: str | None = None) -> None:
+        """A cookie that no store of ours can have written is no session: PostgreSQL would choke on a NUL in it."""
+        super().__init__(session_key if session_key and SESSION_KEY_FORM.fullmatch(session_key) else None)
 
     @classmethod
     def get_model_class(cls) -> Any:

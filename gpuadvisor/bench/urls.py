@@ -2,6 +2,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
 
+from gpuadvisor.urls import handler400 as handler400
 from gpuadvisor.urls import handler500 as handler500
 from gpuadvisor.urls import urlpatterns as site
 

@@ -48,7 +48,10 @@ class PolicyMiddleware:
 
 
 class CleanInputMiddleware:
-    """Refuse what no page can mean: NUL in an address or query, and writes that another site's page sends."""
+    """Refuse what no page can mean: NUL in an address or query, and writes that another site's page sends.
+
+    It comes before anything that reads the address, the query or the form.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -58,6 +60,15 @@ def service_worker(request: HttpRequest) -> HttpResponse:
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """A form older than its session: say so and offer a reload."""
     return render(request, "403_csrf.html", status=403)
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """What nobody can mean; a form too large for us gets the limit said."""
+    if isinstance(exception, RequestDataTooBig):
+        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 2**20
+        return HttpResponse(f"At most {limit} MB in a form.", status=413, content_type="text/plain")
+    body = loader.get_template("400.html").render({"request_id": getattr(request, "id", "")})
+    return HttpResponse(body, status=400)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -136,7 +136,7 @@ def test_one_more_than_the_plan_allows_is_refused_with_a_sentence(host_client, p
     """R-030"""
     response = host_client.post(url("create"), {"name": "Second"})
     assert response.status_code == 422
-    assert "Your plan allows 1 portfolios" in response.content.decode()
+    assert "Your plan holds 1 portfolio" in response.content.decode()
     assert "Second" in response.content.decode()
 
 
@@ -253,7 +253,7 @@ def test_restoring_past_the_limit_is_refused_with_a_sentence(host_client, host, 
     archived = PortfolioFactory(user=host, is_active=False, state="archived")
     response = host_client.post(url("restore", pk=archived.pk))
     assert response.status_code == 422
-    assert "Your plan allows 1" in response.content.decode()
+    assert "Your plan holds 1 portfolio" in response.content.decode()
     archived.refresh_from_db()
     assert archived.state == "archived"
 
