@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from gpuadvisor.core.fields import known
 from gpuadvisor.core.models import BaseModel
 from gpuadvisor.core.validators import visible_text
 
@@ -39,9 +40,11 @@ class Alert(BaseModel):
         verbose_name = _("alert")
         indexes = [models.Index(fields=["alert_type"], condition=Q(is_active=True), name="alerts_alert_active_type")]
         constraints = [
-            models.CheckConstraint(
-                condition=Q(alert_type__in=["utilization_drop", "pricing_change", "optimization_opportunity"]),
-                name="alerts_alert_alert_type_known",
+            known(
+                "alerts_alert_alert_type_known",
+                "alert_type",
+                ["utilization_drop", "pricing_change", "optimization_opportunity"],
+                _("Choose one of the kinds of alert."),
             )
         ]
 
@@ -76,9 +79,11 @@ class AlertLog(BaseModel):
             models.Index(fields=["triggered_at"], name="alerts_alertlog_age"),
         ]
         constraints = [
-            models.CheckConstraint(
-                condition=Q(delivery_status__in=["pending", "delivered", "failed", "suppressed"]),
-                name="alerts_alertlog_delivery_status_known",
+            known(
+                "alerts_alertlog_delivery_status_known",
+                "delivery_status",
+                ["pending", "delivered", "failed", "suppressed"],
+                _("Choose one of the states of delivery."),
             )
         ]
 

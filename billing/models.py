@@ -6,11 +6,10 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from gpuadvisor.accounts.models import Tier
-from gpuadvisor.core.fields import bounded
+from gpuadvisor.core.fields import bounded, known
 from gpuadvisor.core.models import BaseModel
 
 
@@ -46,21 +45,21 @@ class Subscription(BaseModel):
         db_table = "subscriptions"
         verbose_name = _("subscription")
         constraints = [
-            models.CheckConstraint(condition=Q(tier__in=Tier.values), name="billing_subscription_tier_known"),
-            models.CheckConstraint(
-                condition=Q(
-                    status__in=[
-                        "incomplete",
-                        "incomplete_expired",
-                        "trialing",
-                        "active",
-                        "past_due",
-                        "canceled",
-                        "unpaid",
-                        "paused",
-                    ]
-                ),
-                name="billing_subscription_status_known",
+            known("billing_subscription_tier_known", "tier", Tier.values, _("Choose one of the plans.")),
+            known(
+                "billing_subscription_status_known",
+                "status",
+                [
+                    "incomplete",
+                    "incomplete_expired",
+                    "trialing",
+                    "active",
+                    "past_due",
+                    "canceled",
+                    "unpaid",
+                    "paused",
+                ],
+                _("This is not a state that a subscription can have."),
             ),
             bounded("billing_subscription", "monthly_price", 0, 1_000_000, _("A price is 0 or more.")),
         ]

@@ -6,10 +6,9 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from gpuadvisor.core.fields import bounded
+from gpuadvisor.core.fields import bounded, known
 from gpuadvisor.core.models import BaseModel
 
 from .querysets import ConversationQuerySet, MessageQuerySet
@@ -63,8 +62,11 @@ class Message(BaseModel):
         verbose_name = _("message")
         indexes = [models.Index(fields=["conversation", "created_at"], name="chat_message_order")]
         constraints = [
-            models.CheckConstraint(
-                condition=Q(role__in=["system", "user", "assistant", "tool"]), name="chat_message_role_known"
+            known(
+                "chat_message_role_known",
+                "role",
+                ["system", "user", "assistant", "tool"],
+                _("Choose one of the roles."),
             ),
             bounded("chat_message", "processing_cost", 0, 100_000, _("A cost is 0 or more.")),
         ]

@@ -7,10 +7,9 @@ from decimal import Decimal
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from gpuadvisor.core.fields import MAX_RATE, amount_field, bounded, percentage_field, rate_field, watts_field
+from gpuadvisor.core.fields import MAX_RATE, amount_field, bounded, known, percentage_field, rate_field, watts_field
 from gpuadvisor.core.models import BaseModel
 
 from .querysets import GPUModelQuerySet, MarketDataQuerySet, PlatformQuerySet
@@ -45,7 +44,7 @@ class GPUModel(BaseModel):
         verbose_name = _("GPU model")
         ordering = ["name"]
         constraints = [
-            models.CheckConstraint(condition=Q(memory_gb__range=(1, 10_000)), name="market_gpumodel_memory_gb_range"),
+            bounded("market_gpumodel", "memory_gb", 1, 10_000, _("Memory lies between 1 and 10,000 GB.")),
             bounded(
                 "market_gpumodel", "base_power_consumption", 1, 10_000, _("Board power lies between 1 and 10,000 W.")
             ),
@@ -109,7 +108,8 @@ class UnknownGPUName(BaseModel):
         constraints = [
             models.UniqueConstraint(
                 fields=["source", "spelling", "vram_gb"], name="market_unknowngpuname_spelling", nulls_distinct=False
-            )
+            ),
+            bounded("market_unknowngpuname", "vram_gb", 0, 1_000_000, _("Memory lies between 0 and 1,000,000 GB.")),
         ]
 
     def __str__(self) -> str:
@@ -144,7 +144,13 @@ class Platform(BaseModel):
         db_table = "platforms"
         ordering = ["name"]
         constraints = [
-            bounded("market_platform", "fee_percentage", 0, 100, _("A fee is a percentage between 0 and 100."))
+            bounded("market_platform", "fee_percentage", 0, 100, _("A fee is a percentage between 0 and 100.")),
+            known(
+                "market_platform_status_known",
+                "status",
+                ["active", "legacy", "reference", "closed"],
+                _("Choose one of the states of a platform."),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -205,7 +211,12 @@ class MarketData(BaseModel):
             bounded(
                 "market_marketdata", "average_utilization", 0, 100, _("Utilization is a percentage between 0 and 100.")
             ),
-            models.CheckConstraint(condition=Q(origin__in=Origin.values), name="market_marketdata_origin_known"),
+            known(
+                "market_marketdata_origin_known",
+                "origin",
+                Origin.values,
+                _("A market row is live, imported or simulated."),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -282,9 +293,7 @@ class UtilizationTrend(BaseModel):
                 100,
                 _("Utilization is a percentage between 0 and 100."),
             ),
-            models.CheckConstraint(
-                condition=Q(demand_score__range=(0, 100)), name="market_utilizationtrend_demand_score_range"
-            ),
+            bounded("market_utilizationtrend", "demand_score", 0, 100, _("A demand score lies between 0 and 100.")),
         ]
 
     def __str__(self) -> str:
@@ -321,6 +330,14 @@ class SourceRun(BaseModel):
         db_table = "source_runs"
         verbose_name = _("source run")
         indexes = [models.Index(fields=["source", "-started_at"], name="market_sourcerun_recent")]
+        constraints = [
+            known(
+                "market_sourcerun_status_known",
+                "status",
+                ["running", "ok", "unchanged", "failed"],
+                _("Choose one of the states of a run."),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.source} {self.started_at:%Y-%m-%d %H:%M} ({self.status})"

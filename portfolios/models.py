@@ -16,6 +16,7 @@ from gpuadvisor.core.fields import (
     MAX_WATTS,
     amount_field,
     bounded,
+    known,
     percentage_field,
     rate_field,
     watts_field,
@@ -68,6 +69,9 @@ class Portfolio(BaseModel):
                 condition=Q(is_active=True, state="active")
                 | Q(is_active=False, state__in=["setup", "archived", "planned"]),
                 name="portfolios_portfolio_state_fits",
+                violation_error_message=_(
+                    "An active portfolio is in use; an inactive one is being set up, archived or planned."
+                ),
             ),
             bounded("portfolios_portfolio", "total_power_consumption", 0, MAX_WATTS, _("Watts are 0 or more.")),
             bounded("portfolios_portfolio", "estimated_monthly_revenue", 0, MAX_AMOUNT, _("Revenue is 0 or more.")),
@@ -215,9 +219,11 @@ class Insight(BaseModel):
         db_table = "insights"
         verbose_name = _("insight")
         constraints = [
-            models.CheckConstraint(
-                condition=Q(priority_level__in=["low", "medium", "high", "critical"]),
-                name="portfolios_insight_priority_level_known",
+            known(
+                "portfolios_insight_priority_level_known",
+                "priority_level",
+                ["low", "medium", "high", "critical"],
+                _("Choose one of the priorities."),
             ),
             bounded(
                 "portfolios_insight", "impact_estimate", -MAX_AMOUNT, MAX_AMOUNT, _("This impact is out of range.")
@@ -251,9 +257,11 @@ class OptimizationSuggestion(BaseModel):
         db_table = "optimization_suggestions"
         verbose_name = _("optimization suggestion")
         constraints = [
-            models.CheckConstraint(
-                condition=Q(confidence_level__in=["low", "medium", "high"]),
-                name="portfolios_suggestion_confidence_known",
+            known(
+                "portfolios_suggestion_confidence_known",
+                "confidence_level",
+                ["low", "medium", "high"],
+                _("Choose one of the levels of confidence."),
             ),
             bounded(
                 "portfolios_suggestion", "estimated_impact", -MAX_AMOUNT, MAX_AMOUNT, _("This impact is out of range.")

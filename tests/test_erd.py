@@ -4,8 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
+from django.apps import apps
 from django.conf import settings
 from django.db import connection
+from django.db.models import CheckConstraint
+
+from tests.test_migrations import OURS
 
 DIAGRAM = Path(settings.BASE_DIR) / "docs" / "erd.md"
 CONTRACT = Path(settings.BASE_DIR).parent / "shared" / "design" / "data-models.md"
@@ -67,6 +71,10 @@ def entities(text):
 
 ERD = entities(DIAGRAM.read_text())
 COLUMNS = [(entity, column, kind, key) for entity, columns in ERD.items() for column, (kind, key) in columns.items()]
+
+
+def our_models():
+    return [model for app in OURS for model in apps.get_app_config(app).get_models()]
 
 
 def rows(sql, *args):
@@ -146,8 +154,6 @@ def test_large_table_is_partitioned(db, table):
 @pytest.mark.parametrize("entity", sorted(TABLES))
 def test_keys_are_uuid_version_7(entity):
     """R-023: in the order they were made."""
-    from django.apps import apps
-
     model = next(model for model in apps.get_models() if model._meta.db_table == TABLES[entity])
     first, second = model._meta.pk.get_default(), model._meta.pk.get_default()
     assert (first.version, first < second) == (7, True)
@@ -160,6 +166,14 @@ def test_nan_never_enters_a_bounded_column(db):
         " where c.table_schema = current_schema() and c.data_type = 'numeric' and c.table_name = any(%s)"
         " and not exists (select 1 from pg_constraint k where k.contype = 'c' and k.conrelid = c.table_name::regclass"
         " and pg_get_constraintdef(k.oid) like '%%' || c.column_name || '%%<=%%')",
-        list(TABLES.values()),
+        [model._meta.db_table for model in our_models()],
     )
     assert unbounded == []
+
+
+@pytest.mark.parametrize("model", our_models(), ids=lambda model: model.__name__)
+def test_a_broken_check_says_what_is_wrong(model):
+    """A form shows the constraint's sentence; Django's own names the constraint."""
+    checks = [check for check in model._meta.constraints if isinstance(check, CheckConstraint)]
+    plain = CheckConstraint.default_violation_error_message
+    assert [check.name for check in checks if check.violation_error_message == plain] == []

@@ -59,7 +59,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='alert',
-            constraint=models.CheckConstraint(condition=models.Q(('alert_type__in', ['utilization_drop', 'pricing_change', 'optimization_opportunity'])), name='alerts_alert_alert_type_known'),
+            constraint=models.CheckConstraint(condition=models.Q(('alert_type__in', ['utilization_drop', 'pricing_change', 'optimization_opportunity'])), name='alerts_alert_alert_type_known', violation_error_message='Choose one of the kinds of alert.'),
         ),
         migrations.AddIndex(
             model_name='alertlog',
@@ -71,6 +71,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='alertlog',
-            constraint=models.CheckConstraint(condition=models.Q(('delivery_status__in', ['pending', 'delivered', 'failed', 'suppressed'])), name='alerts_alertlog_delivery_status_known'),
+            constraint=models.CheckConstraint(condition=models.Q(('delivery_status__in', ['pending', 'delivered', 'failed', 'suppressed'])), name='alerts_alertlog_delivery_status_known', violation_error_message='Choose one of the states of delivery.'),
         ),
     ]

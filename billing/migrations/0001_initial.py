@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'subscription',
                 'db_table': 'subscriptions',
-                'constraints': [models.CheckConstraint(condition=models.Q(('tier__in', ['free', 'individual', 'professional', 'enterprise'])), name='billing_subscription_tier_known'), models.CheckConstraint(condition=models.Q(('status__in', ['incomplete', 'incomplete_expired', 'trialing', 'active', 'past_due', 'canceled', 'unpaid', 'paused'])), name='billing_subscription_status_known'), models.CheckConstraint(condition=models.Q(('monthly_price__range', (0, 1000000))), name='billing_subscription_monthly_price_range', violation_error_message='A price is 0 or more.')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('tier__in', ['free', 'individual', 'professional', 'enterprise'])), name='billing_subscription_tier_known', violation_error_message='Choose one of the plans.'), models.CheckConstraint(condition=models.Q(('status__in', ['incomplete', 'incomplete_expired', 'trialing', 'active', 'past_due', 'canceled', 'unpaid', 'paused'])), name='billing_subscription_status_known', violation_error_message='This is not a state that a subscription can have.'), models.CheckConstraint(condition=models.Q(('monthly_price__range', (0, 1000000))), name='billing_subscription_monthly_price_range', violation_error_message='A price is 0 or more.')],
             },
         ),
     ]

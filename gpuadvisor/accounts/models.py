@@ -16,6 +16,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 from django_htmx.middleware import HtmxDetails
 
+from gpuadvisor.core.fields import known
 from gpuadvisor.core.ids import uuid7
 from gpuadvisor.core.validators import visible_text
 
@@ -127,8 +128,8 @@ class User(AbstractBaseUser, PermissionsMixin):
                 name="accounts_user_email_lower",
                 violation_error_message=_("Write the e-mail address in lower case."),
             ),
-            models.CheckConstraint(
-                condition=Q(subscription_tier__in=Tier.values), name="accounts_user_subscription_tier_known"
+            known(
+                "accounts_user_subscription_tier_known", "subscription_tier", Tier.values, _("Choose one of the plans.")
             ),
         ]
 

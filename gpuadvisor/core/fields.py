@@ -1,5 +1,6 @@
-"""Columns that many models share: decimals with both bounds, in the form and in the database."""
+"""Columns and checks that many models share: what a form refuses, the database refuses too."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -21,6 +22,13 @@ def bounded(
         condition=Q(**{f"{field}__range": (low, high)}),
         name=f"{table}_{field}_range",
         violation_error_message=message,
+    )
+
+
+def known(name: str, field: str, values: Sequence[str], message: str | StrPromise) -> models.CheckConstraint:
+    """`field` is one of `values`: choices alone bind forms only."""
+    return models.CheckConstraint(
+        condition=Q(**{f"{field}__in": list(values)}), name=name, violation_error_message=message
     )
 
 

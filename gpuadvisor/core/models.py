@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from .fields import known
 from .ids import uuid7
 
 
@@ -45,6 +46,14 @@ class QueuedMail(BaseModel):
         db_table = "mail_outbox"
         indexes = [
             models.Index(fields=["next_at"], condition=Q(status="pending"), name="core_mail_due"),
+        ]
+        constraints = [
+            known(
+                "core_queuedmail_status_known",
+                "status",
+                ["pending", "sent", "failed"],
+                _("Choose one of the states of a mail."),
+            )
         ]
 
     def __str__(self) -> str:

@@ -37,7 +37,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'GPU model',
                 'db_table': 'gpu_models',
                 'ordering': ['name'],
-                'constraints': [models.CheckConstraint(condition=models.Q(('memory_gb__range', (1, 10000))), name='market_gpumodel_memory_gb_range'), models.CheckConstraint(condition=models.Q(('base_power_consumption__range', (1, 10000))), name='market_gpumodel_base_power_consumption_range', violation_error_message='Board power lies between 1 and 10,000 W.'), models.CheckConstraint(condition=models.Q(('market_price_estimate__range', (0, 10000000))), name='market_gpumodel_market_price_estimate_range', violation_error_message='A price is between 0 and 10,000,000.')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('memory_gb__range', (1, 10000))), name='market_gpumodel_memory_gb_range', violation_error_message='Memory lies between 1 and 10,000 GB.'), models.CheckConstraint(condition=models.Q(('base_power_consumption__range', (1, 10000))), name='market_gpumodel_base_power_consumption_range', violation_error_message='Board power lies between 1 and 10,000 W.'), models.CheckConstraint(condition=models.Q(('market_price_estimate__range', (0, 10000000))), name='market_gpumodel_market_price_estimate_range', violation_error_message='A price is between 0 and 10,000,000.')],
             },
         ),
         CreatePartitioned(
@@ -68,7 +68,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'market data',
                 'db_table': 'market_data',
                 'indexes': [models.Index(fields=['gpu_model', '-data_timestamp'], name='market_data_gpu_time'), models.Index(fields=['origin', '-data_timestamp'], name='market_data_origin_time')],
-                'constraints': [models.UniqueConstraint(fields=('gpu_model', 'platform', 'region', 'data_timestamp'), name='market_marketdata_one_per_moment'), models.CheckConstraint(condition=models.Q(('average_price__range', (0, Decimal('10000')))), name='market_marketdata_average_price_range', violation_error_message='A price is between 0 and 10,000 USD per GPU-hour.'), models.CheckConstraint(condition=models.Q(('min_price__range', (0, Decimal('10000')))), name='market_marketdata_min_price_range', violation_error_message='A price is between 0 and 10,000 USD per GPU-hour.'), models.CheckConstraint(condition=models.Q(('max_price__range', (0, Decimal('10000')))), name='market_marketdata_max_price_range', violation_error_message='A price is between 0 and 10,000 USD per GPU-hour.'), models.CheckConstraint(condition=models.Q(('median_price__range', (0, Decimal('10000')))), name='market_marketdata_median_price_range', violation_error_message='A price is between 0 and 10,000 USD per GPU-hour.'), models.CheckConstraint(condition=models.Q(('p10_price__range', (0, Decimal('10000')))), name='market_marketdata_p10_price_range', violation_error_message='A price is between 0 and 10,000 USD per GPU-hour.'), models.CheckConstraint(condition=models.Q(('p90_price__range', (0, Decimal('10000')))), name='market_marketdata_p90_price_range', violation_error_message='A price is between 0 and 10,000 USD per GPU-hour.'), models.CheckConstraint(condition=models.Q(('average_utilization__range', (0, 100))), name='market_marketdata_average_utilization_range', violation_error_message='Utilization is a percentage between 0 and 100.'), models.CheckConstraint(condition=models.Q(('origin__in', ['live', 'imported', 'simulated'])), name='market_marketdata_origin_known')],
+                'constraints': [models.UniqueConstraint(fields=('gpu_model', 'platform', 'region', 'data_timestamp'), name='market_marketdata_one_per_moment'), models.CheckConstraint(condition=models.Q(('average_price__range', (0, Decimal('10000')))), name='market_marketdata_average_price_range', violation_error_message='A price is between 0 and 10,000 USD per GPU-hour.'), models.CheckConstraint(condition=models.Q(('min_price__range', (0, Decimal('10000')))), name='market_marketdata_min_price_range', violation_error_message='A price is between 0 and 10,000 USD per GPU-hour.'), models.CheckConstraint(condition=models.Q(('max_price__range', (0, Decimal('10000')))), name='market_marketdata_max_price_range', violation_error_message='A price is between 0 and 10,000 USD per GPU-hour.'), models.CheckConstraint(condition=models.Q(('median_price__range', (0, Decimal('10000')))), name='market_marketdata_median_price_range', violation_error_message='A price is between 0 and 10,000 USD per GPU-hour.'), models.CheckConstraint(condition=models.Q(('p10_price__range', (0, Decimal('10000')))), name='market_marketdata_p10_price_range', violation_error_message='A price is between 0 and 10,000 USD per GPU-hour.'), models.CheckConstraint(condition=models.Q(('p90_price__range', (0, Decimal('10000')))), name='market_marketdata_p90_price_range', violation_error_message='A price is between 0 and 10,000 USD per GPU-hour.'), models.CheckConstraint(condition=models.Q(('average_utilization__range', (0, 100))), name='market_marketdata_average_utilization_range', violation_error_message='Utilization is a percentage between 0 and 100.'), models.CheckConstraint(condition=models.Q(('origin__in', ['live', 'imported', 'simulated'])), name='market_marketdata_origin_known', violation_error_message='A market row is live, imported or simulated.')],
             },
         ),
         migrations.CreateModel(
@@ -91,7 +91,7 @@ class Migration(migrations.Migration):
             options={
                 'db_table': 'platforms',
                 'ordering': ['name'],
-                'constraints': [models.CheckConstraint(condition=models.Q(('fee_percentage__range', (0, 100))), name='market_platform_fee_percentage_range', violation_error_message='A fee is a percentage between 0 and 100.')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('fee_percentage__range', (0, 100))), name='market_platform_fee_percentage_range', violation_error_message='A fee is a percentage between 0 and 100.'), models.CheckConstraint(condition=models.Q(('status__in', ['active', 'legacy', 'reference', 'closed'])), name='market_platform_status_known', violation_error_message='Choose one of the states of a platform.')],
             },
         ),
         migrations.CreateModel(
@@ -116,6 +116,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'source run',
                 'db_table': 'source_runs',
                 'indexes': [models.Index(fields=['source', '-started_at'], name='market_sourcerun_recent')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('status__in', ['running', 'ok', 'unchanged', 'failed'])), name='market_sourcerun_status_known', violation_error_message='Choose one of the states of a run.')],
             },
         ),
         migrations.CreateModel(
@@ -133,7 +134,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'unknown GPU name',
                 'db_table': 'unknown_gpu_names',
-                'constraints': [models.UniqueConstraint(fields=('source', 'spelling', 'vram_gb'), name='market_unknowngpuname_spelling', nulls_distinct=False)],
+                'constraints': [models.UniqueConstraint(fields=('source', 'spelling', 'vram_gb'), name='market_unknowngpuname_spelling', nulls_distinct=False), models.CheckConstraint(condition=models.Q(('vram_gb__range', (0, 1000000))), name='market_unknowngpuname_vram_gb_range', violation_error_message='Memory lies between 0 and 1,000,000 GB.')],
             },
         ),
         migrations.CreateModel(
@@ -191,7 +192,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'utilization trend',
                 'db_table': 'utilization_trends',
-                'constraints': [models.UniqueConstraint(fields=('gpu_model', 'platform', 'region', 'trend_date'), name='market_utilizationtrend_one_per_day'), models.CheckConstraint(condition=models.Q(('utilization_rate__range', (0, 100))), name='market_utilizationtrend_utilization_rate_range', violation_error_message='Utilization is a percentage between 0 and 100.'), models.CheckConstraint(condition=models.Q(('demand_score__range', (0, 100))), name='market_utilizationtrend_demand_score_range')],
+                'constraints': [models.UniqueConstraint(fields=('gpu_model', 'platform', 'region', 'trend_date'), name='market_utilizationtrend_one_per_day'), models.CheckConstraint(condition=models.Q(('utilization_rate__range', (0, 100))), name='market_utilizationtrend_utilization_rate_range', violation_error_message='Utilization is a percentage between 0 and 100.'), models.CheckConstraint(condition=models.Q(('demand_score__range', (0, 100))), name='market_utilizationtrend_demand_score_range', violation_error_message='A demand score lies between 0 and 100.')],
             },
         ),
     ]

@@ -151,7 +151,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='insight',
-            constraint=models.CheckConstraint(condition=models.Q(('priority_level__in', ['low', 'medium', 'high', 'critical'])), name='portfolios_insight_priority_level_known'),
+            constraint=models.CheckConstraint(condition=models.Q(('priority_level__in', ['low', 'medium', 'high', 'critical'])), name='portfolios_insight_priority_level_known', violation_error_message='Choose one of the priorities.'),
         ),
         migrations.AddConstraint(
             model_name='insight',
@@ -183,7 +183,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='portfolio',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('is_active', True), ('state', 'active')), models.Q(('is_active', False), ('state__in', ['setup', 'archived', 'planned'])), _connector='OR'), name='portfolios_portfolio_state_fits'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('is_active', True), ('state', 'active')), models.Q(('is_active', False), ('state__in', ['setup', 'archived', 'planned'])), _connector='OR'), name='portfolios_portfolio_state_fits', violation_error_message='An active portfolio is in use; an inactive one is being set up, archived or planned.'),
         ),
         migrations.AddConstraint(
             model_name='portfolio',
@@ -195,7 +195,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='optimizationsuggestion',
-            constraint=models.CheckConstraint(condition=models.Q(('confidence_level__in', ['low', 'medium', 'high'])), name='portfolios_suggestion_confidence_known'),
+            constraint=models.CheckConstraint(condition=models.Q(('confidence_level__in', ['low', 'medium', 'high'])), name='portfolios_suggestion_confidence_known', violation_error_message='Choose one of the levels of confidence.'),
         ),
         migrations.AddConstraint(
             model_name='optimizationsuggestion',

@@ -48,7 +48,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'users',
                 'db_table': 'users',
                 'indexes': [models.Index(fields=['subscription_tier', 'created_at'], name='accounts_user_tier_created'), models.Index(condition=models.Q(('verification_token__isnull', False)), fields=['verification_token'], name='accounts_user_verification')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('email', django.db.models.functions.text.Lower('email'))), name='accounts_user_email_lower', violation_error_message='Write the e-mail address in lower case.'), models.CheckConstraint(condition=models.Q(('subscription_tier__in', ['free', 'individual', 'professional', 'enterprise'])), name='accounts_user_subscription_tier_known')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('email', django.db.models.functions.text.Lower('email'))), name='accounts_user_email_lower', violation_error_message='Write the e-mail address in lower case.'), models.CheckConstraint(condition=models.Q(('subscription_tier__in', ['free', 'individual', 'professional', 'enterprise'])), name='accounts_user_subscription_tier_known', violation_error_message='Choose one of the plans.')],
             },
         ),
     ]

@@ -60,6 +60,7 @@ class Migration(migrations.Migration):
             options={
                 'db_table': 'mail_outbox',
                 'indexes': [models.Index(condition=models.Q(('status', 'pending')), fields=['next_at'], name='core_mail_due')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('status__in', ['pending', 'sent', 'failed'])), name='core_queuedmail_status_known', violation_error_message='Choose one of the states of a mail.')],
             },
         ),
         migrations.CreateModel(
