@@ -12,6 +12,7 @@ from typing import Any
 from allauth.account.models import EmailAddress
 from django.db import transaction
 
+from billing.services import set_tier
 from gpuadvisor.accounts.models import Tier, User
 from gpuadvisor.core.money import amount, rate
 from gpuadvisor.core.partitions import ensure_months
@@ -120,9 +121,8 @@ def load_demo(*, today: date, reset: bool = False) -> User:
 def _demo_user() -> User:
     user = User.objects.filter(email=EMAIL).first()
     if user is None:
-        user = User.objects.create_user(
-            EMAIL, PASSWORD, name=NAME, email_verified=True, is_demo=True, subscription_tier=Tier.PROFESSIONAL
-        )
+        user = User.objects.create_user(EMAIL, PASSWORD, name=NAME, email_verified=True, is_demo=True)
+        set_tier(user, Tier.PROFESSIONAL)
     elif not user.check_password(PASSWORD):
         user.set_password(PASSWORD)
         user.save(update_fields=["password"])

@@ -7,16 +7,18 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from gpuadvisor.core.errors import DomainError
 from gpuadvisor.core.fields import MAX_WATTS
 from gpuadvisor.core.ids import uuid7
-from market.models import GPUModel
+from market.models import GPUModel, Platform
 
 from .. import caching
 from ..hardware import load_watts
+from ..mappings import check_mappings, identifiers
 from ..models import GPUConfiguration, Portfolio
 from .portfolios import locked, refresh
 
@@ -63,7 +65,8 @@ def add_gpu(
     """A new GPU configuration; the first one activates its portfolio (R-011).
 
     `pk` makes a repeated call answer with the row of the first one.
-    Raises: DomainError where the portfolio is archived or the watts exceed what can be stored.
+    Raises: DomainError where the portfolio is archived, an identifier is none of its platform, or the watts exceed
+    what can be stored.
     """
     base_watts = _base_watts(gpu_model)
     portfolio = _open(portfolio.pk)
@@ -76,7 +79,7 @@ def add_gpu(
         quantity=quantity,
         custom_name=custom_name,
         hardware_details=hardware_details or {},
-        platform_mappings=platform_mappings or {},
+        platform_mappings=_checked(platform_mappings),
     )
     gpu.power_consumption, _quality = load_watts(base_watts, gpu.hardware_details)
     gpu.save(force_insert=True)
@@ -96,12 +99,13 @@ def edit_gpu(
 ) -> GPUConfiguration:
     """The configuration with its new entries; its watts and the portfolio's follow.
 
-    Raises: DomainError where it was removed, its portfolio is archived, or the watts exceed what can be stored.
+    Raises: DomainError where it was removed, its portfolio is archived, an identifier is none of its platform, or the
+    watts exceed what can be stored.
     """
     base_watts = _base_watts(gpu_model)
     portfolio, gpu = _held(gpu)
     gpu.gpu_model, gpu.quantity, gpu.custom_name = gpu_model, quantity, custom_name
-    gpu.hardware_details, gpu.platform_mappings = hardware_details, platform_mappings
+    gpu.hardware_details, gpu.platform_mappings = hardware_details, _checked(platform_mappings)
     gpu.power_consumption, _quality = load_watts(base_watts, hardware_details)
     gpu.save()
     refresh(portfolio)
@@ -152,6 +156,17 @@ def follow_models(pks: Collection[UUID]) -> None:
         cursor.execute(WATTS_SQL, {"models": list(pks)})
         cursor.execute(TOTALS_SQL, {"portfolios": [pk for pk, _user in held], "most": MAX_WATTS})
     caching.bump(*{user for _pk, user in held})
+
+
+def _checked(mappings: dict[str, Any] | None) -> dict[str, Any]:
+    """The identifiers, each of a platform that we know and as it writes them; a closed platform's stay (R-014)."""
+    if not mappings:
+        return {}
+    try:
+        check_mappings(mappings, identifiers(Platform.objects.exclude(status=Platform.Status.REFERENCE)))
+    except ValidationError as error:
+        raise DomainError(error.messages[0], code="mapping") from error
+    return mappings
 
 
 def _base_watts(gpu_model: GPUModel) -> Decimal:

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 from django.urls import reverse
 
-from gpuadvisor.accounts.models import User
+from billing.services import set_tier
 from gpuadvisor.core.errors import DomainError
 from market.models import Platform
 from portfolios import services
@@ -166,8 +166,35 @@ def test_mappings_know_their_platforms_and_the_form_of_each_identifier(vast):
         check_mappings({"vast": {"machine_id": "12\n"}}, known)
 
 
+@pytest.mark.parametrize(
+    ("mappings", "words"),
+    [
+        ({"nowhere": {"machine_id": "12"}}, "Unknown platform"),
+        ({"vast": {"serial": "12"}}, "Unknown entry"),
+        ({"vast": {"machine_id": "twelve"}}, "not a Machine ID"),
+        ({"vast": "12"}, "Unknown platform"),
+        ([1], "named entries"),
+    ],
+)
+def test_the_service_itself_refuses_an_unfit_mapping(portfolio, model, gpu, vast, mappings, words):
+    """R-014: whoever calls it, not only the form."""
+    with pytest.raises(DomainError, match=words):
+        services.add_gpu(portfolio=portfolio, gpu_model=model, platform_mappings=mappings)
+    entries = {"gpu_model": model, "quantity": 1, "custom_name": "", "hardware_details": {}}
+    with pytest.raises(DomainError, match=words):
+        services.edit_gpu(gpu=gpu, **entries, platform_mappings=mappings)
+    assert list(GPUConfiguration.objects.exclude(platform_mappings={})) == []
+
+
+def test_a_mapping_stays_after_its_platform_closed(gpu, vast):
+    Platform.objects.update(status=Platform.Status.CLOSED)
+    entries = {"gpu_model": gpu.gpu_model, "quantity": 1, "custom_name": "", "hardware_details": {}}
+    mappings = {"vast": {"machine_id": "12"}}
+    assert services.edit_gpu(gpu=gpu, **entries, platform_mappings=mappings).platform_mappings == mappings
+
+
 def test_moving_takes_the_watts_and_the_results_along(host_client, host, gpu, portfolio):
-    User.objects.filter(pk=host.pk).update(subscription_tier="individual")
+    set_tier(host, "individual")
     PerformanceMetricFactory(gpu_configuration=gpu)
     other = services.create_portfolio(user=host, name="Cellar")
     response = host_client.post(url("gpu-move", pk=gpu.pk), {"portfolio": other.pk})
