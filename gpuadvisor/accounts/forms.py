@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import time
 from typing import Any
 
 from allauth.account.forms import SignupForm as AllauthSignupForm
@@ -16,9 +15,10 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from .models import User
-from .preferences import CURRENCIES, DEFAULTS
+from .preferences import CURRENCIES
 from .zones import known_zones, zone_names
 
+CHOSEN = ("currency", "theme", "shortcuts")  # the preferences that the page shows
 CURRENCY_NAMES = {
     "USD": _("US dollar"),
     "EUR": _("Euro"),
@@ -105,7 +105,7 @@ class SettingsForm(forms.ModelForm[User]):
     timezone = forms.ChoiceField(
         label=_("Time zone"),
         choices=_zones,
-        help_text=_("Clock times and quiet hours follow it. Daily figures are UTC days everywhere."),
+        help_text=_("Clock times follow it. Daily figures are UTC days everywhere."),
         error_messages={"invalid_choice": _("Choose a time zone from the list.")},
     )
     language = forms.ChoiceField(
@@ -122,17 +122,6 @@ class SettingsForm(forms.ModelForm[User]):
         label=_("Theme"),
         choices=[("system", _("As my device")), ("light", _("Light")), ("dark", _("Dark"))],
     )
-    digest = forms.ChoiceField(
-        label=_("Summary by mail"),
-        choices=[("off", _("Never")), ("daily", _("Every day")), ("weekly", _("Every week"))],
-    )
-    quiet = forms.BooleanField(label=_("Keep quiet hours: no notification in between"), required=False)
-    quiet_from = forms.TimeField(
-        label=_("Quiet from"), required=False, widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
-    )
-    quiet_to = forms.TimeField(
-        label=_("Quiet until"), required=False, widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
-    )
     shortcuts = forms.BooleanField(label=_("Keyboard shortcuts"), required=False)
 
     class Meta:
@@ -143,12 +132,8 @@ class SettingsForm(forms.ModelForm[User]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         user = self.instance
-        for key in ("currency", "theme", "digest", "shortcuts"):
+        for key in CHOSEN:
             self.initial[key] = user.preference(key)
-        quiet = user.preference("quiet_hours")
-        self.initial["quiet"] = quiet is not None
-        self.initial["quiet_from"] = time.fromisoformat((quiet or {}).get("from", "22:00"))
-        self.initial["quiet_to"] = time.fromisoformat((quiet or {}).get("to", "07:00"))
         if user.timezone not in zone_names():  # a legacy name that was set elsewhere stays choosable
             zone = self.fields["timezone"]
             zone.choices = [*_zones(), (user.timezone, user.timezone)]  # type: ignore[attr-defined]
@@ -156,21 +141,7 @@ class SettingsForm(forms.ModelForm[User]):
             for field in self.fields.values():
                 field.disabled = True
 
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        if cleaned.get("quiet"):
-            for name in ("quiet_from", "quiet_to"):
-                if cleaned.get(name) is None and name not in self.errors:
-                    self.add_error(name, _("Enter a time, like 22:00."))
-            if cleaned.get("quiet_from") and cleaned.get("quiet_from") == cleaned.get("quiet_to"):
-                self.add_error("quiet_to", _("Quiet hours end at another time than they begin."))
-        return cleaned
-
     def save(self, commit: bool = True) -> User:
-        data = self.cleaned_data
-        chosen = {key: data[key] for key in ("currency", "theme", "digest", "shortcuts")}
-        quiet = None
-        if data["quiet"]:
-            quiet = {"from": f"{data['quiet_from']:%H:%M}", "to": f"{data['quiet_to']:%H:%M}"}
-        self.instance.preferences = {**DEFAULTS, **self.instance.preferences, **chosen, "quiet_hours": quiet}
+        chosen = {key: self.cleaned_data[key] for key in CHOSEN}
+        self.instance.preferences = {**self.instance.preferences, **chosen}
         return super().save(commit)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
@@ -33,22 +32,12 @@ def _quiet_hours(value: Any) -> bool:
     )
 
 
-def _uuid(value: Any) -> bool:
-    if value is None:
-        return True
-    try:
-        UUID(value)
-    except (ValueError, TypeError, AttributeError):
-        return False
-    return True
-
-
+# "digest" and "quiet_hours" come to the settings page with the step that sends mail to them; until then none is sent.
 DEFAULTS: dict[str, Any] = {
     "theme": "system",
     "currency": "USD",
-    "digest": "weekly",
+    "digest": "off",
     "quiet_hours": None,
-    "default_portfolio": None,
     "shortcuts": True,
 }
 SHAPE: dict[str, Callable[[Any], bool]] = {
@@ -56,7 +45,6 @@ SHAPE: dict[str, Callable[[Any], bool]] = {
     "currency": lambda value: _choice(value, CURRENCIES),
     "digest": lambda value: _choice(value, DIGESTS),
     "quiet_hours": _quiet_hours,
-    "default_portfolio": _uuid,
     "shortcuts": lambda value: isinstance(value, bool),
 }
 

@@ -71,7 +71,7 @@ def test_passwords_are_hashed_by_bcrypt(settings):
     [
         {"theme": "dark", "currency": "EUR", "digest": "daily", "shortcuts": False},
         {"quiet_hours": {"from": "22:00", "to": "07:30"}},
-        {"quiet_hours": None, "default_portfolio": "0198c2f4-0000-7000-8000-000000000000"},
+        {"quiet_hours": None, "digest": "off"},
         {},
     ],
 )
@@ -91,7 +91,7 @@ def test_known_preferences_pass(preferences):
         {"quiet_hours": {"from": "25:00", "to": "07:00"}},
         {"quiet_hours": {"from": "22:00"}},
         {"quiet_hours": "22-7"},
-        {"default_portfolio": "mine"},
+        {"default_portfolio": None},
         [],
         None,
         "dark",
