@@ -60,7 +60,7 @@ class PlainDecimalField(forms.DecimalField):
         if not text:
             return None
         if text.count(",") == 1 and re.fullmatch(r"[0-9-]*,[0-9]+", text, re.ASCII):
-            if get_format("DECIMAL_SEPARATOR") != ",":
+            if self.decimal_places and get_format("DECIMAL_SEPARATOR") != ",":
                 raise ValidationError(_("Write the decimals after a point, as in 1.5."), code="comma")
             text = text.replace(",", ".")
         if (

@@ -44,11 +44,6 @@ class PortfolioQuerySet(QuerySet["Portfolio"]):
             groups=Subquery(active.annotate(n=Count("pk")).values("n")),
         )
 
-    def with_revenue_since(self, day: date) -> Self:
-        """Annotate `revenue`: USD earned from `day` on; None, not 0, where nothing was recorded."""
-        recent = Q(gpus__metrics__metric_date__gte=day)
-        return self.annotate(revenue=Sum("gpus__metrics__daily_revenue", filter=recent))
-
 
 class GPUConfigurationQuerySet(QuerySet["GPUConfiguration"]):
     def visible_to(self, user: User) -> Self:

@@ -6,11 +6,6 @@ RATE_PLACES = Decimal("0.0001")
 AMOUNT_PLACES = Decimal("0.01")
 
 
-def to_decimal(value: object) -> Decimal:
-    """`value` as the Decimal that its text shows; the way numbers of others enter our code."""
-    return value if isinstance(value, Decimal) else Decimal(str(value))
-
-
 def rate(value: Decimal) -> Decimal:
     """A rate in USD per GPU-hour, rounded half up to four places."""
     return value.quantize(RATE_PLACES, ROUND_HALF_UP)

@@ -38,15 +38,6 @@ def visible_multiline(value: str) -> None:
     _check(value, multiline=True)
 
 
-def plain_number(value: str) -> None:
-    """Digits with at most one point: `1_000`, full-width digits, `NaN`, `1e5` and `1,5` are refused with a hint."""
-    text = value.strip()
-    if "," in text and PLAIN_NUMBER.match(text.replace(",", ".", 1)):
-        raise ValidationError(_("Write the decimals after a point, as in 1.5."), code="comma")
-    if not PLAIN_NUMBER.match(text):
-        raise ValidationError(_("Enter a number in plain digits."), code="digits")
-
-
 def known_keys(value: Mapping[str, Any], allowed: set[str]) -> None:
     """Refuse keys that nobody defined, naming the first."""
     if unknown := sorted(set(value) - allowed):

@@ -21,7 +21,6 @@ from gpuadvisor.servers.locks import Lock
 from gpuadvisor.servers.places import Places, settle
 
 SERVERS = ("postgres", "broker", "cache")
-START_SECONDS = 30
 STOP_SECONDS = 30
 OTHER_OWNER_SECONDS = 60  # a large database is a while recovering
 ENDS_BY = {"postgres": signal.SIGINT, "broker": signal.SIGTERM, "cache": signal.SIGTERM}  # INT: clean and at once
