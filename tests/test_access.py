@@ -3,9 +3,22 @@
 import uuid
 
 import pytest
+from allauth.mfa.models import Authenticator
+from cryptography.hazmat.primitives.asymmetric import ec
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from fido2.cose import ES256
+from fido2.utils import websafe_encode
+from fido2.webauthn import Aaguid, AttestationObject, AttestedCredentialData, AuthenticatorData, CollectedClientData
 
-from tests.factories import GPUConfigurationFactory, MarketDataFactory, PerformanceMetricFactory, UserFactory
+from portfolios import uploads
+from tests.factories import (
+    PASSWORD,
+    GPUConfigurationFactory,
+    MarketDataFactory,
+    PerformanceMetricFactory,
+    UserFactory,
+)
 
 # Anybody may open these. The value is the status for nobody.
 PUBLIC = {
@@ -45,28 +58,28 @@ IN_BETWEEN = {
     "core:mailbox-mail",
     "core:mailbox-html",
 }
-# Any signed-in user, who sees their own.
+# Any signed-in user, who sees their own. The value is the status for a host who has just confirmed the password.
 MEMBER = {
-    "accounts:settings",
-    "portfolios:dashboard",
-    "portfolios:list",
-    "portfolios:create",
-    "portfolios:gpu-search",
-    "portfolios:metric-import",
-    "portfolios:metric-import-example",
-    "account_change_password",
-    "account_set_password",
-    "account_email",
-    "mfa_index",
-    "mfa_activate_totp",
-    "mfa_deactivate_totp",
-    "mfa_view_recovery_codes",
-    "mfa_download_recovery_codes",
-    "mfa_generate_recovery_codes",
-    "mfa_list_webauthn",
-    "mfa_add_webauthn",
-    "usersessions_list",
-    "socialaccount_connections",
+    "accounts:settings": 200,
+    "portfolios:dashboard": 200,
+    "portfolios:list": 200,
+    "portfolios:create": 200,
+    "portfolios:gpu-search": 200,
+    "portfolios:metric-import": 200,
+    "portfolios:metric-import-example": 200,
+    "account_change_password": 200,
+    "account_set_password": 302,
+    "account_email": 200,
+    "mfa_index": 200,
+    "mfa_activate_totp": 200,
+    "mfa_deactivate_totp": 404,
+    "mfa_view_recovery_codes": 404,
+    "mfa_download_recovery_codes": 404,
+    "mfa_generate_recovery_codes": 200,
+    "mfa_list_webauthn": 200,
+    "mfa_add_webauthn": 200,
+    "usersessions_list": 200,
+    "socialaccount_connections": 200,
 }
 # Someone's own object: which row of the `world` fixture its id names.
 OWNED = {
@@ -88,6 +101,9 @@ OWNED = {
     "mfa_remove_webauthn": "passkey",
     "mfa_edit_webauthn": "passkey",
 }
+READ_ONLY = {"portfolios:detail", "portfolios:gpu", "portfolios:metric-import-refused"}  # these answer 405 to the other
+WRITE_ONLY = {"portfolios:restore", "portfolios:metric-import-discard"}
+RESULTS = b"date,gpu,platform,hourly_rate\n2026-11-20,nowhere,vast,0.4\n"
 PROVIDERS = ("google", "github", "discord")
 
 
@@ -114,6 +130,21 @@ def test_every_route_has_an_entry():
     assert known - set(ROUTES) == set(), "these routes are gone"
 
 
+def credential():
+    """What a browser answers when it has made a passkey."""
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    made = AttestedCredentialData.create(Aaguid.NONE, b"k" * 16, ES256.from_cryptography_key(key))
+    flags = AuthenticatorData.FLAG.UP | AuthenticatorData.FLAG.UV | AuthenticatorData.FLAG.AT
+    data = AuthenticatorData.create(b"r" * 32, flags, 0, made)
+    client_data = CollectedClientData.create("webauthn.create", b"c" * 32, "https://testserver")
+    response = {
+        "clientDataJSON": websafe_encode(client_data),
+        "attestationObject": websafe_encode(AttestationObject.create("none", data, {})),
+    }
+    name = websafe_encode(b"k" * 16)
+    return {"id": name, "rawId": name, "type": "public-key", "response": response, "clientExtensionResults": {}}
+
+
 @pytest.fixture
 def world(host, settings, tmp_path):
     """One row of each kind, the host's own."""
@@ -124,8 +155,10 @@ def world(host, settings, tmp_path):
         "portfolio": gpu.portfolio.pk,
         "gpu": gpu.pk,
         "metric": PerformanceMetricFactory(gpu_configuration=gpu).pk,
-        "import": uuid.uuid4(),  # whose file is nobody's: its own tests open a real one
-        "passkey": 1,
+        "import": uploads.keep(host, SimpleUploadedFile("results.csv", RESULTS)),
+        "passkey": Authenticator.objects.create(
+            user=host, type="webauthn", data={"name": "Key", "credential": credential()}
+        ).pk,
     }
 
 
@@ -152,6 +185,12 @@ def same_page(response):
     return response.content.decode().replace(response["X-Request-ID"], "ID")
 
 
+def sign_in(client, user):
+    """Signed in, with the password confirmed a moment ago, so that no page asks for it again."""
+    client.force_login(user)
+    assert client.post(reverse("account_reauthenticate"), {"password": PASSWORD}).status_code == 302
+
+
 def is_sign_in(response):
     return response.status_code == 302 and response["Location"].startswith(reverse("account_login"))
 
@@ -173,27 +212,32 @@ def test_a_page_in_between_shows_nothing_out_of_turn(client, world, name):
     assert client.get(address(name, world)).status_code in (302, 404, 405)
 
 
-@pytest.mark.parametrize("name", sorted(MEMBER & set(ROUTES)))
-def test_a_member_opens_their_own_pages(host_client, world, name):
-    """302: asked to confirm the password, or nothing set up to show yet; 404: nothing of the kind exists."""
-    assert host_client.get(address(name, world)).status_code in (200, 302, 404)
+@pytest.mark.parametrize("name", sorted(set(MEMBER) & set(ROUTES)))
+def test_a_member_opens_their_own_pages(client, host, world, name):
+    sign_in(client, host)
+    assert client.get(address(name, world)).status_code == MEMBER[name]
 
 
 @pytest.mark.parametrize("name", sorted(set(OWNED) & set(ROUTES)))
 @pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete"])
-def test_another_hosts_object_is_as_absent_as_a_random_id(client, world, stranger, name, method):
-    client.force_login(stranger)
-    theirs = getattr(client, method)(address(name, world))
-    random = getattr(client, method)(address(name, random=True))
+@pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}], ids=["page", "htmx"])
+def test_another_hosts_object_is_as_absent_as_a_random_id(client, world, stranger, name, method, headers):
+    sign_in(client, stranger)
+    theirs = getattr(client, method)(address(name, world), headers=headers)
+    random = getattr(client, method)(address(name, random=True), headers=headers)
     assert theirs.status_code == random.status_code
-    if method in ("get", "post") and theirs.status_code != 405 and "webauthn" not in name:
-        assert theirs.status_code == 404
+    assert theirs.status_code in (404, 405)
+    refused = {"post": READ_ONLY, "get": WRITE_ONLY}.get(method)
+    assert refused is None or (theirs.status_code == 405) == (name in refused)
+    assert Authenticator.objects.filter(pk=world["passkey"]).exists()
     assert same_page(theirs) == same_page(random)
 
 
-@pytest.mark.parametrize("name", sorted(name for name, row in OWNED.items() if row in ("portfolio", "gpu", "metric")))
-def test_the_owner_opens_their_own(host_client, world, name):
-    assert host_client.get(address(name, world)).status_code in (200, 405)
+@pytest.mark.parametrize("name", sorted(set(OWNED) & set(ROUTES)))
+def test_the_owner_opens_their_own(client, host, world, name):
+    """What a stranger is refused is really there."""
+    sign_in(client, host)
+    assert client.get(address(name, world)).status_code == (405 if name in WRITE_ONLY else 200)
 
 
 def test_the_admin_is_for_staff(client, host):
@@ -240,7 +284,7 @@ def test_a_get_changes_nothing(host_client, world):
         ]
 
     before = rows()
-    for name in sorted((MEMBER | set(OWNED)) & set(ROUTES)):
+    for name in sorted({*MEMBER, *OWNED} & set(ROUTES)):
         host_client.get(address(name, world))
     assert rows() == before
 
