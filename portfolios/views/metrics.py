@@ -171,10 +171,7 @@ def preview(request: AppRequest, token: UUID) -> HttpResponse:
     """Step two: everything that would happen; a yes stores it in one transaction, or nothing."""
     if (counts := uploads.done(request.user, token)) is not None:
         return go_to(request, "portfolios:list", toast_text=_outcome(counts))
-    try:
-        sheet = _read(request.user, token)
-    except importing.UnreadableFile as error:  # it could be read a moment ago: our own copy was damaged
-        raise Http404 from error
+    sheet = _reread(request.user, token)
     problem, status = "", 200
     if request.method == "POST":
         if sheet.refusals and not request.POST.get("good_rows"):
@@ -203,7 +200,7 @@ def preview(request: AppRequest, token: UUID) -> HttpResponse:
 @require_GET
 def refused_rows(request: AppRequest, token: UUID) -> HttpResponse:
     """Every refused row with its reason, to correct and upload again."""
-    sheet = _read(request.user, token)
+    sheet = _reread(request.user, token)
     rows = [[str(refusal.line), refusal.reason, refusal.text] for refusal in sheet.refusals]
     return _download(_csv(["line", "reason", "row"], rows), "refused-rows.csv")
 
@@ -213,6 +210,14 @@ def discard(request: AppRequest, token: UUID) -> HttpResponse:
     if not uploads.discard(request.user, token):
         raise Http404
     return go_to(request, "portfolios:metric-import", toast_text=_("The file was thrown away. Nothing was stored."))
+
+
+def _reread(user: User, token: UUID) -> Sheet:
+    """The kept file again. It could be read at its upload; where our copy was damaged since, it is gone (404)."""
+    try:
+        return _read(user, token)
+    except importing.UnreadableFile as error:
+        raise Http404 from error
 
 
 def _read(user: User, token: UUID) -> Sheet:
