@@ -71,7 +71,9 @@ def file(tmp_path):
         text = StringIO()
         csv.writer(text).writerows([COLUMNS, *lines])
         path = tmp_path / name
-        path.write_bytes(gzip.compress(text.getvalue().encode()) if name.endswith(".gz") else text.getvalue().encode())
+        path.write_bytes(
+            gzip.compress(text.getvalue().encode(), mtime=0) if name.endswith(".gz") else text.getvalue().encode()
+        )
         return path
 
     return write
@@ -239,7 +241,7 @@ def test_a_row_that_stands_twice_is_stored_once(file):
         (b"a,b\n1,2\n", "prices.csv", "another kind of file"),
         (b"\xff\xfe\x00", "prices.csv", "not UTF-8"),
         (b"not gzip", "prices.csv.gz", "damaged archive"),
-        (gzip.compress(b"x" * 1000)[:-9], "prices.csv.gz", "damaged archive"),
+        (gzip.compress(b"x" * 1000, mtime=0)[:-9], "prices.csv.gz", "damaged archive"),
         (",".join(COLUMNS).encode(), "prices.csv", "holds no row"),
         ((",".join(COLUMNS) + "\n1,2\n").encode(), "prices.csv", "line 2 has 2 cells"),
     ],
