@@ -118,7 +118,7 @@ def test_history_is_of_one_origin_and_daily_beyond_two_weeks(django_assert_num_q
 
 @pytest.mark.parametrize("days", [1, 3, 7, 13, 15, 90, 360, 730, 1826])
 def test_no_history_has_more_than_360_points(days):
-    step = selectors._step(timedelta(days=days))
+    step = selectors.history._step(timedelta(days=days))
     assert timedelta(days=days) / step < 361
     assert (step >= timedelta(days=1)) is (days > 14)
 

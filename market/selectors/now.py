@@ -1,4 +1,4 @@
-"""What pages ask of the market. One origin at a time: live, else simulated; imported history stands apart."""
+"""The market now: the last figures of each series, of one origin at a time: live, else simulated."""
 
 from __future__ import annotations
 
@@ -9,21 +9,16 @@ from decimal import Decimal
 from typing import Literal, cast
 
 from django.db import connection
-from django.db.models import Case, Count, Max, Min, Value, When
 from django.utils import timezone
 
-from gpuadvisor.core import clock
-
-from .cache import kept
-from .models import MarketData, SourceRun
-from .sources import LIVE_PLATFORMS, SIMULATED, SOURCES
+from market.cache import kept
+from market.sources import LIVE_PLATFORMS
 
 Origin = Literal["live", "simulated"]
 
 STALE_AFTER = timedelta(minutes=30)
 HIDDEN_AFTER = timedelta(hours=24)
 LOOK_BACK = timedelta(days=60)  # how old a last figure may be to be told of at all
-MAX_POINTS = 360
 LEADER = "vast"
 
 
@@ -56,17 +51,6 @@ class MarketNow:
     @property
     def is_simulated(self) -> bool:
         return self.origin == "simulated"
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryPoint:
-    """One moment, or one day, of a series. Units as in MarketNow."""
-
-    at: datetime
-    median: Decimal | None
-    p10: Decimal | None
-    p90: Decimal | None
-    rented_percentage: Decimal | None
 
 
 FIGURES = (
@@ -205,184 +189,3 @@ def _as_now(row: tuple) -> MarketNow:  # type: ignore[type-arg]
         is_stale=now - as_of > STALE_AFTER,
         is_hidden=hidden,
     )
-
-
-# -- History -----------------------------------------------------------------------------------------------------------
-
-
-def _step(span: timedelta) -> timedelta:
-    """The width of one point: so that `span` has at most 360, and days beyond 14 days."""
-    if span > timedelta(days=14):
-        return timedelta(days=max(1, -(-span.days // (MAX_POINTS - 1))))
-    for minutes in (15, 30, 60):
-        if span / timedelta(minutes=minutes) < MAX_POINTS:
-            return timedelta(minutes=minutes)
-    return timedelta(hours=1)
-
-
-def market_history(
-    gpu_model: str,
-    *,
-    since: datetime,
-    until: datetime,
-    platform: str,
-    region: str = "global",
-    origin: Literal["live", "simulated", "imported"],
-) -> list[HistoryPoint]:
-    """The series of one origin, at most 360 points; beyond 14 days one a day.
-
-    A point is the middle, in time, of what the series said during its step: of one series over time, never over places.
-    """
-    step = _step(until - since)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            select date_bin(%(step)s::interval, data_timestamp, timestamptz '2020-01-01 00:00+00') as at,
-                percentile_cont(0.5) within group (order by median_price),
-                percentile_cont(0.5) within group (order by p10_price),
-                percentile_cont(0.5) within group (order by p90_price),
-                avg(average_utilization)
-            from market_data
-            where gpu_model = %(model)s and platform = %(platform)s and region = %(region)s and origin = %(origin)s
-              and data_timestamp >= %(since)s and data_timestamp < %(until)s
-              and (median_price is not null or average_utilization is not null)
-            group by at order by at
-            """,
-            {
-                "step": str(step),
-                "model": gpu_model,
-                "platform": platform,
-                "region": region,
-                "origin": origin,
-                "since": since,
-                "until": until,
-            },
-        )
-        rows = cursor.fetchall()
-    return [
-        HistoryPoint(at, _rounded(median, 4), _rounded(low, 4), _rounded(high, 4), _rounded(share, 2))
-        for at, median, low, high, share in rows
-    ][-MAX_POINTS:]
-
-
-def _rounded(value: float | Decimal | None, places: int) -> Decimal | None:
-    return None if value is None else Decimal(str(value)).quantize(Decimal(1).scaleb(-places))
-
-
-@dataclass(frozen=True, slots=True)
-class ImportedHistory:
-    """What was imported of one model: where from, between which moments, and the series with the most of them."""
-
-    platform: str
-    region: str
-    first: datetime
-    last: datetime
-    points: list[HistoryPoint]
-
-
-def imported_history(gpu_model: str) -> ImportedHistory | None:
-    """The imported series of one model with the most moments, Vast.ai's first; None where nothing was imported."""
-    best = (
-        MarketData.objects.filter(gpu_model=gpu_model, origin="imported", median_price__isnull=False)
-        .values("platform", "region")
-        .annotate(
-            moments=Count("id"),
-            first=Min("data_timestamp"),
-            last=Max("data_timestamp"),
-            leads=Case(When(platform=LEADER, then=Value(1)), default=Value(0)),
-        )
-        .filter(moments__gt=1)
-        .order_by("-leads", "-moments", "region")
-        .first()
-    )
-    if best is None:
-        return None
-    points = market_history(
-        gpu_model,
-        since=best["first"],
-        until=best["last"] + timedelta(minutes=1),
-        platform=best["platform"],
-        region=best["region"],
-        origin="imported",
-    )
-    return ImportedHistory(best["platform"], best["region"], best["first"], best["last"], points)
-
-
-# -- Sources -----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class SourceState:
-    """How one source does: its last good answer, and since when and why it fails."""
-
-    name: str
-    title: str
-    platform: str
-    last_good_at: datetime | None
-    failing_since: datetime | None
-    error: str
-    refused: int
-    is_stale: bool
-
-
-def source_states(names: Iterable[str]) -> list[SourceState]:
-    """The state of each source, in two queries."""
-    wanted = [name for name in names if name in SOURCES]
-    good = dict(
-        SourceRun.objects.filter(source__in=wanted, status__in=("ok", "unchanged"))
-        .values("source")
-        .annotate(at=Max("started_at"))
-        .values_list("source", "at")
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "select wanted.name, last.status, last.error, last.rows_refused, failed.since, statement_timestamp()"
-            " from unnest(%s::text[]) as wanted(name)"
-            " cross join lateral (select r.status, r.error, r.rows_refused from source_runs r"
-            "   where r.source = wanted.name and r.status <> 'running' order by r.started_at desc limit 1) last"
-            " cross join lateral (select max(g.started_at) as at from source_runs g"
-            "   where g.source = wanted.name and g.status in ('ok', 'unchanged')) good"
-            " cross join lateral (select min(r.started_at) as since from source_runs r where r.source = wanted.name"
-            "   and r.status = 'failed' and r.started_at > coalesce(good.at, '-infinity')) failed",
-            [wanted],
-        )
-        last = {row[0]: row[1:] for row in cursor.fetchall()}
-    now = clock.now()
-    states = []
-    for name in wanted:
-        status, error, refused, since, _at = last.get(name, ("", "", 0, None, now))
-        at = good.get(name)
-        states.append(
-            SourceState(
-                name=name,
-                title=SOURCES[name].title,
-                platform=SOURCES[name].platform,
-                last_good_at=at,
-                failing_since=since if status == "failed" else None,
-                error=error if status == "failed" else "",
-                refused=refused,
-                is_stale=at is None or now - at > STALE_AFTER,
-            )
-        )
-    return states
-
-
-def source_title(name: str) -> str:
-    """A source's name as a reader knows it."""
-    return SOURCES[name].title if name in SOURCES else name
-
-
-__all__ = [
-    "SIMULATED",
-    "HistoryPoint",
-    "ImportedHistory",
-    "MarketNow",
-    "SourceState",
-    "current_origin",
-    "imported_history",
-    "market_by_place",
-    "market_history",
-    "market_now",
-    "source_states",
-    "source_title",
-]

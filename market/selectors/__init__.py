@@ -1,0 +1,19 @@
+"""What pages ask of the market."""
+
+from .history import HistoryPoint, ImportedHistory, imported_history, market_history
+from .now import MarketNow, current_origin, market_by_place, market_now
+from .sources import SourceState, source_states, source_title
+
+__all__ = [
+    "HistoryPoint",
+    "ImportedHistory",
+    "MarketNow",
+    "SourceState",
+    "current_origin",
+    "imported_history",
+    "market_by_place",
+    "market_history",
+    "market_now",
+    "source_states",
+    "source_title",
+]
