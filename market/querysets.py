@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 from django.db.models import Q, QuerySet
 
 if TYPE_CHECKING:
-    from .models import GPUModel, MarketData, Platform  # noqa: F401 (in the quotes below)
+    from .models import GPUModel, MarketData, Platform, Quarantine  # noqa: F401 (in the quotes below)
 
 
 class GPUModelQuerySet(QuerySet["GPUModel"]):
@@ -28,3 +28,13 @@ class MarketDataQuerySet(QuerySet["MarketData"]):
         """Rows of one GPU model in one region, on one platform or on all."""
         rows = self.filter(gpu_model=gpu_model, region=region)
         return rows.filter(platform=platform) if platform else rows
+
+
+class QuarantineQuerySet(QuerySet["Quarantine"]):
+    def open(self) -> Self:
+        """Rows and batches that nobody decided on yet."""
+        return self.filter(decision="open")
+
+    def due(self) -> Self:
+        """Decisions that the figures do not follow yet."""
+        return self.filter(decided_at__isnull=False, applied_at__isnull=True)

@@ -1,0 +1,20 @@
+"""What the market is made of: GPU models, platforms, what GPUs are rented out for, and where that was learned."""
+
+from .figures import MarketDaily, MarketData, MarketForecast, Origin, PricingSnapshot, UtilizationTrend
+from .gpus import GPUAlias, GPUModel, Platform, UnknownGPUName
+from .sources import Quarantine, SourceRun
+
+__all__ = [
+    "GPUAlias",
+    "GPUModel",
+    "MarketDaily",
+    "MarketData",
+    "MarketForecast",
+    "Origin",
+    "Platform",
+    "PricingSnapshot",
+    "Quarantine",
+    "SourceRun",
+    "UnknownGPUName",
+    "UtilizationTrend",
+]
