@@ -247,7 +247,7 @@ def _summary_row(adapter: Adapter, gpu: str, region: str, summary: Summary) -> s
         p10=summary.p10,
         p90=summary.p90,
         rented_percentage=None
-        if summary.gpus_rented is None
+        if summary.gpus_rented is None or summary.gpus_total is None
         else stats.percentage(summary.gpus_rented, summary.gpus_total),
         gpus_rented=summary.gpus_rented,
         gpu_count=summary.gpus_total,

@@ -5,15 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal
 
 from gpuadvisor.core.errors import TransientError
 
-Pricing = Literal["on_demand", "spot", "secure", "community"]
-Basis = Literal["ask", "list"]
+Pricing = Literal["on_demand", "spot", "reserved", "secure", "community"]
+Basis = Literal["ask", "list", "host_net"]  # what an offer asks; a price list; what the host gets, fees already off
+
+QUARTER = timedelta(minutes=15)
+HALF_HOUR = timedelta(minutes=30)
+DAILY = timedelta(days=1)
 
 LEAST_PRICE = Decimal("0.00005")  # less is 0 in the four places that are kept
 MAX_PRICE = Decimal(10_000)  # USD per GPU-hour, the bound of the database too
@@ -58,8 +62,9 @@ class RawDocument:
 class Observation:
     """One offer as a source tells it.
 
-    Units: prices are USD per GPU-hour as the renter pays; `reliability` 0-1; `vram_gb` of one GPU.
-    `gpus_rented` None: the source does not tell. `external_id` is unique within the source and `pricing`.
+    Units: prices are USD per GPU-hour as the renter pays (`host_net`: as the host gets); `reliability` 0-1; `vram_gb`
+    of one GPU. `gpus_rented` None: the source does not tell. `external_id` is unique within the source and `pricing`.
+    `details` (disk, network, end date …) are kept with the snapshot, in plain JSON values.
     """
 
     source: str
@@ -79,60 +84,91 @@ class Observation:
     reliability: Decimal | None = None
     floor_per_gpu_hour: Decimal | None = None
     stock: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One GPU model in one region, already summed up by the source: it tells no single offers."""
+    """One GPU model in one region, already summed up by the source: it tells no single offers.
+
+    Units as in Observation. `rented_percentage` (0-100) only where the source tells a share without numbers.
+    `split` goes into the demand indicators: GPUs by verified, datacenter and size, stock words, other prices.
+    """
 
     source: str
     platform: str
     observed_at: datetime
     gpu_raw: str
     vram_gb: Decimal | None
-    median: Decimal
-    p10: Decimal | None
-    p90: Decimal | None
-    gpus_total: int
-    gpus_rented: int | None
+    median: Decimal | None
+    p10: Decimal | None = None
+    p90: Decimal | None = None
+    gpus_total: int | None = None
+    gpus_rented: int | None = None
     region_raw: str = "global"
     split: Mapping[str, Any] | None = None
+    average: Decimal | None = None
+    minimum: Decimal | None = None
+    maximum: Decimal | None = None
+    rented_percentage: Decimal | None = None
+    offers: int | None = None
+    price_basis: Basis = "ask"
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """One row that cannot be used, with the piece of it that shows why."""
+    """One row that cannot be used, with the piece of it that shows why.
+
+    `rule` names the quality rule (market.quality) that it breaks, empty where the row is merely unreadable; `subject`
+    is what staff would look for: the offer's id, or the GPU.
+    """
 
     reason: str
     fragment: str
+    rule: str = ""
+    subject: str = ""
 
 
 Parsed = Observation | Summary | Rejection
 
 
-class Adapter(Protocol):
-    """One source. `leads` names the platform's leading source; a stand-in names the leader it stands in for."""
+class Adapter:
+    """One source: what it is, how to ask it (`fetch`, the only input and output), how to read it (`parse`, pure).
 
-    name: str
-    platform: str
-    title: str
-    spells_like: str  # whose spellings of GPUs, as the alias table names it
-    origin: Literal["live", "simulated"]
-    stands_in_for: str
-    keeps_snapshots: bool
-    own_clock: bool  # the document tells when it was made; else the moment of the answer counts
+    `platform` is the one that it tells of, empty where its rows name theirs. A source without `stands_in_for` leads its
+    platform (R-017); one with it only checks that leader, and stands in while the leader fails.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    about: ClassVar[str] = ""  # one sentence for the page on method and data
+    website: ClassVar[str] = ""
+    attribution: ClassVar[str] = ""  # words that its license wants beside its figures
+    platform: ClassVar[str] = ""
+    spells_like: ClassVar[str]  # whose spellings of GPUs, as the alias table names it
+    origin: ClassVar[Literal["live", "simulated"]] = "live"
+    stands_in_for: ClassVar[str] = ""
+    keeps_snapshots: ClassVar[bool] = False
+    own_clock: ClassVar[bool] = False  # the document tells when it was made; else the moment of the answer counts
+    every: ClassVar[timedelta] = QUARTER
+    delay_seconds: ClassVar[float] = 0  # after the start of its slot, before the jitter: who needs another goes second
+    needs_key: ClassVar[str] = ""  # the setting that holds it; without a key the source is off
+    caps: ClassVar[frozenset[int]] = frozenset()  # numbers of rows at which it cuts its answer without a word
+    total_seconds: ClassVar[float] = 30
 
     def fetch(self, conditional: Conditional) -> RawDocument:
         """The source's present answer.
 
         Raises: SourceError where it does not answer, or not with 200 or 304.
         """
+        raise NotImplementedError
 
     def parse(self, document: RawDocument) -> Iterable[Parsed]:
         """Every row of the document, usable or not.
 
         Raises: SourceError where the document as a whole is not what the source sends.
         """
+        raise NotImplementedError
 
 
 def load_json(document: RawDocument, list_key: str) -> tuple[dict[str, Any], list[Any]]:

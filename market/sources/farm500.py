@@ -6,11 +6,12 @@ Source: github.com/500farm/prometheus-vastai, whose README offers these document
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any
 
 from gpuadvisor.core.money import rate
 
 from .base import (
+    Adapter,
     Conditional,
     Observation,
     Parsed,
@@ -33,7 +34,7 @@ MIB_PER_GB = 1024
 MAX_PER_MACHINE = 64
 
 
-class Machines:
+class Machines(Adapter):
     """`/machines`: leads for Vast.ai, since it tells machine by machine what is rented where.
 
     Units of the document: `dph_base` USD per hour for the whole machine as the renter pays, `gpu_ram` MiB of one GPU.
@@ -43,8 +44,6 @@ class Machines:
     title = "500.farm machines"
     spells_like = "500farm"
     platform = "vast"
-    origin: Literal["live", "simulated"] = "live"
-    stands_in_for = ""
     keeps_snapshots = True
     own_clock = True
     url = f"{BASE_URL}/machines"
@@ -105,7 +104,7 @@ class Machines:
         )
 
 
-class GpuStats:
+class GpuStats(Adapter):
     """`/gpu-stats`: the check on `/machines`, and its stand-in for the whole market while that fails.
 
     Units of the document: USD per GPU-hour cut to whole cents; `count` is GPUs, not machines.
@@ -115,9 +114,7 @@ class GpuStats:
     title = "500.farm GPU statistics"
     spells_like = "500farm"
     platform = "vast"
-    origin: Literal["live", "simulated"] = "live"
     stands_in_for = Machines.name
-    keeps_snapshots = False
     own_clock = True
     url = f"{BASE_URL}/gpu-stats"
 

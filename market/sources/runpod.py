@@ -12,6 +12,7 @@ from django.conf import settings
 from gpuadvisor.core.money import rate
 
 from .base import (
+    Adapter,
     Conditional,
     Observation,
     Parsed,
@@ -40,17 +41,14 @@ PRICES: tuple[tuple[str, Literal["secure", "community"], bool], ...] = (
 )
 
 
-class RunPod:
+class RunPod(Adapter):
     """`gpuTypes` of the GraphQL API, which is read without a key as well. Units: USD per GPU-hour."""
 
     name = "runpod"
     title = "RunPod"
     spells_like = "runpod"
     platform = "runpod"
-    origin: Literal["live", "simulated"] = "live"
-    stands_in_for = ""
     keeps_snapshots = True
-    own_clock = False
 
     def fetch(self, conditional: Conditional) -> RawDocument:
         key = settings.RUNPOD_API_KEY

@@ -15,11 +15,21 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import pairwise
-from typing import Literal
 
 from gpuadvisor.core.money import rate
 
-from .base import Conditional, Observation, Parsed, RawDocument, Rejection, clock_of, fragment, load_json, number
+from .base import (
+    Adapter,
+    Conditional,
+    Observation,
+    Parsed,
+    RawDocument,
+    Rejection,
+    clock_of,
+    fragment,
+    load_json,
+    number,
+)
 
 BUCKET = timedelta(minutes=15)
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -212,15 +222,14 @@ def _as_row(machine: Machine, moment: datetime, share: float) -> dict[str, objec
     }
 
 
-class Simulated:
+class Simulated(Adapter):
     """The invented market as a source like any other; what it writes carries the origin "simulated"."""
 
     name = "simulated"
     title = "Simulated market"
     spells_like = "simulated"
     platform = "vast"
-    origin: Literal["live", "simulated"] = "simulated"
-    stands_in_for = ""
+    origin = "simulated"
     keeps_snapshots = True
     own_clock = True
 
