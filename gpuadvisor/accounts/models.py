@@ -18,6 +18,7 @@ from django_htmx.middleware import HtmxDetails
 
 from gpuadvisor.core.fields import known
 from gpuadvisor.core.ids import uuid7
+from gpuadvisor.core.models import BaseModel
 from gpuadvisor.core.validators import visible_text
 
 from .preferences import DEFAULTS, validate_preferences
@@ -176,6 +177,34 @@ class User(AbstractBaseUser, PermissionsMixin):
         return salted_hmac(
             "accounts.session", f"{self.password}:{self.session_epoch}", secret=secret, algorithm="sha256"
         ).hexdigest()
+
+
+class ApiToken(BaseModel):
+    """A key for programs (R-061): only its SHA-256 is kept, the key itself is shown once."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="api_tokens")
+    name = models.CharField(_("name"), max_length=60, validators=[visible_text])
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    hint = models.CharField(max_length=12, editable=False, help_text=_("How the key begins, to tell keys apart."))
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        db_table = "api_tokens"
+        verbose_name = _("API token")
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "name"],
+                condition=Q(revoked_at__isnull=True),
+                name="accounts_apitoken_name_per_user",
+                violation_error_message=_("You have a token of this name."),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.hint}…)"
 
 
 class AppRequest(HttpRequest):
