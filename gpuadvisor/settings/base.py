@@ -325,10 +325,22 @@ STRIPE_LIVE_MODE = False
 STRIPE_TEST_SECRET_KEY = env.str("STRIPE_KEY", default="")
 
 # -- Market ----------------------------------------------------------------------------------------------------------
-MARKET_SOURCES = env.list("MARKET_SOURCES", default=["500farm_machines", "500farm_gpu_stats", "runpod"])
+MARKET_SOURCES = env.list(
+    "MARKET_SOURCES",
+    default=[
+        *("500farm_machines", "500farm_gpu_stats", "500farm_gpu_stats_v2", "vast_metrics"),
+        *("runpod", "runpod_v2", "salad", "clore", "akash", "lambda", "gpurentalprices"),
+    ],
+)
 MARKET_SIMULATION = env.bool("MARKET_SIMULATION", default=False)  # shown, and labelled, where no source can be reached
 MARKET_USER_AGENT = env.str("MARKET_USER_AGENT", default=f"GPU-Advisor/1.0 (+{SITE_URL})")
 RUNPOD_API_KEY = env.str("RUNPOD_API_KEY", default="")
+VAST_API_KEY = env.str("VAST_API_KEY", default="")  # of a host with at least one machine
+LAMBDA_API_KEY = env.str("LAMBDA_API_KEY", default="")
+
+# -- API ---------------------------------------------------------------------------------------------------------------
+API_ANONYMOUS_PER_HOUR = env.int("API_ANONYMOUS_PER_HOUR", default=60)  # requests per address without a token
+API_TOKEN_PER_HOUR = env.int("API_TOKEN_PER_HOUR", default=3600)
 
 # -- Logs ------------------------------------------------------------------------------------------------------------
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
