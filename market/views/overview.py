@@ -1,4 +1,4 @@
-"""The market's public pages: landing, list of models, one model."""
+"""Public: the landing page and the overview of the market."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ from urllib.parse import urlencode
 from django.contrib.auth.decorators import login_not_required
 from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
 from gpuadvisor.core.http import render_page
-
-from . import pages, selectors
-from .models import GPUModel
+from market import pages, selectors
 
 PER_PAGE = 25
 
@@ -87,21 +84,3 @@ def _url(query: str, sort: str, page: int = 1) -> str:
         "page": str(page) if page > 1 else "",
     }
     return f"?{urlencode({key: value for key, value in wanted.items() if value})}"
-
-
-@login_not_required
-@require_safe
-def gpu(request: HttpRequest, slug: str) -> HttpResponse:
-    """One model: its market now, by platform and region, and its history."""
-    model = get_object_or_404(GPUModel, slug=slug)
-    now = selectors.market_now([model.name]).get(model.name)
-    context = {
-        "model": model,
-        "now": now,
-        "figures": pages.figures_of(now),
-        "places": selectors.market_by_place(model.name),
-        "charts": pages.charts_of(model.name, now),
-        "platforms": pages.platform_names(),
-        "source_title": selectors.source_title(now.source) if now else "",
-    }
-    return render_page(request, "market/gpu.html", context)

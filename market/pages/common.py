@@ -1,0 +1,22 @@
+"""What several pages of the market show."""
+
+from __future__ import annotations
+
+from django.conf import settings
+
+from market import selectors
+from market.cache import kept
+from market.models import Platform
+from market.sources import SIMULATED
+
+
+def platform_names() -> dict[str, str]:
+    return kept("platforms", lambda: dict(Platform.objects.values_list("slug", "name")), seconds=600)
+
+
+def source_states() -> list[selectors.SourceState]:
+    """The switched-on sources, and the simulated market while it speaks."""
+    names = [*settings.MARKET_SOURCES]
+    if selectors.current_origin() == "simulated":
+        names.append(SIMULATED)
+    return kept("sources", lambda: selectors.source_states(names), seconds=15)
