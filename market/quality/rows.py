@@ -1,0 +1,114 @@
+"""One row by itself, or beside its neighbors: what an adapter refuses while it reads."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Container, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from .rules import Finding
+
+LEAST_PRICE = Decimal("0.00005")  # less is 0 in the four places that are kept
+BUCKET = timedelta(minutes=15)
+LEAST_BETWEEN = timedelta(seconds=60)
+LEVEL_HIGH, LEVEL_LOW = Decimal(6), Decimal("0.15")
+
+
+def not_a_number(value: object, *, subject: str = "") -> Finding | None:
+    """NaN, infinity, text, true, nothing: whatever cannot be reckoned with."""
+    usable = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+    if usable and math.isfinite(value):  # type: ignore[arg-type]
+        return None
+    return Finding("not_a_number", f"{str(value)[:40]!r} is not a number", subject)
+
+
+def negative_price(price: Decimal, *, subject: str = "") -> Finding | None:
+    """A price below zero."""
+    return Finding("negative_price", f"{price} is negative", subject) if price < 0 else None
+
+
+def placeholder_price(price: Decimal, sentinels: Collection[Decimal] = (), *, subject: str = "") -> Finding | None:
+    """0, or a value that the source is known (`sentinels`) to write where it has no price."""
+    if 0 <= price < LEAST_PRICE:
+        return Finding("placeholder_price", "0 is a placeholder", subject)
+    return Finding("placeholder_price", f"{price} is a placeholder", subject) if price in sentinels else None
+
+
+def unit_error(price: Decimal, level: Decimal | None, *, gpus: int = 1, subject: str = "") -> Finding | None:
+    """A price that lies as far off `level` (what the GPU costs, USD per GPU-hour) as another unit would put it.
+
+    `gpus` of the offer: its price may be that of all of them. None without a level.
+    """
+    if not level or LEVEL_LOW * level <= price <= LEVEL_HIGH * level:
+        return None
+    return Finding("unit_error", f"{price} is {price / level:.3g} times the usual {level}", subject)
+
+
+def duplicate_offer(external_id: str, seen: Container[str]) -> Finding | None:
+    """An offer whose id stands in the document already."""
+    return Finding("duplicate_offer", "the offer stands twice", external_id) if external_id in seen else None
+
+
+def double_counting(rows: Sequence[tuple[str, int]]) -> dict[int, Finding]:
+    """The rows to leave out, by index, where several tell of one machine; `rows` are (machine, GPUs).
+
+    The row of most GPUs stays: the others are parts of it.
+    """
+    kept: dict[str, int] = {}
+    for index, (machine, gpus) in enumerate(rows):
+        if machine and (machine not in kept or gpus > rows[kept[machine]][1]):
+            kept[machine] = index
+    return {
+        index: Finding("double_counting", f"machine {machine} is counted with {rows[kept[machine]][1]} GPUs", machine)
+        for index, (machine, _gpus) in enumerate(rows)
+        if machine and kept[machine] != index
+    }
+
+
+def impossible_share(
+    *,
+    percentage: Decimal | None = None,
+    rented: int | None = None,
+    total: int | None = None,
+    subject: str = "",
+) -> Finding | None:
+    """A utilization outside 0-100, or more rented than there is."""
+    if percentage is not None and not 0 <= percentage <= 100:
+        return Finding("impossible_share", f"{percentage} % is outside 0 to 100", subject)
+    if rented is not None and (rented < 0 or (total is not None and rented > total)):
+        return Finding("impossible_share", f"{rented} rented of {total}", subject)
+    return None
+
+
+def stale_carry_forward(
+    told_at: datetime, document_at: datetime, *, every: timedelta, subject: str = ""
+) -> Finding | None:
+    """A row whose own time lies more than two refreshes behind its document's."""
+    if document_at - told_at <= 2 * every:
+        return None
+    return Finding("stale_carry_forward", f"of {told_at:%Y-%m-%d %H:%M} UTC, told again", subject)
+
+
+def doubled_poll(now: datetime, before: datetime | None, *, bucket: timedelta = BUCKET) -> Finding | None:
+    """A document within a minute of the one before, or in the same `bucket`."""
+    if before is None or now < before:
+        return None
+    same = int(now.timestamp() // bucket.total_seconds()) == int(before.timestamp() // bucket.total_seconds())
+    if not same and now - before >= LEAST_BETWEEN:
+        return None
+    return Finding("doubled_poll", f"{(now - before).total_seconds():.0f} s after the one before")
+
+
+def flat_series(price: Decimal, before: Decimal | None, *, subject: str = "") -> Finding | None:
+    """A price equal to the one before."""
+    return Finding("flat_series", f"still {price}", subject) if price == before else None
+
+
+def unknown_region(region: str, known: Container[str], *, subject: str = "") -> Finding | None:
+    """A place that no region of ours stands for; an empty one is merely untold."""
+    return (
+        Finding("unknown_region", f"{region[:40]!r} is no known place", subject)
+        if region and region not in known
+        else None
+    )
