@@ -40,6 +40,9 @@ class Batch:
     """What one document comes to: rows to store, and what was refused and why."""
 
     observed_at: datetime | None = None
+    rows_seen: int = 0  # of the document, usable or not
+    offers_used: int = 0  # that the figures rest on
+    notes: list[str] = field(default_factory=list)  # what staff should know, a sentence each
     rows: list[storage.MarketRow] = field(default_factory=list)
     snapshots: list[storage.SnapshotRow] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
@@ -66,7 +69,7 @@ def refresh(name: str, *, document: RawDocument | None = None, force: bool = Fal
     A source that failed lately, or asked for a pause, is skipped unless `force`.
     """
     adapter, now = SOURCES[name], clock.now()
-    if document is None and not force and (pause := runs.paused_until(name, now)):
+    if document is None and not force and (pause := runs.paused_until(name, now, adapter.every)):
         return runs.Report(name, "skipped", error=f"Asked again at {pause:%Y-%m-%d %H:%M} UTC.", retry_at=pause)
     run = runs.start(name, now)
     try:
@@ -81,11 +84,9 @@ def refresh(name: str, *, document: RawDocument | None = None, force: bool = Fal
         changed = store(adapter, digested)
         return runs.finish(run, "ok", document=document, batch=digested, changed=changed)
     except SourceError as error:
-        log.warning("market source %s: %s", name, error)
         batch = error.batch if isinstance(error, NothingUsable) else None
         return runs.finish(run, "failed", document=document, batch=batch, error=str(error), retry_at=error.retry_at)
     except Exception as error:
-        log.exception("market source %s failed", name)
         return runs.finish(run, "failed", document=document, error=f"{type(error).__name__}: {error}")
 
 
