@@ -2,129 +2,29 @@
 
 from __future__ import annotations
 
-import re
-from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 from django import forms
-from django.core import signing
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.forms.boundfield import BoundField
 from django.urls import reverse
-from django.utils.formats import get_format
 from django.utils.translation import gettext_lazy as _
 
 from gpuadvisor.accounts.models import User
 from gpuadvisor.core import clock
 from gpuadvisor.core.fields import MAX_AMOUNT, MAX_RATE
-from gpuadvisor.core.ids import uuid7
-from gpuadvisor.core.validators import PLAIN_NUMBER, visible_multiline, visible_text
+from gpuadvisor.core.validators import visible_multiline, visible_text
 from market.models import GPUModel, Platform
 from market.names import squash
+from portfolios import importing
+from portfolios.hardware import COOLING, HARDWARE_NUMBERS, load_watts
+from portfolios.mappings import LONGEST, Identifier, identifiers
+from portfolios.models import MAX_QUANTITY, GPUConfiguration, PerformanceMetric, Portfolio
 
-from . import importing
-from .hardware import COOLING, HARDWARE_NUMBERS, load_watts
-from .mappings import LONGEST, Identifier, identifiers
-from .models import MAX_QUANTITY, GPUConfiguration, PerformanceMetric, Portfolio
+from .fields import OnceForm, PlainDecimalField, PlainIntegerField, price_field, typed_number
 
-Text = Any  # a lazy or plain string
 COOLING_NAMES = list(zip(COOLING, (_("Air"), _("Water"), _("Immersion"), _("Passive")), strict=True))
-
-
-class PlainDecimalField(forms.DecimalField):
-    """A number in plain digits between two bounds; one sentence says all that is asked.
-
-    `1,5` is taken where the reader's language writes a comma, and gets a hint elsewhere.
-    """
-
-    widget = forms.TextInput
-
-    def __init__(self, *, low: Decimal | int, high: Decimal | int, places: int, **kwargs: Any) -> None:
-        self.low = Decimal(low)
-        if places:
-            words = _("Enter a number between %(low)s and %(high)s in plain digits, with up to %(places)d decimals.")
-        else:
-            words = _("Enter a whole number from %(low)s to %(high)s.")
-        self.sentence = gettext_format(words, low=f"{self.low:,f}", high=f"{Decimal(high):,f}", places=places)
-        codes = ("invalid", "min_value", "max_value", "max_digits", "max_decimal_places", "max_whole_digits")
-        messages: dict[str, Any] = dict.fromkeys(codes, self.sentence)
-        super().__init__(
-            min_value=Decimal(low), max_value=Decimal(high), decimal_places=places, error_messages=messages, **kwargs
-        )
-
-    def to_python(self, value: Any) -> Any:
-        """A Decimal, or None where nothing was typed."""
-        text = str(value).strip() if value not in self.empty_values else ""
-        if not text:
-            return None
-        if text.count(",") == 1 and re.fullmatch(r"[0-9-]*,[0-9]+", text, re.ASCII):
-            if self.decimal_places and get_format("DECIMAL_SEPARATOR") != ",":
-                raise ValidationError(_("Write the decimals after a point, as in 1.5."), code="comma")
-            text = text.replace(",", ".")
-        if (
-            not PLAIN_NUMBER.match(text)
-            or (text[0] == "-" and self.low >= 0)
-            or (not self.decimal_places and "." in text)
-        ):
-            raise ValidationError(self.sentence, code="invalid")
-        return super().to_python(text)
-
-    def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
-        return {"inputmode": "decimal" if self.decimal_places else "numeric", "autocomplete": "off", "maxlength": "40"}
-
-
-class PlainIntegerField(PlainDecimalField):
-    """A whole number in plain digits between two bounds."""
-
-    def __init__(self, *, low: int, high: int, **kwargs: Any) -> None:
-        super().__init__(low=low, high=high, places=0, **kwargs)
-
-    def clean(self, value: Any) -> int | None:
-        number = super().clean(value)
-        return None if number is None else int(number)
-
-
-def gettext_format(words: Text, **values: object) -> Text:
-    """`words` % `values`, once somebody reads it."""
-    from django.utils.functional import lazystr
-
-    return lazystr(_Formatted(words, values))
-
-
-class _Formatted:
-    def __init__(self, words: Text, values: dict[str, object]) -> None:
-        self.words, self.values = words, values
-
-    def __str__(self) -> str:
-        return str(self.words) % self.values
-
-
-class OnceForm(forms.Form):
-    """A form that makes one row however often it is sent: it carries the row's key, signed for this user."""
-
-    once = forms.CharField(required=False, widget=forms.HiddenInput)
-
-    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._signer = signing.Signer(salt=f"portfolios.once:{user.pk}")
-        self.fields["once"].initial = self._signer.sign(uuid7().hex)
-
-    def clean_once(self) -> UUID:
-        try:
-            return UUID(self._signer.unsign(self.cleaned_data["once"]))
-        except (signing.BadSignature, ValueError):
-            return uuid7()
-
-
-def _price(**kwargs: Any) -> PlainDecimalField:
-    return PlainDecimalField(low=0, high=10, places=4, required=False, label=_("Electricity price, $/kWh"), **kwargs)
-
-
-def _number(value: Any) -> str:
-    """A stored number as one would type it."""
-    return "" if value is None else f"{Decimal(str(value)).normalize():f}"
 
 
 class PortfolioForm(OnceForm):
@@ -136,7 +36,7 @@ class PortfolioForm(OnceForm):
         validators=[visible_multiline],
         widget=forms.Textarea(attrs={"rows": 3}),
     )
-    usd_per_kwh = _price(help_text=_("Needed for energy cost and net. A GPU can have a price of its own."))
+    usd_per_kwh = price_field(help_text=_("Needed for energy cost and net. A GPU can have a price of its own."))
 
     def __init__(self, *args: Any, portfolio: Portfolio | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -144,7 +44,7 @@ class PortfolioForm(OnceForm):
             self.initial = {
                 "name": portfolio.name,
                 "description": portfolio.description,
-                "usd_per_kwh": _number(portfolio.configuration.get("usd_per_kwh")),
+                "usd_per_kwh": typed_number(portfolio.configuration.get("usd_per_kwh")),
                 **self.initial,
             }
 
@@ -154,7 +54,7 @@ class PortfolioForm(OnceForm):
         return {
             "name": self.cleaned_data["name"],
             "description": self.cleaned_data["description"],
-            "configuration": {} if price is None else {"usd_per_kwh": _number(price)},
+            "configuration": {} if price is None else {"usd_per_kwh": typed_number(price)},
         }
 
 
@@ -201,7 +101,7 @@ class GPUConfigurationForm(OnceForm):
         help_text=_("Under load, if you measured it."),
     )
     idle_watts = PlainDecimalField(low=0, high=2_000, places=1, required=False, label=_("Idle draw, W per GPU"))
-    usd_per_kwh = _price(help_text=_("Only where it differs from the portfolio's."))
+    usd_per_kwh = price_field(help_text=_("Only where it differs from the portfolio's."))
     cooling = forms.ChoiceField(
         label=_("Cooling"),
         required=False,
@@ -240,7 +140,7 @@ class GPUConfigurationForm(OnceForm):
             "quantity": gpu.quantity,
             "custom_name": gpu.custom_name,
             "cooling": details.get("cooling", ""),
-            **{key: _number(details.get(key)) for key in HARDWARE_NUMBERS},
+            **{key: typed_number(details.get(key)) for key in HARDWARE_NUMBERS},
             **{
                 name: gpu.platform_mappings.get(entry.platform, {}).get(entry.key, "")
                 for name, entry in self.identifiers.items()
@@ -280,7 +180,7 @@ class GPUConfigurationForm(OnceForm):
                 self.add_error(
                     "idle_watts",
                     ValidationError(
-                        _("More than it draws under load (%(watts)s W)."), params={"watts": _number(watts)}
+                        _("More than it draws under load (%(watts)s W)."), params={"watts": typed_number(watts)}
                     ),
                 )
         return data
@@ -294,7 +194,7 @@ class GPUConfigurationForm(OnceForm):
 
     def _details(self) -> dict[str, Any]:
         """The hardware details as they are stored: numbers as text, nothing where nothing was said."""
-        numbers = {key: _number(self.cleaned_data.get(key)) for key in HARDWARE_NUMBERS}
+        numbers = {key: typed_number(self.cleaned_data.get(key)) for key in HARDWARE_NUMBERS}
         details = {**numbers, "cooling": self.cleaned_data.get("cooling", "")}
         return {key: value for key, value in details.items() if value != ""}
 
@@ -360,7 +260,7 @@ class MetricForm(forms.Form):
         if metric:  # the day and the platform are the row's key: another day is another row
             if metric.platform not in dict(platforms):
                 platforms.append((metric.platform, metric.platform))
-            stored = {name: _number(getattr(metric, name)) for name in importing.FIGURES}
+            stored = {name: typed_number(getattr(metric, name)) for name in importing.FIGURES}
             self.initial = {"platform": metric.platform, "metric_date": metric.metric_date, **stored, **self.initial}
             self.fields["platform"].disabled = day.disabled = True
         self.fields["platform"].choices = [("", _("Choose one")), *platforms]  # type: ignore[attr-defined]
