@@ -223,6 +223,51 @@ def floor_rate(
     return extra_kilowatts * usd_per_kwh / (1 - fee_percentage / HUNDRED)
 
 
+def break_even_rate(
+    *,
+    idle_watts: Decimal | None,
+    load_watts: Decimal | None,
+    usd_per_kwh: Decimal | None,
+    fee_percentage: Decimal | None,
+    utilization_percentage: Decimal | None,
+    fixed_daily: Decimal = Decimal(0),
+) -> Decimal | None:
+    """USD per GPU-hour at which a day of one GPU ends at zero (K8); None where a part is unknown or nothing is rented.
+
+    Units: watts per GPU; `fee_percentage` and `utilization_percentage` 0-100; `fixed_daily` USD per GPU and day.
+    Source: docs/economics.md, "Break-even rate".
+    """
+    hours = rented_hours(utilization_percentage=utilization_percentage)
+    energy = energy_cost(
+        quantity=1, idle_watts=idle_watts, load_watts=load_watts, rented_hours=hours, usd_per_kwh=usd_per_kwh
+    )
+    if energy is None or not hours or fee_percentage is None or fee_percentage >= HUNDRED:
+        return None
+    return (energy + fixed_daily) / (hours * (1 - fee_percentage / HUNDRED))
+
+
+def break_even_electricity(
+    *, revenue: Decimal | None, fee: Decimal | None, kwh: Decimal | None, fixed: Decimal = Decimal(0)
+) -> Decimal | None:
+    """USD per kWh at which nothing is left of `revenue` (K9); None where a part is unknown or no energy is drawn.
+
+    Source: docs/economics.md, "Break-even electricity price".
+    """
+    if revenue is None or fee is None or not kwh:
+        return None
+    return (revenue - fee - fixed) / kwh
+
+
+def payback_months(*, price: Decimal | None, monthly_net: Decimal | None) -> Decimal | None:
+    """Months until what is left each month has paid `price`; None where either is unknown or nothing is left.
+
+    Source: docs/economics.md, "Payback".
+    """
+    if price is None or monthly_net is None or monthly_net <= 0:
+        return None
+    return price / monthly_net
+
+
 def windows(*, last: date, days: int) -> tuple[Window, Window]:
     """The window of `days` UTC days that ends with `last`, and the equally long one before it.
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from .views import dashboard, gpus, metrics, portfolios
+from .views import calculator, dashboard, gpus, metrics, portfolios
 
 app_name = "portfolios"
 
@@ -27,5 +27,6 @@ urlpatterns = [
     path("portfolios/<uuid:pk>/deactivate/", portfolios.deactivate, name="deactivate"),
     path("portfolios/<uuid:pk>/restore/", portfolios.restore, name="restore"),
     path("portfolios/<uuid:pk>/gpus/add/", gpus.add, name="gpu-add"),
+    path("calculator/", calculator.calculator, name="calculator"),
     path("dashboard/", dashboard.dashboard, name="dashboard"),
 ]

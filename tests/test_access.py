@@ -31,6 +31,7 @@ PUBLIC = {
     "market:index": 200,
     "market:strip": 200,
     "market:gpu": 200,
+    "portfolios:calculator": 200,
     "accounts:demo": 405,
     "accounts:confirm-email": 200,
     "account_login": 200,

@@ -17,7 +17,7 @@ DASH = "–"  # what stands where nobody knows the value
 MINUS = "−"
 NBSP = "\u00a0"
 RATE_UNIT = "USD/GPU-h"
-PLACES = {"USD": 2, RATE_UNIT: 4, "USD/kWh": 4, "%": 1, "pt": 1, "W": 0, "kWh": 1, "GPU": 0, "h": 1}
+PLACES = {"USD": 2, RATE_UNIT: 4, "USD/kWh": 4, "%": 1, "pt": 1, "W": 0, "kWh": 1, "GPU": 0, "h": 1, "months": 1}
 
 
 @lru_cache(maxsize=64)
