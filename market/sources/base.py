@@ -26,11 +26,15 @@ FRAGMENT = 200
 
 
 class SourceError(TransientError):
-    """The source gave nothing that can be used. `retry_at` is when it wants to be asked again."""
+    """The source gave nothing that can be used.
 
-    def __init__(self, reason: str, *, retry_at: datetime | None = None) -> None:
+    `retry_at` is when it wants to be asked again; `status` is the HTTP status where that was the reason.
+    """
+
+    def __init__(self, reason: str, *, retry_at: datetime | None = None, status: int | None = None) -> None:
         super().__init__(reason)
         self.retry_at = retry_at
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,3 +261,17 @@ def price_fault(price: Decimal | None) -> str:
     if price > MAX_PRICE:
         return "price is above 10,000 USD per GPU-hour"
     return ""
+
+
+def price_rule(price: Decimal | None) -> str:
+    """The quality rule that a `price` with a fault breaks; empty where it has none.
+
+    More than 10,000 USD per GPU-hour is no price at all, so it is told in another unit.
+    """
+    if price is None:
+        return "not_a_number"
+    if price < 0:
+        return "negative_price"
+    if price < LEAST_PRICE:
+        return "placeholder_price"
+    return "unit_error" if price > MAX_PRICE else ""

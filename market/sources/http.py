@@ -173,6 +173,7 @@ def fetch_document(
             raise SourceError(
                 f"{title} answered {response.status_code} {response.reason_phrase}".strip() + ".",
                 retry_at=retry_at(response.headers.get("retry-after", ""), conditional.now),
+                status=response.status_code,  # adapters tell a refused key from a failing server by it
             )
         body = _read(response, title, max_bytes)
     return RawDocument(body, 200, conditional.now, etag, last_modified)
