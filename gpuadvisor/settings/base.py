@@ -334,6 +334,7 @@ MARKET_SOURCES = env.list(
 )
 MARKET_SIMULATION = env.bool("MARKET_SIMULATION", default=False)  # shown, and labelled, where no source can be reached
 MARKET_USER_AGENT = env.str("MARKET_USER_AGENT", default=f"GPU-Advisor/1.0 (+{SITE_URL})")
+MARKET_SERVE_STALE = True  # readers see the figures of before while new ones are made; tests switch it off
 RUNPOD_API_KEY = env.str("RUNPOD_API_KEY", default="")
 VAST_API_KEY = env.str("VAST_API_KEY", default="")  # of a host with at least one machine
 LAMBDA_API_KEY = env.str("LAMBDA_API_KEY", default="")
