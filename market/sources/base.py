@@ -17,12 +17,19 @@ Basis = Literal["ask", "list", "host_net"]  # what an offer asks; a price list; 
 
 QUARTER = timedelta(minutes=15)
 HALF_HOUR = timedelta(minutes=30)
+HOUR = timedelta(hours=1)
 DAILY = timedelta(days=1)
 
 LEAST_PRICE = Decimal("0.00005")  # less is 0 in the four places that are kept
 MAX_PRICE = Decimal(10_000)  # USD per GPU-hour, the bound of the database too
 MAX_GPUS = 100_000  # of one machine or one cell: beyond it lies a fault, not a market
 FRAGMENT = 200
+FAULTS = {  # what makes a price none, and the rule that says so
+    "price is not a number": "not_a_number",
+    "price is negative": "negative_price",
+    "price is 0, a placeholder": "placeholder_price",
+    "price is above 10,000 USD per GPU-hour": "unit_error",
+}
 
 
 class SourceError(TransientError):
@@ -175,10 +182,10 @@ class Adapter:
         raise NotImplementedError
 
 
-def load_json(document: RawDocument, list_key: str) -> tuple[dict[str, Any], list[Any]]:
-    """The document and its list of rows.
+def load_body(document: RawDocument) -> Any:
+    """What the document's JSON says.
 
-    Raises: SourceError for HTML, an empty or cut body, nesting without end, a renamed list.
+    Raises: SourceError for HTML, an empty or cut body, nesting without end.
     """
     body = document.body.strip()
     if not body:
@@ -186,10 +193,17 @@ def load_json(document: RawDocument, list_key: str) -> tuple[dict[str, Any], lis
     if body[:1] == b"<":
         raise SourceError("The answer is a web page, not data.")
     try:
-        data = json.loads(body)
+        return json.loads(body)
     except (ValueError, RecursionError) as error:
         raise SourceError(f"The answer is not JSON: {str(error)[:120]}") from None
-    node = data
+
+
+def load_json(document: RawDocument, list_key: str) -> tuple[dict[str, Any], list[Any]]:
+    """The document and its list of rows.
+
+    Raises: SourceError as `load_body`, and for a renamed list.
+    """
+    node = data = load_body(document)
     for key in list_key.split("."):
         node = node.get(key) if isinstance(node, dict) else None
     if not isinstance(node, list):
@@ -240,6 +254,12 @@ def text(value: object, longest: int = 120) -> str:
 def fragment(row: object) -> str:
     """The beginning of a refused row, for staff to read."""
     return text(json.dumps(row, ensure_ascii=True, default=str)[: FRAGMENT * 2], FRAGMENT)
+
+
+def refuse(why: str, row: object, *, subject: str = "", rule: str = "") -> Rejection:
+    """`row` refused; by the rule that its reason ends in, where none is named."""
+    rule = rule or next((name for fault, name in FAULTS.items() if why.endswith(fault)), "")
+    return Rejection(why, fragment(row), rule, subject[:160])
 
 
 def memory_gb(value: object, per_gb: int = 1) -> Decimal | None:
