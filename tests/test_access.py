@@ -11,6 +11,7 @@ from fido2.cose import ES256
 from fido2.utils import websafe_encode
 from fido2.webauthn import Aaguid, AttestationObject, AttestedCredentialData, AuthenticatorData, CollectedClientData
 
+from gpuadvisor.accounts import api_tokens
 from portfolios import uploads
 from tests.factories import (
     PASSWORD,
@@ -62,6 +63,8 @@ IN_BETWEEN = {
 # Any signed-in user, who sees their own. The value is the status for a host who has just confirmed the password.
 MEMBER = {
     "accounts:settings": 200,
+    "accounts:tokens": 200,
+    "accounts:tokens-create": 200,
     "portfolios:dashboard": 200,
     "portfolios:list": 200,
     "portfolios:create": 200,
@@ -99,6 +102,7 @@ OWNED = {
     "portfolios:metric-import-preview": "import",
     "portfolios:metric-import-refused": "import",
     "portfolios:metric-import-discard": "import",
+    "accounts:token-revoke": "token",
     "mfa_remove_webauthn": "passkey",
     "mfa_edit_webauthn": "passkey",
 }
@@ -157,6 +161,7 @@ def world(host, settings, tmp_path):
         "gpu": gpu.pk,
         "metric": PerformanceMetricFactory(gpu_configuration=gpu).pk,
         "import": uploads.keep(host, SimpleUploadedFile("results.csv", RESULTS)),
+        "token": api_tokens.create_token(user=host, name="Home server")[0].pk,
         "passkey": Authenticator.objects.create(
             user=host, type="webauthn", data={"name": "Key", "credential": credential()}
         ).pk,

@@ -59,7 +59,8 @@ def world(host):
 
     gpu = GPUConfigurationFactory(portfolio__user=host)
     metric = PerformanceMetricFactory(gpu_configuration=gpu)
-    return {"portfolio": gpu.portfolio.pk, "gpu": gpu.pk, "metric": metric.pk, "import": gpu.pk, "passkey": 1}
+    keys = {"portfolio": gpu.portfolio.pk, "gpu": gpu.pk, "metric": metric.pk, "import": gpu.pk}
+    return keys | {"passkey": 1, "token": gpu.pk}
 
 
 def faults(client, calls):

@@ -8,12 +8,13 @@ import allauth.usersessions.admin  # noqa: F401 (registers its list first)
 from allauth.account.decorators import secure_admin_login
 from allauth.usersessions.models import UserSession
 from django.contrib import admin
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from gpuadvisor.core.admin import ReadOnlyAdmin
 
-from .models import User
+from .api_tokens import revoke_token
+from .models import ApiToken, User
 
 admin.site.site_header = admin.site.site_title = "GPU Advisor staff"
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # limits and second factor hold there too
@@ -75,3 +76,24 @@ class UserSessionAdmin(ReadOnlyAdmin):
     list_select_related = ("user",)
     ordering = ("-last_seen_at",)
     fields = ("user", "ip", "user_agent", "created_at", "last_seen_at")
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(ReadOnlyAdmin):
+    """Never the digest. Staff may end a key that leaked."""
+
+    list_display = ("name", "hint", "user", "created_at", "last_used_at", "revoked_at")
+    list_filter = ("created_at", "revoked_at")
+    search_fields = ("name", "hint", "user__email")
+    list_select_related = ("user",)
+    ordering = ("-created_at",)
+    fields = ("user", "name", "hint", "created_at", "last_used_at", "revoked_at")
+    actions = ("revoke",)
+
+    @admin.action(description="Revoke the chosen tokens", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
+        for token in queryset:
+            revoke_token(token)
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("accounts.change_apitoken")  # type: ignore[union-attr]

@@ -125,6 +125,18 @@
   }
   guessZone(document);
 
+  // ---- Copying: a field that is chosen whole, and a button where the browser may write the clipboard --------------------
+  document.addEventListener("focusin", (event) => {
+    if (event.target.matches("input[data-select]")) event.target.select();
+  });
+  for (const button of navigator.clipboard ? document.querySelectorAll("[data-copy]") : []) {
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).value);
+      button.textContent = button.dataset.copied;
+    });
+  }
+
   // ---- Passkeys: allauth reports a failure to the document and shows nothing --------------------------------------------
   document.addEventListener("allauth.error", (event) => {
     const error = event.detail?.exception;

@@ -1,0 +1,84 @@
+"""Keys for programs: made, shown once, recognised, revoked (R-061). Only a key's SHA-256 is kept."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import BooleanField, ExpressionWrapper, Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext as _
+
+from gpuadvisor.core import clock
+from gpuadvisor.core.errors import DomainError
+from gpuadvisor.core.ids import uuid7
+
+from .models import ApiToken, User
+from .tokens import digest
+
+PREFIX = "gpa_"
+SECRET_BYTES = 32
+HINT = 10  # characters of a key that are kept in plain, to tell keys apart
+SHAPE = re.compile(r"gpa_[A-Za-z0-9_-]{43}\Z", re.ASCII)
+MAX_LIVE = 10
+NOTE_USE_EVERY = timedelta(minutes=1)
+REPEAT_WITHIN = timedelta(seconds=10)
+
+
+def live_tokens(user: User) -> list[ApiToken]:
+    """The user's keys that still open something, newest first."""
+    return list(user.api_tokens.filter(revoked_at=None))
+
+
+@transaction.atomic
+def create_token(*, user: User, name: str, pk: UUID | None = None) -> tuple[ApiToken, str]:
+    """A new token and its key, which nothing can tell a second time.
+
+    `pk` makes a form that was sent twice end in one token: the second answer within seconds carries the key that works.
+    Raises: DomainError for the demo host, an eleventh token, a name in use, or a form that was used before.
+    """
+    User.objects.select_for_update(no_key=True).get(pk=user.pk)  # so that the count below is exact
+    if user.is_demo:
+        raise DomainError(_("The demo account is read-only: sign up to make tokens of your own."), code="demo")
+    key = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
+    if pk and (made := user.api_tokens.filter(pk=pk).first()):
+        return _with_new_key(made, key), key
+    live = user.api_tokens.filter(revoked_at=None)
+    if live.count() >= MAX_LIVE:
+        raise DomainError(_("You have %(number)d tokens: revoke one first.") % {"number": MAX_LIVE}, code="limit")
+    if live.filter(name=name).exists():
+        raise DomainError(_("You have a token of this name."), code="name")
+    return ApiToken.objects.create(pk=pk or uuid7(), user=user, name=name, digest=digest(key), hint=key[:HINT]), key
+
+
+def _with_new_key(token: ApiToken, key: str) -> ApiToken:
+    """The token of a form sent twice: the browser shows the second answer, so its key is the one that counts."""
+    if token.revoked_at or token.last_used_at or clock.now() - token.created_at > REPEAT_WITHIN:
+        raise DomainError(_("This token was made already. Its key is not shown a second time."), code="used")
+    token.digest, token.hint = digest(key), key[:HINT]
+    token.save(update_fields=["digest", "hint"])
+    return token
+
+
+def revoke_token(token: ApiToken) -> None:
+    """From now on the key opens nothing; the row stays, so that its use can still be looked up."""
+    ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=clock.now())
+
+
+def authenticate(key: str) -> ApiToken | None:
+    """The live token of `key` with its user; None where there is none, or its user may not sign in."""
+    if not SHAPE.match(key):
+        return None
+    is_due = Q(last_used_at=None) | Q(last_used_at__lt=Now() - NOTE_USE_EVERY)
+    token = (
+        ApiToken.objects.filter(digest=digest(key), revoked_at=None, user__is_active=True, user__is_demo=False)
+        .select_related("user")
+        .annotate(use_is_due=ExpressionWrapper(is_due, BooleanField()))
+        .first()
+    )
+    if token is not None and token.use_is_due:
+        ApiToken.objects.filter(is_due, pk=token.pk).update(last_used_at=Now())
+    return token
