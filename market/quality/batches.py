@@ -12,15 +12,20 @@ from market import stats
 from .rules import Finding
 
 SCALE_HIGH, SCALE_LOW = Decimal(5), Decimal("0.2")
-LEAST_GPUS = 3
-LOST = Decimal("0.6")
+LEAST_GPUS = 3  # models in both batches: fewer do not make a median
+KEPT = Decimal("0.4")
+LEAST_BEFORE = 5  # of four offers three may well be rented within a quarter hour
 MAX_AHEAD = timedelta(minutes=5)
-AT_ONCE = timedelta(hours=26)  # two documents of a source that is asked daily
+AT_ONCE = timedelta(hours=26)  # two documents of a source that is asked daily; a longer gap has no "at once"
 
 
 @dataclass(frozen=True, slots=True)
 class BatchShape:
-    """What one document comes to. `rows` as the source sent them; `medians` USD per GPU-hour by GPU."""
+    """What one document comes to.
+
+    Units: `rows` as the source sent them; `offers` and `gpus` that could be used, 0 where the source tells none;
+    `medians` USD per GPU-hour by GPU model.
+    """
 
     rows: int
     offers: int
@@ -44,11 +49,27 @@ def judge_batch(
         return Finding("truncated", f"exactly {now.rows} rows, where the source cuts its answers")
     if before is None:
         return None
-    ratios = [(now.medians[g] / before.medians[g], 1) for g in now.medians if before.medians.get(g)]
-    if len(ratios) >= LEAST_GPUS:
-        ratio = stats.median(ratios)
-        if ratio >= SCALE_HIGH or ratio <= SCALE_LOW:
-            return Finding("scale_step", f"prices of {len(ratios)} GPUs are {ratio:.2f} times those before")
-    if now.observed_at - before.observed_at <= AT_ONCE and now.offers < (1 - LOST) * before.offers:
-        return Finding("offers_lost", f"{now.offers} offers, {before.offers} before")
+    return _scale_step(now, before) or _offers_lost(now, before)
+
+
+def _scale_step(now: BatchShape, before: BatchShape) -> Finding | None:
+    ratios = [
+        (median / before.medians[gpu], 1)
+        for gpu, median in now.medians.items()
+        if median > 0 and before.medians.get(gpu, 0) > 0
+    ]
+    if len(ratios) < LEAST_GPUS:
+        return None
+    ratio = stats.median(ratios)
+    if SCALE_LOW < ratio < SCALE_HIGH:
+        return None
+    return Finding("scale_step", f"the medians of {len(ratios)} GPU models are {ratio:.3g} times those before")
+
+
+def _offers_lost(now: BatchShape, before: BatchShape) -> Finding | None:
+    if now.observed_at - before.observed_at > AT_ONCE:
+        return None
+    for word, left, there in (("offers", now.offers, before.offers), ("GPUs", now.gpus, before.gpus)):
+        if there >= LEAST_BEFORE and left < KEPT * there:
+            return Finding("offers_lost", f"{left} {word} of {there} are left, less than 40 %")
     return None

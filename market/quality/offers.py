@@ -2,40 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from market import stats
 
+from .rows import unit_error
 from .rules import Finding
 
 if TYPE_CHECKING:  # at run time the sources import this package
     from market.sources.base import Observation
 
 HIGH, HIGH_OVER_P90, LOW = Decimal(5), Decimal(3), Decimal("0.2")
+SPOT_LOW = Decimal("0.07")  # of the on-demand median: the deepest honest discount that was recorded is 0.073
 LEAST_OFFERS = 3  # fewer have no median that could call one of them wrong
+
+MANY_ALIKE = 4  # GPUs of one odd price; three stand in an honest price list
+ROUND = Decimal("0.05")
+JUMPED, STAYED = Decimal("0.25"), Decimal("0.05")
+OTHER_BOARD = Decimal("1.15")  # ECC takes a sixteenth of the memory, another board has at least a fifth more
 
 
 def judge_offers(offers: Sequence[Observation], *, level: Decimal | None = None) -> dict[int, Finding]:
     """The offers that are not believed, by their index; all of one GPU on one platform in one document.
 
-    `level` is what the GPU cost lately (USD per GPU-hour), where known: it judges offers too few to judge each other.
+    Each pricing type is judged by its own median; spot by that of the other types as well. `level` is what the GPU cost
+    in the last days (USD per GPU-hour), where known: it judges offers that are too few to judge each other, and a
+    document that is in another unit as a whole.
     """
     by_pricing: dict[str, list[int]] = {}
     for index, offer in enumerate(offers):
         by_pricing.setdefault(offer.pricing, []).append(index)
+    fixed = [o.price_per_gpu_hour for o in offers if o.pricing in ("on_demand", "secure", "community")]
     found: dict[int, Finding] = {}
-    for indexes in by_pricing.values():
-        if len(indexes) < LEAST_OFFERS:
-            continue
-        middle = stats.median((offers[i].price_per_gpu_hour, 1) for i in indexes)
+    for pricing, indexes in by_pricing.items():
+        band = _band([offers[i].price_per_gpu_hour for i in indexes])
+        own_level = level if pricing != "spot" else None  # a level is that of on-demand
         for i in indexes:
-            price = offers[i].price_per_gpu_hour
-            if price > HIGH * middle:
-                found[i] = Finding("above_band", f"{price} is above 5 times the median {middle}", offers[i].external_id)
-            elif price < LOW * middle:
-                found[i] = Finding("below_band", f"{price} is below 0.2 of the median {middle}", offers[i].external_id)
+            offer = offers[i]
+            finding = _outside(offer, band, own_level)
+            if finding is None and pricing == "spot" and fixed:
+                finding = _spot_outside(offer, _middle(fixed))
+            if finding is not None:
+                found[i] = finding
     return found
 
 
@@ -44,6 +54,80 @@ def judge_document(
 ) -> list[Finding]:
     """GPUs of one document whose offers are not believed; each finding's `subject` is a key of `by_gpu`.
 
-    `levels` is what each GPU cost lately, where known.
+    `levels` is what each GPU cost in the document before, where known: only with them can two GPUs of one price be told
+    from a slipped column, by the one that jumped onto the other's value.
     """
-    return []
+    return [*_variants(by_gpu), *_identical(by_gpu, levels or {})]
+
+
+def _middle(prices: Iterable[Decimal]) -> Decimal:
+    return stats.median((price, 1) for price in prices)
+
+
+def _band(prices: Sequence[Decimal]) -> tuple[Decimal, Decimal, Decimal] | None:
+    """Lowest believed price, highest, and the median. None: too few.
+
+    What is dear must also lie above 3 times p90, so that a market of two classes keeps its upper one. That p90 is taken
+    without the suspects: among ten offers one holding price would be the p90 itself and excuse the next.
+    """
+    if len(prices) < LEAST_OFFERS:
+        return None
+    middle = _middle(prices)
+    usual = sorted((price, 1) for price in prices if price <= HIGH * middle)
+    return LOW * middle, max(HIGH * middle, HIGH_OVER_P90 * stats.quantile(usual, Decimal("0.9"))), middle
+
+
+def _outside(
+    offer: Observation, band: tuple[Decimal, Decimal, Decimal] | None, level: Decimal | None
+) -> Finding | None:
+    price = offer.price_per_gpu_hour
+    if band is None or (level and unit_error(band[2], level)):
+        return unit_error(price, level, gpus=offer.gpu_count, subject=offer.external_id)
+    low, high, middle = band
+    if price > high:
+        return Finding("above_band", f"{price} is {price / middle:.3g} times the median {middle}", offer.external_id)
+    if price < low:
+        return Finding("below_band", f"{price} is {price / middle:.2g} of the median {middle}", offer.external_id)
+    return None
+
+
+def _spot_outside(offer: Observation, on_demand: Decimal) -> Finding | None:
+    ratio = offer.price_per_gpu_hour / on_demand
+    said = f"spot at {offer.price_per_gpu_hour} is {ratio:.2g} of the on-demand median {on_demand}"
+    if ratio > HIGH:
+        return Finding("above_band", said, offer.external_id)
+    return Finding("below_band", said, offer.external_id) if ratio < SPOT_LOW else None
+
+
+def _variants(by_gpu: Mapping[str, Sequence[Observation]]) -> Iterator[Finding]:
+    for gpu, offers in by_gpu.items():
+        sizes = {offer.vram_gb for offer in offers if offer.vram_gb}
+        if sizes and max(sizes) > OTHER_BOARD * min(sizes):
+            yield Finding("variant_mixing", f"boards of {min(sizes)} and {max(sizes)} GB under one name", gpu)
+
+
+def _identical(by_gpu: Mapping[str, Sequence[Observation]], levels: Mapping[str, Decimal]) -> Iterator[Finding]:
+    """GPUs that tell one price alone, and the same as others: four of one odd price, or one that jumped onto it."""
+    alike: dict[tuple[str, Decimal], list[str]] = {}
+    for gpu, offers in by_gpu.items():
+        prices: dict[str, set[Decimal]] = {}
+        for offer in offers:
+            prices.setdefault(offer.pricing, set()).add(offer.price_per_gpu_hour)
+        for pricing, told in prices.items():
+            if len(told) == 1:
+                alike.setdefault((pricing, told.pop()), []).append(gpu)
+    seen: set[str] = set()
+    for (_pricing, price), gpus in alike.items():
+        if len(gpus) < 2 or price % ROUND == 0:
+            continue
+        jumped = [gpu for gpu in gpus if gpu in levels and abs(price / levels[gpu] - 1) > JUMPED]
+        stayed = [gpu for gpu in gpus if gpu in levels and abs(price / levels[gpu] - 1) <= STAYED]
+        untold = [gpu for gpu in gpus if gpu not in levels]
+        suspects = jumped if stayed or len(jumped) > 1 else []
+        if len(gpus) >= MANY_ALIKE:
+            suspects = [*suspects, *untold]
+        for gpu in suspects:
+            if gpu not in seen:
+                seen.add(gpu)
+                others = ", ".join(sorted(set(gpus) - {gpu}))[:120]
+                yield Finding("identical_values", f"{price} is also the price of {others}", gpu)

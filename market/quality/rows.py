@@ -12,7 +12,8 @@ from .rules import Finding
 LEAST_PRICE = Decimal("0.00005")  # less is 0 in the four places that are kept
 BUCKET = timedelta(minutes=15)
 LEAST_BETWEEN = timedelta(seconds=60)
-LEVEL_HIGH, LEVEL_LOW = Decimal(6), Decimal("0.15")
+LEVEL_HIGH, LEVEL_LOW = Decimal(6), Decimal("0.16")
+UNIT_FIT = Decimal("0.4")  # how far from a unit's factor a price may lie to be told as that unit
 
 
 def not_a_number(value: object, *, subject: str = "") -> Finding | None:
@@ -36,13 +37,21 @@ def placeholder_price(price: Decimal, sentinels: Collection[Decimal] = (), *, su
 
 
 def unit_error(price: Decimal, level: Decimal | None, *, gpus: int = 1, subject: str = "") -> Finding | None:
-    """A price that lies as far off `level` (what the GPU costs, USD per GPU-hour) as another unit would put it.
+    """A price as far off `level` (what the GPU costs, USD per GPU-hour) as another unit would put it, and which one.
 
     `gpus` of the offer: its price may be that of all of them. None without a level.
     """
     if not level or LEVEL_LOW * level <= price <= LEVEL_HIGH * level:
         return None
-    return Finding("unit_error", f"{price} is {price / level:.3g} times the usual {level}", subject)
+    ratio = price / level
+    units = {Decimal(24): "per day", Decimal(100): "in cents", Decimal(2400): "in cents per day"}
+    units |= {Decimal(730): "per month", Decimal("0.01"): "in hundreds"}
+    if gpus > 1:
+        units |= {Decimal(gpus): f"of all {gpus} GPUs", 1 / Decimal(gpus): f"divided by {gpus} GPUs twice"}
+        units[Decimal(24 * gpus)] = f"of all {gpus} GPUs per day"
+    nearest, word = min((abs(ratio / factor - 1), word) for factor, word in units.items())
+    guess = f": as if {word}" if nearest <= UNIT_FIT else ""
+    return Finding("unit_error", f"{price} is {ratio:.3g} times the usual {level}{guess}", subject)
 
 
 def duplicate_offer(external_id: str, seen: Container[str]) -> Finding | None:
