@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
+from itertools import accumulate
+from operator import itemgetter, mul
 
 RATE = Decimal("0.0001")
 SHARE = Decimal("0.01")
 BAND_HIGH, BAND_LOW = Decimal(5), Decimal("0.2")
 LEAST_FOR_BAND = 3  # fewer offers have no median that could call one of them wrong
+# Demand score: half a point per point of rented share, a quarter per percent of price, each move cut at 20.
+SHARE_WEIGHT, PRICE_WEIGHT, MAX_MOVE = Decimal("0.5"), Decimal("0.25"), Decimal(20)
 
 Weighted = tuple[Decimal, int]
 
@@ -72,40 +77,87 @@ def percentage(part: int, whole: int) -> Decimal | None:
     return (Decimal(part) * 100 / whole).quantize(SHARE, ROUND_HALF_UP) if whole > 0 else None
 
 
-def summarize(offers: Sequence[Offer]) -> Figures:
+def units(price: Decimal) -> int:
+    """`price` (four places) in ten-thousandths of a USD: whole numbers sort and add up ten times as fast."""
+    return int(price.scaleb(4))
+
+
+def usd(amount: int) -> Decimal:
+    """Ten-thousandths of a USD as a price."""
+    return Decimal(amount).scaleb(-4)
+
+
+class Line:
+    """Prices in ascending order, each with its weight: asked for its average and any tenth of it.
+
+    Units: ten-thousandths of a USD. Weights may be 0. Raises: ValueError where all of them are.
+    """
+
+    __slots__ = ("_prices", "_reached", "_weights", "total")
+
+    def __init__(self, prices: Sequence[int], weights: Sequence[int]) -> None:
+        self._prices, self._weights, self._reached = prices, weights, list(accumulate(weights))
+        self.total = self._reached[-1] if self._reached else 0
+        if self.total <= 0:
+            raise ValueError("A quantile needs at least one value.")
+
+    def average(self) -> Decimal:
+        """The weighted mean, rounded half up."""
+        return usd((2 * sum(map(mul, self._prices, self._weights)) + self.total) // (2 * self.total))
+
+    def tenth(self, number: int) -> Decimal:
+        """The price below which `number` tenths of the weight lie, as `quantile` says it, rounded half up."""
+        target, exact = divmod(number * self.total, 10)
+        after = bisect_right(self._reached, target)
+        if exact == 0 and self._reached[at := bisect_left(self._reached, target)] == target:
+            return usd((self._prices[at] + self._prices[min(after, len(self._prices) - 1)] + 1) // 2)
+        return usd(self._prices[after])
+
+
+def weighted_figures(prices: Sequence[int], gpus: Sequence[int], rented: Sequence[int | None]) -> Figures:
     """The figures of one cell, every price weighted by its GPUs. A share is taken over the offers that tell theirs.
 
+    Units: `prices` in ascending order, ten-thousandths of a USD per GPU-hour.
     Raises: ValueError without offers.
     """
-    values = sorted((offer.price, offer.gpus) for offer in offers)
-    total = sum(weight for _price, weight in values)
-    telling = [(offer.rented, offer.gpus) for offer in offers if offer.rented is not None]
-    rented = sum(taken for taken, _gpus in telling) if telling else None
+    line = Line(prices, gpus)
+    telling = [(taken, count) for taken, count in zip(rented, gpus, strict=True) if taken is not None]
+    taken = sum(one for one, _gpus in telling) if telling else None
     return Figures(
-        average=rounded(sum((price * weight for price, weight in values), Decimal(0)) / total),
-        minimum=values[0][0],
-        maximum=values[-1][0],
-        median=rounded(quantile(values, Decimal("0.5"))),
-        p10=rounded(quantile(values, Decimal("0.1"))),
-        p90=rounded(quantile(values, Decimal("0.9"))),
-        rented_percentage=None if rented is None else percentage(rented, sum(gpus for _taken, gpus in telling)),
-        gpus_rented=rented,
-        gpu_count=total,
-        offer_count=len(offers),
+        average=line.average(),
+        minimum=usd(prices[0]),
+        maximum=usd(prices[-1]),
+        median=line.tenth(5),
+        p10=line.tenth(1),
+        p90=line.tenth(9),
+        rented_percentage=None if taken is None else percentage(taken, sum(count for _taken, count in telling)),
+        gpus_rented=taken,
+        gpu_count=line.total,
+        offer_count=len(prices),
     )
 
 
-def list_prices(prices: Sequence[Decimal]) -> Figures:
+def summarize(offers: Sequence[Offer]) -> Figures:
+    """The figures of one cell from offers in any order.
+
+    Raises: ValueError without offers.
+    """
+    rows = sorted(((units(offer.price), offer.gpus, offer.rented) for offer in offers), key=itemgetter(0))
+    return weighted_figures([row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows])
+
+
+def listed_figures(prices: Sequence[int]) -> Figures:
     """The figures of a price list: every price counts once, and so few have neither a band nor a number of GPUs.
 
+    Units: `prices` in ascending order, ten-thousandths of a USD per GPU-hour.
     Raises: ValueError without prices.
     """
-    values = sorted((price, 1) for price in prices)
+    line = Line(prices, [1] * len(prices))
     return Figures(
-        average=rounded(sum(prices, Decimal(0)) / len(prices)),
-        minimum=values[0][0],
-        maximum=values[-1][0],
-        median=rounded(quantile(values, Decimal("0.5"))),
+        average=line.average(),
+        minimum=usd(prices[0]),
+        maximum=usd(prices[-1]),
+        median=line.tenth(5),
         p10=None,
         p90=None,
         rented_percentage=None,
@@ -113,6 +165,48 @@ def list_prices(prices: Sequence[Decimal]) -> Figures:
         gpu_count=None,
         offer_count=len(prices),
     )
+
+
+def list_prices(prices: Sequence[Decimal]) -> Figures:
+    """The figures of a price list in any order.
+
+    Raises: ValueError without prices.
+    """
+    return listed_figures(sorted(map(units, prices)))
+
+
+def median_apart(prices: Sequence[int], weights: Sequence[int]) -> Decimal | None:
+    """The median of those GPUs alone that `weights` count (rented, or free, or bid for); None where there are none.
+
+    Units: `prices` in ascending order, ten-thousandths of a USD per GPU-hour.
+    """
+    return Line(prices, weights).tenth(5) if any(weights) else None
+
+
+def demand_score(
+    *,
+    rented_percentage: Decimal | None,
+    rented_before: Decimal | None,
+    price: Decimal | None,
+    price_before: Decimal | None,
+) -> int | None:
+    """How much a GPU model is asked for, 0 to 100; None where the rented share is unknown.
+
+    Units: shares 0-100; prices USD per GPU-hour; `_before` of the same series seven days earlier, None: no such figure.
+    Source: docs/economics.md, "Demand score", with a worked example.
+    """
+    if rented_percentage is None:
+        return None
+    score = rented_percentage
+    if rented_before is not None:
+        score += SHARE_WEIGHT * _within(rented_percentage - rented_before, MAX_MOVE)
+    if price is not None and price_before:
+        score += PRICE_WEIGHT * _within((price / price_before - 1) * 100, MAX_MOVE)
+    return int(min(max(score, Decimal(0)), Decimal(100)).quantize(Decimal(1), ROUND_HALF_UP))
+
+
+def _within(value: Decimal, limit: Decimal) -> Decimal:
+    return min(max(value, -limit), limit)
 
 
 def band(offers: Sequence[Weighted]) -> tuple[Decimal, Decimal] | None:

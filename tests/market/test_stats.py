@@ -73,3 +73,42 @@ def test_a_price_list_has_neither_band_nor_gpus():
 def test_a_band_needs_three_offers():
     assert stats.band([(D(1), 1), (D(99), 1)]) is None
     assert stats.band([(D(1), 1), (D(1), 1), (D(99), 1)]) == (D("0.2"), D(5))
+
+
+def test_whole_numbers_come_to_the_same_as_the_plain_definition():
+    """Average and tenths in ten-thousandths of a dollar, against every GPU written out; weights of 0 do not count."""
+    rng = random.Random(11)
+    for _case in range(300):
+        pairs = sorted((rng.randint(1, 40), rng.randint(0, 5)) for _i in range(rng.randint(1, 14)))
+        written = [D(price) / 10_000 for price, weight in pairs for _n in range(weight)]
+        if not written:
+            assert stats.median_apart([p for p, _w in pairs], [0] * len(pairs)) is None
+            continue
+        line = stats.Line([price for price, _w in pairs], [weight for _p, weight in pairs])
+        assert line.average() == stats.rounded(sum(written) / len(written))
+        assert line.tenth(5) == stats.rounded(statistics.median(written))
+        for tenth in (1, 9):
+            alive = [(D(price) / 10_000, weight) for price, weight in pairs if weight]
+            assert line.tenth(tenth) == stats.rounded(stats.quantile(alive, D(tenth) / 10))
+
+
+@pytest.mark.parametrize(
+    ("rented", "before", "price", "price_before", "score"),
+    [
+        (None, "70", "0.50", "0.40", None),
+        ("71.24", None, None, None, 71),
+        ("71", "71", "0.50", "0.50", 71),
+        ("71", "61", "0.55", "0.50", 79),  # 71 + 5 + 2.5 = 78.5
+        ("71", "81", "0.45", "0.50", 64),  # 71 - 5 - 2.5 = 63.5
+        ("50", "5", "2.34", "0.40", 65),  # both moves are cut at 20
+        ("98", "70", "2.34", "0.40", 100),
+        ("3", "90", "0.10", "0.40", 0),
+        ("60", "50", "0.50", None, 65),
+        ("60", None, "0.55", "0.50", 63),
+        ("60", "60", "0.55", "0", 60),
+    ],
+)
+def test_demand_is_the_rented_share_moved_by_a_week_s_change(rented, before, price, price_before, score):
+    values = [None if value is None else D(value) for value in (rented, before, price, price_before)]
+    names = ("rented_percentage", "rented_before", "price", "price_before")
+    assert stats.demand_score(**dict(zip(names, values, strict=True))) == score
