@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from .akash import Akash
 from .base import Adapter
+from .clore import Clore
 from .farm500 import GpuStats, Machines
+from .gpurentalprices import GpuRentalPrices
+from .lambda_cloud import LambdaCloud
 from .runpod import RunPod
+from .salad import Salad
 from .simulated import Simulated
 
-SOURCES: dict[str, Adapter] = {source.name: source for source in (Machines(), GpuStats(), RunPod(), Simulated())}
+_OF_ONE_PLATFORM: tuple[Adapter, ...] = (
+    Machines(),
+    GpuStats(),
+    RunPod(),
+    Salad(),
+    Clore(),
+    Akash(),
+    LambdaCloud(),
+)
+LIVE_PLATFORMS: tuple[str, ...] = tuple(dict.fromkeys(source.platform for source in _OF_ONE_PLATFORM))
+SOURCES: dict[str, Adapter] = {
+    source.name: source for source in (*_OF_ONE_PLATFORM, GpuRentalPrices(LIVE_PLATFORMS), Simulated())
+}
 SIMULATED = Simulated.name
-LIVE_PLATFORMS: tuple[str, ...] = tuple(dict.fromkeys(source.platform for source in SOURCES.values()))

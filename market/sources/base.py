@@ -244,6 +244,13 @@ def count(value: object, *, least: int = 0) -> int | None:
     return int(decimal)
 
 
+def count_id(value: object) -> str:
+    """A whole number as the id that it is, in text; empty where there is none."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 10**15:
+        return ""
+    return str(value)
+
+
 def text(value: object, longest: int = 120) -> str:
     """One line of printable text, cut to `longest`; empty for everything that is no text."""
     if not isinstance(value, str):
