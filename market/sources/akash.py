@@ -8,6 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.utils.translation import gettext_noop as _
+
 from gpuadvisor.core.money import rate
 
 from .base import (
@@ -39,7 +41,7 @@ class Akash(Adapter):
 
     name = "akash"
     title = "Akash console"
-    about = "Least, median and highest bid per GPU model, and how many GPUs of the network are taken."
+    about = _("Least, median and highest bid per GPU model, and how many GPUs of the network are taken.")
     website = "https://akash.network/"
     spells_like = "akash"
     platform = "akash"

@@ -8,6 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.utils.translation import gettext_noop as _
+
 from gpuadvisor.core.money import rate
 
 from .base import (
@@ -46,7 +48,7 @@ class Clore(Adapter):
 
     name = "clore"
     title = "Clore.ai marketplace"
-    about = "Every server with its price per day, its country, and how many of its GPUs are rented."
+    about = _("Every server with its price per day, its country, and how many of its GPUs are rented.")
     website = "https://clore.ai/"
     spells_like = "clore"
     platform = "clore"

@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any
 
+from django.utils.translation import gettext_noop as _
+
 from gpuadvisor.core.money import rate
 from market.catalog.files import Catalog, read_catalog
 
@@ -47,7 +49,7 @@ class GpuRentalPrices(Adapter):
 
     name = "gpurentalprices"
     title = "gpurentalprices.com"
-    about = "List prices of some thirty clouds, told once a day: benchmarks, not hostable."
+    about = _("List prices of some thirty clouds, told once a day: benchmarks, not hostable.")
     website = "https://gpurentalprices.com/"
     attribution = "GPU rental price data by gpurentalprices.com, CC BY 4.0"
     spells_like = "gpurentalprices"

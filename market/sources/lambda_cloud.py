@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext_noop as _
 
 from gpuadvisor.core.money import rate
 
@@ -43,7 +44,7 @@ class LambdaCloud(Adapter):
 
     name = "lambda"
     title = "Lambda instance types"
-    about = "List prices of a cloud that takes no hosts: a benchmark, not hostable."
+    about = _("List prices of a cloud that takes no hosts: a benchmark, not hostable.")
     website = "https://lambda.ai/"
     spells_like = "lambda"
     platform = "lambda"

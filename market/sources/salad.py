@@ -7,6 +7,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.utils.translation import gettext_noop as _
+
 from gpuadvisor.core.money import rate
 
 from .base import (
@@ -38,7 +40,7 @@ class Salad(Adapter):
 
     name = "salad"
     title = "Salad demand monitor"
-    about = "What hosts get per GPU-hour after all fees (average, least, most), and the share of hosts at work."
+    about = _("What hosts get per GPU-hour after all fees (average, least, most), and the share of hosts at work.")
     website = "https://salad.com/"
     spells_like = "salad"
     platform = "salad"
