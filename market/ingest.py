@@ -254,7 +254,7 @@ def _summary_row(adapter: Adapter, gpu: str, region: str, summary: Summary) -> s
         gpu_count=summary.gpus_total,
         offer_count=None,
     )
-    split = {"verified_gpus": summary.split["verified"]} if summary.split else {}
+    split = dict(summary.split or {})
     moment, indicators = bucket(summary.observed_at), _indicators(adapter, summary.observed_at) | split
     return storage.MarketRow(gpu, adapter.platform, region, moment, adapter.origin, figures, indicators)
 

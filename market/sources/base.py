@@ -220,9 +220,10 @@ def clock_of(data: Mapping[str, Any], document: RawDocument) -> datetime:
         return document.observed_at
     try:
         moment = datetime.fromisoformat(str(data.get("timestamp")))
-    except ValueError:
+        moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):  # the first and the last day there are lie outside UTC in some time zones
         raise SourceError("The answer does not tell when it was made.") from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).replace(microsecond=0)
+    return moment.replace(microsecond=0)
 
 
 def number(value: object) -> Decimal | None:
@@ -260,7 +261,10 @@ def text(value: object, longest: int = 120) -> str:
 
 def fragment(row: object) -> str:
     """The beginning of a refused row, for staff to read."""
-    return text(json.dumps(row, ensure_ascii=True, default=str)[: FRAGMENT * 2], FRAGMENT)
+    try:
+        return text(json.dumps(row, ensure_ascii=True, default=str)[: FRAGMENT * 2], FRAGMENT)
+    except (ValueError, RecursionError):  # nested as deep as can just be read
+        return text(str(type(row)), FRAGMENT)
 
 
 def refuse(why: str, row: object, *, subject: str = "", rule: str = "") -> Rejection:
@@ -288,17 +292,3 @@ def price_fault(price: Decimal | None) -> str:
     if price > MAX_PRICE:
         return "price is above 10,000 USD per GPU-hour"
     return ""
-
-
-def price_rule(price: Decimal | None) -> str:
-    """The quality rule that a `price` with a fault breaks; empty where it has none.
-
-    More than 10,000 USD per GPU-hour is no price at all, so it is told in another unit.
-    """
-    if price is None:
-        return "not_a_number"
-    if price < 0:
-        return "negative_price"
-    if price < LEAST_PRICE:
-        return "placeholder_price"
-    return "unit_error" if price > MAX_PRICE else ""
