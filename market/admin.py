@@ -9,7 +9,9 @@ from django.db import transaction
 from django.db.models import QuerySet, URLField
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
+from gpuadvisor.core import clock
 from gpuadvisor.core.admin import ReadOnlyAdmin
 
 from .cache import forget_market
@@ -95,13 +97,35 @@ class PlatformAdmin(KeptAdmin):
         "slug",
         "status",
         "open_to_new_hosts",
+        "host_sets_ondemand_price",
+        "host_sets_spot_floor",
         "publishes_utilization",
         "fee_percentage",
+        "fee_rules",
         "checked_date",
     )
-    list_filter = ("status", "open_to_new_hosts", "publishes_utilization")
+    list_filter = (
+        "status",
+        "open_to_new_hosts",
+        "host_sets_ondemand_price",
+        "host_sets_spot_floor",
+        "publishes_utilization",
+        "checked_date",
+    )
     formfield_overrides: ClassVar = {URLField: {"assume_scheme": "https"}}
-    search_fields = ("name", "slug")
+    search_fields = ("name", "slug", "fee_rules", "notes")
+    actions = ("mark_checked",)
+
+    @admin.action(description=_("Mark as checked today"), permissions=["change"])
+    def mark_checked(self, request: HttpRequest, queryset: QuerySet[Platform]) -> None:
+        """All that the row says still holds: from now on it outranks the file that it came from."""
+        today = clock.today()
+        for platform in queryset:
+            platform.checked_date = today
+            self.log_change(request, platform, [{"changed": {"fields": ["Checked date"]}}])
+        checked = queryset.update(checked_date=today)
+        transaction.on_commit(forget_market)
+        self.message_user(request, ngettext("%d platform checked.", "%d platforms checked.", checked) % checked)
 
 
 @admin.register(MarketData)

@@ -47,6 +47,7 @@ PLATFORM_COLUMNS = [
     "host_sets_spot_floor",
     "publishes_utilization",
     "fee_percentage",
+    "fee_rules",
     "checked_date",
     "spellings",
     "mapping_key",
@@ -96,6 +97,7 @@ class PlatformEntry:
     host_sets_spot_floor: bool
     publishes_utilization: bool
     fee_percentage: Decimal | None
+    fee_rules: str
     checked_date: date | None
     spellings: tuple[str, ...]
     mapping_schema: dict[str, Any]
@@ -310,6 +312,7 @@ def _platform(line: _Line, slugs: dict[str, str]) -> PlatformEntry:
         host_sets_spot_floor=line.flag("host_sets_spot_floor"),
         publishes_utilization=line.flag("publishes_utilization"),
         fee_percentage=line.number_in("fee_percentage", 0, 100),
+        fee_rules=line.text("fee_rules", longest=1000),
         checked_date=line.day("checked_date"),
         spellings=spellings,
         mapping_schema=_mapping_schema(line),

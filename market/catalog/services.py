@@ -33,6 +33,7 @@ PLATFORM_FIELDS = [
     "host_sets_spot_floor",
     "publishes_utilization",
     "fee_percentage",
+    "fee_rules",
     "mapping_schema",
     "checked_date",
     "notes",

@@ -102,6 +102,7 @@ def test_every_hostable_platform_has_an_identifier_and_a_checked_date(catalog):
     for platform in platforms.values():
         if platform.status in ("active", "legacy"):
             assert platform.mapping_schema, platform.slug
+            assert platform.fee_rules, platform.slug
         if platform.open_to_new_hosts:
             assert platform.status == "active"
         assert platform.checked_date

@@ -146,6 +146,19 @@ def test_staff_look_at_what_the_market_said_and_do_not_type_over_it(client):
     assert client.get(reverse("admin:market_marketdata_add")).status_code == 403
 
 
+def test_staff_mark_platforms_as_checked_today_and_the_file_no_longer_outranks_them(client):
+    """A platform says on which day it was looked at."""
+    client.force_login(UserFactory(is_staff=True, is_superuser=True))
+    Platform.objects.filter(slug="vast").update(fee_rules="As our own contracts say.")
+    chosen = [str(pk) for pk in Platform.objects.filter(slug__in=["vast", "clore"]).values_list("pk", flat=True)]
+    url = reverse("admin:market_platform_changelist")
+    answer = client.post(url, {"action": "mark_checked", "_selected_action": chosen}, follow=True)
+    assert "2 platforms checked." in answer.text
+    assert set(Platform.objects.filter(checked_date=clock.today()).values_list("slug", flat=True)) == {"vast", "clore"}
+    call_command("load_gpu_catalog", verbosity=0)
+    assert Platform.objects.get(slug="vast").fee_rules == "As our own contracts say."
+
+
 @pytest.fixture
 def forgets(django_capture_on_commit_callbacks):
     """Whether what was kept before a change is made anew after it."""
