@@ -5,7 +5,7 @@ from __future__ import annotations
 from .akash import Akash
 from .base import Adapter
 from .clore import Clore
-from .farm500 import GpuStats, Machines
+from .farm500 import GpuStats, GpuStatsV2, Machines
 from .gpurentalprices import GpuRentalPrices
 from .lambda_cloud import LambdaCloud
 from .runpod import RunPod
@@ -15,6 +15,7 @@ from .simulated import Simulated
 _OF_ONE_PLATFORM: tuple[Adapter, ...] = (
     Machines(),
     GpuStats(),
+    GpuStatsV2(),
     RunPod(),
     Salad(),
     Clore(),

@@ -5,12 +5,17 @@ Source: github.com/500farm/prometheus-vastai, whose README offers these document
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
+
+from django.utils.translation import gettext_noop as _
 
 from gpuadvisor.core.money import rate
 
 from .base import (
+    MAX_PRICE,
     Adapter,
     Conditional,
     Observation,
@@ -20,7 +25,7 @@ from .base import (
     Summary,
     clock_of,
     count,
-    fragment,
+    count_id,
     load_json,
     memory_gb,
     number,
@@ -28,13 +33,40 @@ from .base import (
     text,
 )
 from .http import fetch_document
+from .vast_rows import (
+    MAIN_BOARD_GB,
+    MAX_PER_MACHINE,
+    MIB_PER_GB,
+    SEVERAL_BOARDS,
+    board_gb,
+    country_of,
+    datacenter_of,
+    details_of,
+    floor_of,
+    refused,
+    reliability_of,
+    verified_of,
+)
 
 BASE_URL = "https://500.farm/vastai-exporter"
-MIB_PER_GB = 1024
-MAX_PER_MACHINE = 64
+WEBSITE = "https://500.farm/vastai/"
+SIZES = ("1-3", "4-7", "8+")
 
 
-class Machines(Adapter):
+class Farm500(Adapter):
+    """What the documents of 500.farm have in common: they tell when they were made and answer conditional requests."""
+
+    spells_like = "500farm"
+    platform = "vast"
+    website = WEBSITE
+    own_clock = True
+    url: str
+
+    def fetch(self, conditional: Conditional) -> RawDocument:
+        return fetch_document(self.url, title=self.title, conditional=conditional, total_seconds=self.total_seconds)
+
+
+class Machines(Farm500):
     """`/machines`: leads for Vast.ai, since it tells machine by machine what is rented where.
 
     Units of the document: `dph_base` USD per hour for the whole machine as the renter pays, `gpu_ram` MiB of one GPU.
@@ -42,14 +74,10 @@ class Machines(Adapter):
 
     name = "500farm_machines"
     title = "500.farm machines"
-    spells_like = "500farm"
-    platform = "vast"
+    about = _("Every machine on Vast.ai with its price, place and rented GPUs, collected by 500.farm each minute.")
     keeps_snapshots = True
-    own_clock = True
+    total_seconds = 60
     url = f"{BASE_URL}/machines"
-
-    def fetch(self, conditional: Conditional) -> RawDocument:
-        return fetch_document(self.url, title=self.title, conditional=conditional)
 
     def parse(self, document: RawDocument) -> Iterable[Parsed]:
         data, rows = load_json(document, "offers")
@@ -58,15 +86,15 @@ class Machines(Adapter):
         for row in rows:
             parsed = self._machine(row, observed_at)
             if isinstance(parsed, Observation):
-                if parsed.external_id in seen:
-                    parsed = Rejection("the machine stands twice in the document", fragment({"id": parsed.external_id}))
-                else:
-                    seen.add(parsed.external_id)
+                machine = parsed.external_id
+                if machine in seen:
+                    parsed = refused("the machine stands twice in the document", {"id": machine}, machine)
+                seen.add(machine)
             yield parsed
 
-    def _machine(self, row: Any, observed_at: Any) -> Observation | Rejection:
+    def _machine(self, row: Any, observed_at: datetime) -> Observation | Rejection:
         if not isinstance(row, dict):
-            return Rejection("row is not an object", fragment(row))
+            return refused("row is not an object", row, "")
         name, machine = text(row.get("gpu_name")), count_id(row.get("machine_id"))
         gpus, rented = count(row.get("num_gpus"), least=1), count(row.get("num_gpus_rented"))
         total = number(row.get("dph_base"))
@@ -82,9 +110,7 @@ class Machines(Adapter):
             else price_fault(total if total is None or gpus is None else total / gpus)
         )
         if why or gpus is None or total is None:
-            return Rejection(why, fragment(row))
-        floor = number(row.get("min_bid"))
-        reliability = number(row.get("reliability2", row.get("reliability")))
+            return refused(why, row, machine or name)
         return Observation(
             source=self.name,
             platform=self.platform,
@@ -94,32 +120,30 @@ class Machines(Adapter):
             price_per_gpu_hour=rate(total / gpus),
             pricing="on_demand",
             external_id=machine,
-            region_raw=_country(row),
+            region_raw=country_of(row),
             gpu_count=gpus,
             gpus_rented=rented,
-            verified=row.get("verification") == "verified" if "verification" in row else row.get("verified") is True,
-            datacenter=(number(row.get("hosting_type")) or 0) > 0,
-            reliability=reliability if reliability is not None and 0 <= reliability <= 1 else None,
-            floor_per_gpu_hour=rate(floor / gpus) if floor is not None and 0 < floor / gpus <= 10_000 else None,
+            verified=verified_of(row),
+            datacenter=datacenter_of(row),
+            reliability=reliability_of(row),
+            floor_per_gpu_hour=floor_of(row, gpus),
+            details=details_of(row, observed_at),
         )
 
 
-class GpuStats(Adapter):
+class GpuStats(Farm500):
     """`/gpu-stats`: the check on `/machines`, and its stand-in for the whole market while that fails.
 
-    Units of the document: USD per GPU-hour cut to whole cents; `count` is GPUs, not machines.
+    Units of the document: USD per GPU-hour cut to whole cents; `count` is GPUs, not machines. `info.vram` is the
+    largest board of a name, in GB.
     """
 
     name = "500farm_gpu_stats"
     title = "500.farm GPU statistics"
-    spells_like = "500farm"
-    platform = "vast"
+    about = _("The same market summed up per GPU model by 500.farm; it checks the figures made from single machines.")
     stands_in_for = Machines.name
-    own_clock = True
+    delay_seconds = 90  # the leader's document is 25 MB
     url = f"{BASE_URL}/gpu-stats"
-
-    def fetch(self, conditional: Conditional) -> RawDocument:
-        return fetch_document(self.url, title=self.title, conditional=conditional)
 
     def parse(self, document: RawDocument) -> Iterable[Parsed]:
         data, rows = load_json(document, "models")
@@ -127,54 +151,145 @@ class GpuStats(Adapter):
         for row in rows:
             yield self._model(row, observed_at)
 
-    def _model(self, row: Any, observed_at: Any) -> Summary | Rejection:
+    def _model(self, row: Any, observed_at: datetime) -> Summary | Rejection:
         name = text(row.get("name")) if isinstance(row, dict) else ""
-        every, rented = _leaf(row, "all", "all"), _leaf(row, "rented", "all")
+        every, rented, free = (_leaf(row, kind, "all") for kind in ("all", "rented", "available"))
         total, taken = count(every.get("count")), count(rented.get("count"))
         median = number(every.get("price_median"))
-        why = (
-            "no GPU name"
-            if not name
-            else "no GPUs"
-            if not total
-            else "more GPUs rented than there are"
-            if taken is not None and taken > total
-            else price_fault(median)
-        )
-        if why or total is None or median is None:
-            return Rejection(why, fragment(row))
         low, high = number(every.get("price_10th_percentile")), number(every.get("price_90th_percentile"))
-        if low is None or high is None or not 0 < low <= median <= high <= 10_000:
-            return Rejection("percentiles are not in order", fragment(row))
+        why = _model_fault(name, total, taken) or price_fault(median)
+        if why or median is None:
+            return refused(why, row, name)
+        if low is None or high is None or not 0 < low <= median <= high <= MAX_PRICE:
+            return refused("percentiles are not in order", row, name)
         info = row.get("info")
-        verified = _leaf(row, "all", "verified")
+        split: dict[str, Any] = {
+            "verified_gpus": count(_leaf(row, "all", "verified").get("count")),
+            "available_gpus": count(free.get("count")),
+            "rented_median": usd(rented.get("price_median")),
+            "available_median": usd(free.get("price_median")),
+        }
         return Summary(
             source=self.name,
             platform=self.platform,
             observed_at=observed_at,
             gpu_raw=name,
-            vram_gb=memory_gb(info.get("vram")) if isinstance(info, dict) else None,
+            vram_gb=board_gb(name, info.get("vram") if isinstance(info, dict) else None),
             median=rate(median),
             p10=rate(low),
             p90=rate(high),
             gpus_total=total,
             gpus_rented=taken,
-            split={"verified": count(verified.get("count")) or 0},
+            split=told(split) | mixed(name),
         )
 
 
-def count_id(value: object) -> str:
-    """A machine's number as text; empty where there is none."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 10**15:
-        return ""
-    return str(value)
+class GpuStatsV2(Farm500):
+    """`/gpu-stats/v2`: how each model's GPUs divide by datacenter, size of machine and verification.
+
+    It tells no figure of a whole model, and a median cannot be made from medians: `median` stays None, the division
+    goes into `split`. Units of the document: USD per GPU-hour cut to whole cents; `count` is GPUs, and the size of a
+    machine is its own, whatever part of it is rented.
+    """
+
+    name = "500farm_gpu_stats_v2"
+    title = "500.farm GPU statistics by category"
+    about = _("How the GPUs of each model divide by datacenter, machine size and verification, summed up by 500.farm.")
+    stands_in_for = Machines.name
+    delay_seconds = 120
+    url = f"{BASE_URL}/gpu-stats/v2"
+
+    def parse(self, document: RawDocument) -> Iterable[Parsed]:
+        data, rows = load_json(document, "models")
+        observed_at = clock_of(data, document)
+        for row in rows:
+            yield self._model(row, observed_at)
+
+    def _model(self, row: Any, observed_at: datetime) -> Summary | Rejection:
+        name = text(row.get("name")) if isinstance(row, dict) else ""
+        found = row.get("categories") if isinstance(row, dict) else None
+        categories = [_category(each) for each in found] if isinstance(found, list) else []
+        known = [each for each in categories if each is not None]
+        total = sum(each["gpus"] for each in known)
+        counts = [each.get("rented") for each in known]
+        taken = None if None in counts else sum(n for n in counts if n is not None)
+        why = (
+            "a category cannot be read"
+            if name and len(known) < len(categories)
+            else "more GPUs rented than there are"
+            if any(each.get("rented", 0) > each["gpus"] for each in known)
+            else "the categories do not add up to the model"
+            if known and count(row.get("count")) not in (None, total)
+            else _model_fault(name, total, taken)
+        )
+        if why:
+            return refused(why, row, name)
+        by_size: Counter[str] = Counter()
+        for each in known:
+            by_size[each["size"]] += each["gpus"]
+        split = {
+            "verified_gpus": sum(each["gpus"] for each in known if each["verified"]),
+            "datacenter_gpus": sum(each["gpus"] for each in known if each["datacenter"]),
+            "by_size": {size: by_size[size] for size in SIZES if by_size[size]},
+            "categories": known,
+        }
+        return Summary(
+            source=self.name,
+            platform=self.platform,
+            observed_at=observed_at,
+            gpu_raw=name,
+            vram_gb=board_gb(name),
+            median=None,
+            gpus_total=total,
+            gpus_rented=taken,
+            split=split | mixed(name),
+        )
 
 
-def _country(row: dict[str, Any]) -> str:
-    """The ISO country, by 500.farm's own look-up, else by the end of Vast.ai's "Region, CC"."""
-    location = row.get("location")
-    country = text(location.get("country"), 2) if isinstance(location, dict) else ""
-    return country or text(row.get("geolocation"), 200).rpartition(",")[2].strip()
+def told(split: dict[str, Any]) -> dict[str, Any]:
+    """What of a split the document tells."""
+    return {key: value for key, value in split.items() if value is not None}
+
+
+def mixed(name: str) -> dict[str, Any]:
+    """The mark of a sum that holds another board of the same name too."""
+    return {"mixed_boards": True} if name in MAIN_BOARD_GB else {}
+
+
+def usd(value: object) -> str | None:
+    """A price in USD per GPU-hour as text; None for what is none."""
+    price = number(value)
+    return None if price is None or price_fault(price) else str(rate(price))
+
+
+def _model_fault(name: str, total: int | None, taken: int | None) -> str:
+    """Why a sum over one model cannot be used; empty where it can."""
+    if not name:
+        return "no GPU name"
+    if name in SEVERAL_BOARDS:
+        return "boards of different memory stand under this name"
+    if not total:
+        return "no GPUs"
+    return "more GPUs rented than there are" if taken is not None and taken > total else ""
+
+
+def _category(row: Any) -> dict[str, Any] | None:
+    """One category: its GPUs, how many are rented, and the three medians; None where it cannot be read."""
+    if not isinstance(row, dict) or row.get("gpu_count_range") not in SIZES:
+        return None
+    verified, datacenter = row.get("verified"), row.get("datacenter")
+    every, rented, free = (_leaf(row, kind) for kind in ("all", "rented", "available"))
+    gpus = count(every.get("count"))
+    if gpus is None or not isinstance(verified, bool) or not isinstance(datacenter, bool):
+        return None
+    return {"size": row["gpu_count_range"], "verified": verified, "datacenter": datacenter, "gpus": gpus} | told(
+        {
+            "rented": count(rented.get("count")),
+            "median": usd(every.get("price_median")),
+            "rented_median": usd(rented.get("price_median")),
+            "available_median": usd(free.get("price_median")),
+        }
+    )
 
 
 def _leaf(row: Any, *path: str) -> dict[str, Any]:

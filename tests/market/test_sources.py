@@ -54,6 +54,25 @@ def test_machines_as_recorded():
             datacenter=True,
             reliability=D("0.9967297"),
             floor_per_gpu_hour=D("0.2667"),
+            details={
+                "disk_gb": 5133,
+                "inet_down_mbps": 8100,
+                "inet_up_mbps": 8200,
+                "storage_usd_per_gb_month": "0.3333",
+                "inet_down_usd_per_gb": "0.0026",
+                "inet_up_usd_per_gb": "0.0026",
+                "until": "2025-10-31",
+                "min_chunk": 1,
+                "host": "214845",
+                "cpu": "AMD EPYC 9J14 96-Core Processor",
+                "cpu_cores": 384,
+                "ram_gb": 1100,
+                "driver": "575.64.03",
+                "cuda": "12.9",
+                "ports": 16000,
+                "power_limit_watts": 575,
+                "discount_max": "0.05",
+            },
         )
     ]
 
@@ -232,7 +251,7 @@ def test_the_sources_clock_is_read_to_the_second():
 def test_memory_that_is_none_leaves_the_card_to_its_name(memory):
     rows, _refused = parse(MACHINES, machines(machine(gpu_ram=memory)))
     assert [row.vram_gb for row in rows] == [None]
-    rows, _refused = parse(STATS, gpu_stats(model_stats(vram=memory)))
+    rows, _refused = parse(STATS, gpu_stats(model_stats("RTX 5080", vram=memory)))
     assert [row.vram_gb for row in rows] == [None]
 
 
