@@ -1,0 +1,105 @@
+"""What a series will be in some days, by plain methods measured on its past. No Django.
+
+Prices are forecast in their logarithm, shares as they are.
+Source: docs/economics.md, "Forecast", with the figures that decided.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from statistics import fmean
+
+from .methods import METHODS, NAIVE, SCALES, Pick, scaled
+from .past import LEVEL, MIN_DAYS, WARM_UP_DAYS, Key, Said, Series, walk
+
+__all__ = ["HORIZONS", "LEVEL", "MEASURES", "Foreseen", "Series", "chosen", "foresee", "needed_days", "pick_chosen"]
+
+HORIZONS = (7, 30)
+MEASURES = ("price", "rented")
+MIN_TRIES = 7
+
+
+def chosen(measure: str, moving: bool) -> str:
+    """The method that the backtest chose: nothing beats the last value but for prices that move (docs/economics.md)."""
+    return "median_7" if measure == "price" and moving else "last_value"
+
+
+def pick_chosen(measure: str) -> Pick:
+    return lambda moving: METHODS[chosen(measure, moving)]
+
+
+def needed_days(horizon_days: int) -> int:
+    """How old a series must be: one horizon behind the first errors that count, 14 days for 7, 37 for 30."""
+    return max(MIN_DAYS, horizon_days + WARM_UP_DAYS)
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What one daily series is expected to be. Units: those of the measure; `coverage` percent.
+
+    `error`, `naive_error` (the better naive method's) and `coverage` are of the series' own past, None where that holds
+    fewer than `MIN_TRIES` tries.
+    """
+
+    value: float
+    low: float
+    high: float
+    method: str
+    error: float | None
+    naive_error: float | None
+    coverage: float | None
+    points: int
+
+    @property
+    def is_naive(self) -> bool:
+        return self.method in NAIVE
+
+
+def foresee(panel: Mapping[Key, Series], measure: str, horizon_days: int, today: int) -> dict[Key, Foreseen]:
+    """Forecasts of the daily series in `panel` (in the measure's unit) with a value today or yesterday.
+
+    A series that is too young, silent, or without any known error is missing.
+    """
+    plain = {key: Series(series.start, scaled(series.values, measure)) for key, series in panel.items()}
+    by_key: dict[Key, list[Said]] = {}
+    for one in walk(plain, pick_chosen(measure), horizon_days, after=needed_days(horizon_days)):
+        by_key.setdefault(one.key, []).append(one)
+    return {
+        key: _foreseen(plain[key], measure, horizon_days, said)
+        for key, said in by_key.items()
+        if said[-1].half is not None and said[-1].step >= today - 1
+    }
+
+
+def _foreseen(series: Series, measure: str, ahead: int, said: list[Said]) -> Foreseen:
+    back = SCALES[measure].back
+    last, past = said[-1], [one for one in said if one.truth is not None]
+    half = last.half or 0.0
+    error = naive = coverage = None
+    if len(past) >= MIN_TRIES:
+        error = fmean(_unit_error(back, one.value, one.truth) for one in past)
+        naive = min(
+            fmean(
+                _unit_error(back, method(series.values, one.step - series.start + 1, ahead, 1), one.truth)
+                for one in past
+            )
+            for method in NAIVE.values()
+        )
+        tried = [one.held for one in past if one.half is not None]
+        coverage = 100 * fmean(tried) if len(tried) >= MIN_TRIES else None
+    return Foreseen(
+        value=back(last.value),
+        low=back(last.value - half),
+        high=back(last.value + half),
+        method=chosen(measure, last.is_moving),
+        error=error,
+        naive_error=naive,
+        coverage=coverage,
+        points=sum(value is not None for value in series.values),
+    )
+
+
+def _unit_error(back: Callable[[float], float], said: float, truth: float | None) -> float:
+    return math.nan if truth is None else abs(back(said) - back(truth))
