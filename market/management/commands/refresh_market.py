@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from gpuadvisor.core import clock
-from market import ingest
+from market import ingest, schedule
 from market.sources import SIMULATED, SOURCES
 from market.sources.base import RawDocument
 
@@ -27,7 +27,7 @@ class Command(BaseCommand):
         parser.add_argument("--at", help="with --from-file: when the document counts as observed, ISO 8601")
 
     def handle(self, *, source: list[str] | None, from_file: Path | None, at: str | None, **options: Any) -> None:
-        names = source or [name for name in settings.MARKET_SOURCES if name in SOURCES]
+        names = source or [name for name in dict.fromkeys(settings.MARKET_SOURCES) if name in SOURCES]
         document = None
         if from_file is not None:
             if len(names) != 1:
@@ -41,6 +41,9 @@ class Command(BaseCommand):
         for name in names:
             if name == SIMULATED and document is None and not ingest.may_simulate(clock.now()):
                 self.stdout.write(f"{name}: skipped, MARKET_SIMULATION is off or a live figure is younger than a day")
+                continue
+            if document is None and (key := schedule.missing_key(name)):
+                self.stdout.write(f"{name}: off, needs {key}")
                 continue
             report = ingest.refresh(name, document=document, force=True)
             reports.append(report)
