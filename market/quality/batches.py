@@ -45,7 +45,7 @@ def judge_batch(
         return Finding("clock_ahead", f"dated {now.observed_at:%Y-%m-%d %H:%M} UTC, which is yet to come")
     if before is not None and now.observed_at < before.observed_at:
         return Finding("clock_back", f"dated {now.observed_at:%Y-%m-%d %H:%M} UTC, older than the document before")
-    if now.rows in caps and (before is None or before.rows > now.rows):
+    if now.rows in caps:  # whatever was there before: a market that grows past the limit ends at it as well
         return Finding("truncated", f"exactly {now.rows} rows, where the source cuts its answers")
     if before is None:
         return None

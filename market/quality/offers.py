@@ -24,28 +24,41 @@ JUMPED, STAYED = Decimal("0.25"), Decimal("0.05")
 OTHER_BOARD = Decimal("1.15")  # ECC takes a sixteenth of the memory, another board has at least a fifth more
 
 
-def judge_offers(offers: Sequence[Observation], *, level: Decimal | None = None) -> dict[int, Finding]:
+def judge_offers(offers: Sequence[Observation], *, levels: Mapping[str, Decimal] | None = None) -> dict[int, Finding]:
     """The offers that are not believed, by their index; all of one GPU on one platform in one document.
 
-    Each pricing type is judged by its own median; spot by that of the other types as well. `level` is what the GPU cost
-    in the last days (USD per GPU-hour), where known: it judges offers that are too few to judge each other, and a
-    document that is in another unit as a whole.
+    Each pricing type is judged by its own median; spot by that of the other types as well. `levels` is what the GPU
+    cost in the last days by pricing type (USD per GPU-hour), where known: it judges offers that are too few to judge
+    each other, and those of a document that is in another unit as a whole.
     """
     by_pricing: dict[str, list[int]] = {}
     for index, offer in enumerate(offers):
         by_pricing.setdefault(offer.pricing, []).append(index)
-    fixed = [o.price_per_gpu_hour for o in offers if o.pricing in ("on_demand", "secure", "community")]
+    spot = by_pricing.pop("spot", [])
     found: dict[int, Finding] = {}
     for pricing, indexes in by_pricing.items():
-        band = _band([offers[i].price_per_gpu_hour for i in indexes])
-        own_level = level if pricing != "spot" else None  # a level is that of on-demand
-        for i in indexes:
-            offer = offers[i]
-            finding = _outside(offer, band, own_level)
-            if finding is None and pricing == "spot" and fixed:
-                finding = _spot_outside(offer, _middle(fixed))
-            if finding is not None:
-                found[i] = finding
+        found |= _judge(offers, indexes, (levels or {}).get(pricing))
+    fixed = [
+        offers[i].price_per_gpu_hour
+        for pricing, indexes in by_pricing.items()
+        for i in indexes
+        if pricing != "reserved" and i not in found
+    ]
+    return found | _judge(offers, spot, (levels or {}).get("spot"), fixed)
+
+
+def _judge(
+    offers: Sequence[Observation], indexes: Sequence[int], level: Decimal | None, fixed: Sequence[Decimal] = ()
+) -> dict[int, Finding]:
+    """The offers of one pricing type that are not believed. `fixed`: on-demand prices that are, where it is spot."""
+    found: dict[int, Finding] = {}
+    band, on_demand = _band([offers[i].price_per_gpu_hour for i in indexes]), _middle(fixed) if fixed else None
+    for i in indexes:
+        finding = _outside(offers[i], band, level)
+        if finding is None and on_demand is not None:
+            finding = _spot_outside(offers[i], on_demand)
+        if finding is not None:
+            found[i] = finding
     return found
 
 
@@ -118,16 +131,25 @@ def _identical(by_gpu: Mapping[str, Sequence[Observation]], levels: Mapping[str,
                 alike.setdefault((pricing, told.pop()), []).append(gpu)
     seen: set[str] = set()
     for (_pricing, price), gpus in alike.items():
-        if len(gpus) < 2 or price % ROUND == 0:
+        if len(gpus) < 2:
             continue
-        jumped = [gpu for gpu in gpus if gpu in levels and abs(price / levels[gpu] - 1) > JUMPED]
         stayed = [gpu for gpu in gpus if gpu in levels and abs(price / levels[gpu] - 1) <= STAYED]
         untold = [gpu for gpu in gpus if gpu not in levels]
-        suspects = jumped if stayed or len(jumped) > 1 else []
-        if len(gpus) >= MANY_ALIKE:
+        suspects = [gpu for gpu in gpus if gpu not in untold and _jumped_alone(gpu, gpus, price, levels)]
+        if not stayed and len(suspects) < 2:
+            suspects = []
+        if len(gpus) >= MANY_ALIKE and price % ROUND:
             suspects = [*suspects, *untold]
         for gpu in suspects:
             if gpu not in seen:
                 seen.add(gpu)
                 others = ", ".join(sorted(set(gpus) - {gpu}))[:120]
                 yield Finding("identical_values", f"{price} is also the price of {others}", gpu)
+
+
+def _jumped_alone(gpu: str, gpus: Sequence[str], price: Decimal, levels: Mapping[str, Decimal]) -> bool:
+    """Whether the GPU jumped onto `price`, and not together with another that always costs the same."""
+    if abs(price / levels[gpu] - 1) <= JUMPED:
+        return False
+    others = [levels[other] for other in gpus if other != gpu and other in levels]
+    return not any(abs(other / levels[gpu] - 1) <= STAYED for other in others)

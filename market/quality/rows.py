@@ -11,8 +11,9 @@ from .rules import Finding
 
 LEAST_PRICE = Decimal("0.00005")  # less is 0 in the four places that are kept
 BUCKET = timedelta(minutes=15)
+HALF_A_DAY = timedelta(hours=12)
 LEAST_BETWEEN = timedelta(seconds=60)
-LEVEL_HIGH, LEVEL_LOW = Decimal(6), Decimal("0.16")
+LEVEL_HIGH, LEVEL_LOW = Decimal(5), Decimal("0.2")
 UNIT_FIT = Decimal("0.4")  # how far from a unit's factor a price may lie to be told as that unit
 
 
@@ -93,8 +94,8 @@ def impossible_share(
 def stale_carry_forward(
     told_at: datetime, document_at: datetime, *, every: timedelta, subject: str = ""
 ) -> Finding | None:
-    """A row whose own time lies more than two refreshes behind its document's."""
-    if document_at - told_at <= 2 * every:
+    """A row whose own time lies more than two refreshes behind its document's; of a source asked daily, half a day."""
+    if document_at - told_at <= min(2 * every, HALF_A_DAY):
         return None
     return Finding("stale_carry_forward", f"of {told_at:%Y-%m-%d %H:%M} UTC, told again", subject)
 
