@@ -9,14 +9,20 @@ from .farm500 import GpuStats, GpuStatsV2, Machines
 from .gpurentalprices import GpuRentalPrices
 from .lambda_cloud import LambdaCloud
 from .runpod import RunPod
+from .runpod_v2 import RunPodV2
 from .salad import Salad
 from .simulated import Simulated
+from .vast_metrics import VastMetrics
+from .vast_offers import VastOffers
 
 _OF_ONE_PLATFORM: tuple[Adapter, ...] = (
     Machines(),
     GpuStats(),
     GpuStatsV2(),
+    VastMetrics(),
+    VastOffers(),
     RunPod(),
+    RunPodV2(),
     Salad(),
     Clore(),
     Akash(),

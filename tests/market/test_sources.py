@@ -92,9 +92,10 @@ def test_runpod_as_recorded_refuses_exactly_its_placeholders():
     data = json.loads(recorded("raw/runpod_graphql_gpuTypes.json"))
     rows, refused = parse(RUNPOD, data)
     types = data["data"]["gpuTypes"]
-    prices = [t[key] for t in types for key in ("securePrice", "communityPrice")]
+    prices = [t[key] for t in types if t["id"] != "unknown" for key in ("securePrice", "communityPrice")]
     assert len(rows) == sum(1 for price in prices if price not in (0, 0.5))
-    assert len(refused) == sum(1 for price in prices if price in (0, 0.5))
+    assert len(refused) == sum(1 for price in prices if price in (0, 0.5)) + 1
+    assert {row.rule for row in refused} == {"placeholder_price"}
     assert all(row.gpus_rented is None and row.price_basis == "list" for row in rows)
     by_id = {row.external_id: row.price_per_gpu_hour for row in rows}
     assert by_id["AMD Instinct MI300X OAM:secure"] == D("2.3900")
