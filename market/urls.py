@@ -1,11 +1,20 @@
 from django.urls import path
 
-from .views import gpu, home, index, strip
+from .views import cards, compare, model, overview, platforms, status
 
 app_name = "market"
 urlpatterns = [
-    path("", home, name="home"),
-    path("market/", index, name="index"),
-    path("market/strip/", strip, name="strip"),
-    path("market/<slug:slug>/", gpu, name="gpu"),
+    path("", overview.home, name="home"),
+    path("market.csv", overview.table, name="csv"),
+    path("market/", overview.index, name="index"),
+    path("market/strip/", overview.strip, name="strip"),
+    path("market/compare/", compare.compare, name="compare"),
+    path("market/platforms/", platforms.platforms, name="platforms"),
+    path("market/platforms/<slug:slug>/", platforms.platform, name="platform"),
+    path("market/method/", status.method, name="method"),
+    path("market/status/", status.status, name="status"),
+    path("market/card.png", cards.card, name="card"),
+    path("market/<slug:slug>/", model.gpu, name="gpu"),
+    path("market/<slug:slug>/history.csv", model.gpu_csv, name="gpu-csv"),
+    path("market/<slug:slug>/card.png", cards.card, name="gpu-card"),
 ]

@@ -119,6 +119,20 @@ def percent(value: object, places: int = 1) -> str:
     return f"{_digits(decimal, places, locale)}{_percent_sign(locale)}"
 
 
+def signed_percent(value: object) -> str:
+    """A difference in percent with its sign: `+3.2%`."""
+    decimal = to_number(value)
+    return f"{'+' if decimal is not None and decimal > 0 else ''}{percent(value)}"
+
+
+def signed_points(value: object) -> str:
+    """A difference of two shares in percentage points, with its sign: `+3.2 pt`."""
+    decimal = to_number(value)
+    if decimal is None:
+        return DASH
+    return _("%(points)s pt") % {"points": f"{'+' if decimal > 0 else ''}{number(decimal, 1)}"}
+
+
 def quantity(value: object, unit: str, places: int | None = None) -> str:
     """`value` with its unit, in the places that the unit asks for."""
     places = PLACES.get(unit, 2) if places is None else places

@@ -1,10 +1,24 @@
-"""`{{ platforms|called:slug }}` is a platform's name, `{{ name|source_title }}` a source's."""
+"""Words of the market for templates.
+
+{{ platforms|called:slug }} a platform's name   {{ name|source_title }} a source's   {{ "SE"|region }} a region's
+{{ x|moved }} {{ x|moved_points }} a change with its sign
+{{ move|moved }} {{ move|moved_points }} a difference with its sign, in percent and in points
+{{ moment|moment_text }} date and time without a <time>   {% preview %} what previews and search engines read
+"""
 
 from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
 
 from django import template
+from django.template import Context
+from django.utils.translation import gettext as _
 
+from gpuadvisor.core import formats
 from market import selectors
+from market.pages.common import region_words
+from market.pages.previews import preview_of
 
 register = template.Library()
 
@@ -17,3 +31,31 @@ def called(names: Mapping[str, str], slug: str) -> str:
 @register.filter
 def source_title(name: str) -> str:
     return selectors.source_title(name)
+
+
+@register.filter
+def moment_text(moment: datetime) -> str:
+    return formats.moment(moment)
+
+
+@register.inclusion_tag("market/_preview.html", takes_context=True)
+def preview(context: Context) -> dict[str, Any]:
+    """Canonical address, index or not, and the card for link previews; a page without a word of its own has the site's.
+
+    On an error page, which has no request or names nothing that exists, nothing is said.
+    """
+    request = context.get("request")
+    if request is None:
+        return {}
+    found = context["preview"] if "preview" in context else preview_of(request)
+    return {"preview": found, "site_name": context.get("site_name", "")}
+
+
+@register.filter
+def moved(percentage: Decimal | None) -> str:
+    return formats.signed_percent(percentage)
+
+
+@register.filter
+def moved_points(points: Decimal | None) -> str:
+    return formats.signed_points(points)

@@ -1,6 +1,1 @@
-"""Doorways for people, all of them public."""
-
-from .model import gpu
-from .overview import home, index, strip
-
-__all__ = ["gpu", "home", "index", "strip"]
+"""Doorways for people, all of them public, one module per page."""

@@ -1,86 +1,130 @@
-"""Public: the landing page and the overview of the market."""
+"""Public: the landing page, the overview of the market and its CSV."""
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
+import csv
+from io import StringIO
 
-from django.contrib.auth.decorators import login_not_required
 from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse
-from django.views.decorators.http import require_safe
+from django.utils.translation import gettext as _
 
 from gpuadvisor.core.http import render_page
-from market import pages, selectors
+from market.pages import overview
+from market.pages.common import platform_names, region_words, source_states
+from market.pages.overview import Filter, ModelRow
+from market.sheets import cell
+
+from .caching import public_page
 
 PER_PAGE = 25
 
 
-@login_not_required
-@require_safe
+@public_page
 def home(request: HttpRequest) -> HttpResponse:
     """The landing page: what this is, and the market as it stands now."""
     return render_page(request, "market/home.html", _strip(), fragment="strip")
 
 
-@login_not_required
-@require_safe
+@public_page
 def strip(request: HttpRequest) -> HttpResponse:
     """The market strip alone, for the landing page to poll."""
     return render_page(request, "market/home.html#strip", _strip())
 
 
 def _strip() -> dict[str, object]:
-    rows = pages.strip_rows()
+    rows = overview.strip_rows()
     return {
         "rows": rows,
-        "as_of": pages.newest(rows),
+        "as_of": overview.newest(rows),
         "is_stale": any(row.now and row.now.is_stale for row in rows),
-        "origin": selectors.current_origin(),
+        "origin": overview.origin_of(rows),
     }
 
 
-@login_not_required
-@require_safe
+@public_page
 def index(request: HttpRequest) -> HttpResponse:
-    """Every model with its market now; `q` searches, `sort` orders, `page` turns."""
-    query = " ".join(request.GET.get("q", "")[: pages.MAX_QUERY].split())
-    sort = request.GET.get("sort", pages.DEFAULT_SORT)
-    if sort.lstrip("-") not in pages.SORTS or sort.startswith("--"):
-        sort = pages.DEFAULT_SORT
-    every = pages.model_rows()
-    found = pages.ordered(pages.matching(every, query), sort)
+    """Every model with its market now; the address searches, filters, sorts, says the period and turns pages."""
+    wanted, unknown = overview.read_filter(request.GET)
+    every = overview.rows_of(wanted.platform, wanted.region, wanted.days)
+    found = overview.ordered(overview.matching(every, wanted), wanted.sort)
     page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
+    places = overview.places_now()
+    names = platform_names()
     context = {
         "page": page,
-        "query": query,
-        "sort": sort,
-        "sorts": {name: _sort_url(query, sort, name) for name in pages.SORTS},
-        "prev_url": _page_url(query, sort, page, -1),
-        "next_url": _page_url(query, sort, page, 1),
+        "wanted": wanted,
+        "unknown": unknown,
+        "columns": _columns(wanted),
+        "prev_url": _page_url(wanted, page, -1),
+        "next_url": _page_url(wanted, page, 1),
+        "csv_url": wanted.url(),
         "has_models": bool(every),
-        "as_of": pages.newest(every),
-        "is_stale": any(row.now and row.now.is_stale for row in page.object_list),
-        "origin": selectors.current_origin(),
-        "sources": pages.source_states(),
-        "platforms": pages.platform_names(),
+        "as_of": overview.newest(found) or overview.newest(every),
+        "is_stale": any(row.now and row.now.is_stale and not row.now.is_hidden for row in page.object_list),
+        "origin": overview.origin_of(every),
+        "sources": source_states(),
+        "platforms": names,
+        "makers": overview.makers(),
+        "memories": overview.MEMORIES,
+        "periods": [(name, words, wanted.url(period=name)) for name, words in _period_words().items()],
+        "platform_choices": sorted(((names.get(slug, slug), slug) for slug in places.platforms), key=_folded),
+        "region_choices": sorted(((region_words(code), code) for code in places.regions), key=_folded),
+        "region_words": region_words(wanted.region) if wanted.region else "",
     }
     return render_page(request, "market/index.html", context, fragment="models")
 
 
-def _sort_url(query: str, current: str, name: str) -> str:
-    """The address that sorts by `name`; once more on it turns it round."""
-    return _url(query, f"-{name}" if current == name else name)
+@public_page
+def table(request: HttpRequest) -> HttpResponse:
+    """The rows of the overview, of the same filter and in the same order, as CSV."""
+    wanted, _unknown = overview.read_filter(request.GET)
+    rows = overview.rows_of(wanted.platform, wanted.region, wanted.days)
+    found = overview.ordered(overview.matching(rows, wanted), wanted.sort)
+    target = StringIO()
+    writer = csv.writer(target)
+    writer.writerow(overview.CSV_COLUMNS)
+    for row in overview.csv_rows(found, wanted.days):
+        writer.writerow([cell(value) if isinstance(value, str) else value for value in row])
+    headers = {"Content-Disposition": 'attachment; filename="gpu-market.csv"'}
+    return HttpResponse(target.getvalue(), content_type="text/csv; charset=utf-8", headers=headers)
 
 
-def _page_url(query: str, sort: str, page: Page[pages.ModelRow], step: int) -> str:
-    number = page.number + step
-    return _url(query, sort, number) if 1 <= number <= page.paginator.num_pages else ""
+def _period_words() -> dict[str, str]:
+    return {"7d": _("7 days"), "30d": _("30 days")}
 
 
-def _url(query: str, sort: str, page: int = 1) -> str:
-    wanted = {
-        "q": query,
-        "sort": sort if sort != pages.DEFAULT_SORT else "",
-        "page": str(page) if page > 1 else "",
+def _folded(choice: tuple[str, str]) -> str:
+    return choice[0].casefold()
+
+
+def _columns(wanted: Filter) -> list[dict[str, object]]:
+    """The columns that sort: their words, the address that sorts by them (once more: the other way), their state."""
+    move = _("30-day move") if wanted.days == overview.PERIODS["30d"] else _("7-day move")
+    words = {
+        "name": _("GPU"),
+        "memory": _("Memory"),
+        "median": _("Median per GPU-hour"),
+        "rented": _("Rented"),
+        "gpus": _("GPUs counted"),
+        "move": move,
+        "demand": _("Demand"),
     }
-    return f"?{urlencode({key: value for key, value in wanted.items() if value})}"
+    columns: list[dict[str, object]] = []
+    for name, label in words.items():
+        down = overview.SORTS[name][1] != wanted.sort.startswith("-")
+        is_sorted = wanted.sort.removeprefix("-") == name
+        columns.append(
+            {
+                "name": name,
+                "label": label,
+                "url": wanted.url(sort=f"-{name}" if wanted.sort == name else name),
+                "state": ("descending" if down else "ascending") if is_sorted else "",
+            }
+        )
+    return columns
+
+
+def _page_url(wanted: Filter, page: Page[ModelRow], step: int) -> str:
+    number = page.number + step
+    return wanted.url(page=number) if 1 <= number <= page.paginator.num_pages else ""
