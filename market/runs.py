@@ -14,7 +14,7 @@ from .models import SourceRun
 from .sources.base import DAILY, QUARTER, Conditional, RawDocument, SourceError
 
 if TYPE_CHECKING:
-    from .ingest import Batch
+    from .digest import Batch
 
 log = logging.getLogger(__name__)
 
@@ -140,7 +140,7 @@ def _breaker(failures: int, every: timedelta) -> timedelta:
         return HOUR - QUARTER / 2  # the beat that comes an hour later must find it over
     if failures < FAILURES_TO_OPEN:
         return timedelta(0)
-    return min(every * 4 / 3 * 2 ** (failures - FAILURES_TO_OPEN), every * 8)
+    return min(every * 4 / 3 * (1 << failures - FAILURES_TO_OPEN), every * 8)
 
 
 def _tell(run: SourceRun) -> None:
