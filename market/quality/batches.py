@@ -69,7 +69,8 @@ def _scale_step(now: BatchShape, before: BatchShape) -> Finding | None:
 def _offers_lost(now: BatchShape, before: BatchShape) -> Finding | None:
     if now.observed_at - before.observed_at > AT_ONCE:
         return None
-    for word, left, there in (("offers", now.offers, before.offers), ("GPUs", now.gpus, before.gpus)):
-        if there >= LEAST_BEFORE and left < KEPT * there:
-            return Finding("offers_lost", f"{left} {word} of {there} are left, less than 40 %")
-    return None
+    # GPUs only where no offers are told: a few clusters hold most of them, and come and go every day
+    word, left, there = ("offers", now.offers, before.offers) if before.offers else ("GPUs", now.gpus, before.gpus)
+    if there < LEAST_BEFORE or left >= KEPT * there:
+        return None
+    return Finding("offers_lost", f"{left} {word} of {there} are left, less than 40 %")

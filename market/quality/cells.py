@@ -17,8 +17,9 @@ CENT = Decimal("0.01")
 class Cell:
     """What a cell comes to. None: unknown.
 
-    Units: prices USD per GPU-hour; `available` GPUs free; `same_provider_ratio`: the median, over offers (or providers)
-    that stand in this cell and in the one before, of their price now by their price then.
+    Units: prices USD per GPU-hour; `offers` None for a price list, which is whole with one; `available` GPUs free;
+    `same_provider_ratio`: the median, over offers (or providers) that stand in this cell and in the one before, of
+    their price now by their price then.
     """
 
     source: str

@@ -63,12 +63,12 @@ def _judge(
 
 
 def judge_document(
-    by_gpu: Mapping[str, Sequence[Observation]], *, levels: Mapping[str, Decimal] | None = None
+    by_gpu: Mapping[str, Sequence[Observation]], *, levels: Mapping[str, Mapping[str, Decimal] | Decimal] | None = None
 ) -> list[Finding]:
     """GPUs of one document whose offers are not believed; each finding's `subject` is a key of `by_gpu`.
 
-    `levels` is what each GPU cost in the document before, where known: only with them can two GPUs of one price be told
-    from a slipped column, by the one that jumped onto the other's value.
+    `levels` is what each GPU cost in the days before, by pricing type or in one figure, where known: only with them can
+    two GPUs of one price be told from a slipped column, by the one that jumped onto the other's value.
     """
     return [*_variants(by_gpu), *_identical(by_gpu, levels or {})]
 
@@ -119,8 +119,10 @@ def _variants(by_gpu: Mapping[str, Sequence[Observation]]) -> Iterator[Finding]:
             yield Finding("variant_mixing", f"boards of {min(sizes)} and {max(sizes)} GB under one name", gpu)
 
 
-def _identical(by_gpu: Mapping[str, Sequence[Observation]], levels: Mapping[str, Decimal]) -> Iterator[Finding]:
-    """GPUs that tell one price alone, and the same as others: four of one odd price, or one that jumped onto it."""
+def _identical(
+    by_gpu: Mapping[str, Sequence[Observation]], levels: Mapping[str, Mapping[str, Decimal] | Decimal]
+) -> Iterator[Finding]:
+    """GPUs that tell one price alone, the same as others: four of one odd price, or one that jumped onto another's."""
     alike: dict[tuple[str, Decimal], list[str]] = {}
     for gpu, offers in by_gpu.items():
         prices: dict[str, set[Decimal]] = {}
@@ -130,26 +132,32 @@ def _identical(by_gpu: Mapping[str, Sequence[Observation]], levels: Mapping[str,
             if len(told) == 1:
                 alike.setdefault((pricing, told.pop()), []).append(gpu)
     seen: set[str] = set()
-    for (_pricing, price), gpus in alike.items():
+    for (pricing, price), gpus in alike.items():
         if len(gpus) < 2:
             continue
-        stayed = [gpu for gpu in gpus if gpu in levels and abs(price / levels[gpu] - 1) <= STAYED]
-        untold = [gpu for gpu in gpus if gpu not in levels]
-        suspects = [gpu for gpu in gpus if gpu not in untold and _jumped_alone(gpu, gpus, price, levels)]
-        if not stayed and len(suspects) < 2:
-            suspects = []
-        if len(gpus) >= MANY_ALIKE and price % ROUND:
-            suspects = [*suspects, *untold]
-        for gpu in suspects:
+        known = {gpu: level for gpu in gpus if (level := _level(levels.get(gpu), pricing))}
+        for gpu in _slipped(gpus, price, known):
             if gpu not in seen:
                 seen.add(gpu)
                 others = ", ".join(sorted(set(gpus) - {gpu}))[:120]
                 yield Finding("identical_values", f"{price} is also the price of {others}", gpu)
 
 
-def _jumped_alone(gpu: str, gpus: Sequence[str], price: Decimal, levels: Mapping[str, Decimal]) -> bool:
-    """Whether the GPU jumped onto `price`, and not together with another that always costs the same."""
-    if abs(price / levels[gpu] - 1) <= JUMPED:
-        return False
-    others = [levels[other] for other in gpus if other != gpu and other in levels]
-    return not any(abs(other / levels[gpu] - 1) <= STAYED for other in others)
+def _level(known: Mapping[str, Decimal] | Decimal | None, pricing: str) -> Decimal | None:
+    return known.get(pricing) if isinstance(known, Mapping) else known
+
+
+def _slipped(gpus: Sequence[str], price: Decimal, levels: Mapping[str, Decimal]) -> list[str]:
+    """Those of `gpus`, all at `price`, that have no business there."""
+    stayed = [gpu for gpu, level in levels.items() if abs(price / level - 1) <= STAYED]
+    suspects = [gpu for gpu, level in levels.items() if abs(price / level - 1) > JUMPED]
+    if not stayed:  # two that always cost the same may be repriced together
+        suspects = [gpu for gpu in suspects if not _has_twin(gpu, levels)]
+        suspects = suspects if len(suspects) > 1 else []
+    if len(gpus) >= MANY_ALIKE and price % ROUND:
+        suspects = [*suspects, *(gpu for gpu in gpus if gpu not in levels)]
+    return suspects
+
+
+def _has_twin(gpu: str, levels: Mapping[str, Decimal]) -> bool:
+    return any(abs(other / levels[gpu] - 1) <= STAYED for name, other in levels.items() if name != gpu)

@@ -20,7 +20,7 @@ from .trial import Trial
 HOLDING, TOO_LOW = (5.5, 160.0), (0.014, 0.18)
 PER_DAY, CENTS, WHOLE = 24, 100, 8  # a price per day, in cents, of all GPUs of a machine of eight or more
 OFFER_RULES = frozenset({"above_band", "below_band", "unit_error"})
-SHARE = 0.05  # of the groups get a fault
+SHARE, DOCUMENT_SHARE = 0.05, 0.3  # of the groups, of the documents get a fault
 
 
 @dataclass(slots=True)
@@ -133,38 +133,40 @@ def document_trials(documents: Iterable[Document], random: Random) -> list[Trial
     """Trials of the two rules that look across the GPUs of a document."""
     same, mixed = Trial("identical_values"), Trial("variant_mixing")
     for document in documents:
-        levels = {gpu: next(iter(known.values())) for gpu, known in document.levels.items() if known}
-        found = judge_document(document.offers, levels=levels)
+        found = judge_document(document.offers, levels=document.levels)
         for rule, trial in (("identical_values", same), ("variant_mixing", mixed)):
             subjects = {finding.subject for finding in found if finding.rule == rule}
             for gpu in document.offers:
                 trial.untouched(found=gpu in subjects, real=(document.platform, gpu) in MIXED)
-        if random.random() < SHARE:
-            _slip_a_column(same, document, levels, random)
-        if random.random() < SHARE:
-            _mix_boards(mixed, document, levels, random)
+        if random.random() < DOCUMENT_SHARE:
+            _slip_a_column(same, document, random)
+        if random.random() < DOCUMENT_SHARE:
+            _mix_boards(mixed, document, random)
     return [same, mixed]
 
 
-def _slip_a_column(trial: Trial, document: Document, levels: Mapping[str, Decimal], random: Random) -> None:
+def _slip_a_column(trial: Trial, document: Document, random: Random) -> None:
     """One GPU's price in the place of a neighbor's, or of three, as a slipped column leaves it."""
-    single = sorted(gpu for gpu, offers in document.offers.items() if len(offers) == 1 and gpu in levels)
+    single = sorted(
+        gpu
+        for gpu, offers in document.offers.items()
+        if len(offers) == 1 and offers[0].pricing == "on_demand" and "on_demand" in document.levels.get(gpu, {})
+    )
     if len(single) < 2:
         return
     origin, *takers = random.sample(single, min(len(single), random.choice((2, 4))))
-    told = document.offers[origin][0]
-    price = told.price_per_gpu_hour
+    price = document.offers[origin][0].price_per_gpu_hour
     takers = [gpu for gpu in takers if abs(price / document.offers[gpu][0].price_per_gpu_hour - 1) > Decimal("0.3")]
     changed = dict(document.offers)
     for gpu in (origin, *takers):
-        changed[gpu] = [replace(changed[gpu][0], price_per_gpu_hour=price, pricing=told.pricing)]
-    found = {f.subject for f in judge_document(changed, levels=levels) if f.rule == trial.rule}
+        changed[gpu] = [replace(changed[gpu][0], price_per_gpu_hour=price)]
+    found = {f.subject for f in judge_document(changed, levels=document.levels) if f.rule == trial.rule}
     for gpu in takers:
         trial.injection(caught=gpu in found, where=f"{document.stream} {document.platform} {gpu}")
     trial.strays += len(found - set(takers))
 
 
-def _mix_boards(trial: Trial, document: Document, levels: Mapping[str, Decimal], random: Random) -> None:
+def _mix_boards(trial: Trial, document: Document, random: Random) -> None:
     """One offer of half or double the memory under the same name."""
     gpus = sorted(
         gpu
@@ -176,8 +178,10 @@ def _mix_boards(trial: Trial, document: Document, levels: Mapping[str, Decimal],
     gpu = random.choice(gpus)
     offers = list(document.offers[gpu])
     index = random.choice([i for i, offer in enumerate(offers) if offer.vram_gb])
-    offers[index] = replace(offers[index], vram_gb=(offers[index].vram_gb or 0) * random.choice((2, Decimal("0.5"))))
+    offers[index] = replace(
+        offers[index], vram_gb=(offers[index].vram_gb or Decimal(0)) * random.choice((Decimal(2), Decimal("0.5")))
+    )
     changed = {**document.offers, gpu: offers}
-    found = {f.subject for f in judge_document(changed, levels=levels) if f.rule == trial.rule}
+    found = {f.subject for f in judge_document(changed, levels=document.levels) if f.rule == trial.rule}
     trial.injection(caught=gpu in found, where=f"{document.stream} {document.platform} {gpu}")
     trial.strays += sum(1 for other in found if other != gpu and (document.platform, other) not in MIXED)

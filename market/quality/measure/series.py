@@ -110,6 +110,7 @@ def _regional(rows: Iterable[Mapping[str, str]]) -> list[Document]:
                 price_per_gpu_hour=Decimal(row["median_per_gpu"]),
                 pricing=pricing,
                 external_id=f"{row['gpu_model']}:{row['region']}:{row['gpu_count']}",
+                price_basis="ask" if row["source"] == "vast_api" else "list",
                 region_raw=row["region"],
                 gpu_count=int(row["gpu_count"]),
                 details={"offers": offers},

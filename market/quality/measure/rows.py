@@ -1,0 +1,202 @@
+"""Faults put into single rows: what is no number, placeholders, repeats, shares that cannot be, old rows, no place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+
+from market.places import REGIONS
+from market.quality import (
+    Finding,
+    double_counting,
+    duplicate_offer,
+    flat_series,
+    impossible_share,
+    negative_price,
+    not_a_number,
+    placeholder_price,
+    stale_carry_forward,
+    unknown_region,
+)
+from market.sources.base import DAILY, Observation
+
+from .known import PLACEHOLDER
+from .series import CLOUDS, SHARES, Document, moment, price_of, rows_of
+from .trial import Trial
+
+SHARE = 0.02
+NOT_NUMBERS: tuple[object, ...] = (float("nan"), float("inf"), "$2.2.44", "n/a", "", True, None, [0.4])
+WORDS = frozenset({"any", "secure", "community", "eu", "us"})  # what sources write for the whole, or for a continent
+NO_PLACES = ("Atlantis", "XX", "ZZ", "unknown", "us-east-1", "??")
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One price as a source writes it."""
+
+    raw: object
+    sentinels: frozenset[Decimal] = frozenset()
+
+
+def row_trials(folder: Path, streams: dict[str, list[Document]], random: Random) -> list[Trial]:
+    """Trials of the rules that look at one row, or at a row beside its neighbors."""
+    return [
+        *_prices(_rows(folder, streams), random),
+        _duplicates(streams["lists"], random),
+        _machines(streams["vast"], random),
+        _shares(rows_of(folder, SHARES), random),
+        _carried(streams["lists"], random),
+        _flat(streams["lists"], random),
+        _places(streams["regional"], random),
+    ]
+
+
+def _offers(documents: Iterable[Document]) -> Iterable[Observation]:
+    return (offer for document in documents for offers in document.offers.values() for offer in offers)
+
+
+def _rows(folder: Path, streams: dict[str, list[Document]]) -> list[_Row]:
+    """The price column of three files: RunPod's, with its sentinel, and two of hand-written or scraped lists."""
+    sentinel = frozenset({PLACEHOLDER})
+    return [
+        *(_Row(offer.price_per_gpu_hour, sentinel) for offer in _offers(streams["runpod"])),
+        *(_Row(offer.price_per_gpu_hour) for offer in _offers(streams["lists"])),
+        *(_Row(price_of(row["price_raw"])) for row in rows_of(folder, CLOUDS)),
+    ]
+
+
+def _judged(row: _Row) -> Finding | None:
+    """The three rules over one price in their order: what is no number cannot be negative."""
+    if (finding := not_a_number(row.raw)) is not None or not isinstance(row.raw, int | float | Decimal):
+        return finding
+    price = Decimal(str(row.raw))
+    return negative_price(price) or placeholder_price(price, row.sentinels)
+
+
+def _prices(rows: Sequence[_Row], random: Random) -> list[Trial]:
+    trials = {name: Trial(name) for name in ("not_a_number", "negative_price", "placeholder_price")}
+    for row in rows:
+        finding = _judged(row)
+        for name, trial in trials.items():
+            trial.untouched(found=finding is not None and finding.rule == name, real=True)
+        if finding is not None:
+            continue
+        for name, trial in trials.items():
+            if random.random() > SHARE:
+                continue
+            raw: object = random.choice(NOT_NUMBERS)
+            if name == "negative_price" and isinstance(row.raw, Decimal):
+                raw = -row.raw
+            elif name == "placeholder_price":
+                raw = random.choice(sorted(row.sentinels | {Decimal(0)}))
+            found = _judged(_Row(raw, row.sentinels))
+            trial.injection(caught=found is not None and found.rule == name, where=repr(raw))
+            trial.strays += found is not None and found.rule != name
+    return list(trials.values())
+
+
+def _duplicates(documents: Iterable[Document], random: Random) -> Trial:
+    """Offers of a document put in once more, somewhere behind the first."""
+    trial = Trial("duplicate_offer")
+    for document in documents:
+        ids = [f"{offer.pricing}:{offer.external_id}" for offer in _offers([document])]
+        trial.places += len(ids)
+        trial.real += len(ids) - len(set(ids))
+        added = [key for key in dict.fromkeys(ids) if random.random() < SHARE]
+        twice = set(added)
+        seen: set[str] = set()
+        found: set[str] = set()
+        for key in [*dict.fromkeys(ids), *added]:
+            if duplicate_offer(key, seen) is not None:
+                found.add(key)
+            seen.add(key)
+        for key in added:
+            trial.injection(caught=key in found, where=key)
+        trial.strays += len(found - twice)
+    return trial
+
+
+def _machines(documents: Iterable[Document], random: Random) -> Trial:
+    """The Vast.ai snapshot: as it is, and with one row per machine plus rows for parts of some."""
+    trial = Trial("double_counting")
+    for document in documents:
+        rows = [(str(offer.details["machine"]), offer.gpu_count) for offer in _offers([document])]
+        found = double_counting(rows)
+        trial.places, trial.real = len(rows), len(found)
+        whole = [row for index, row in enumerate(rows) if index not in found]
+        parts = [(machine, random.randint(1, gpus)) for machine, gpus in whole if random.random() < 0.3]
+        mixed = [(row, False) for row in whole] + [(row, True) for row in parts]
+        random.shuffle(mixed)
+        judged = double_counting([row for row, _part in mixed])
+        for index, ((machine, gpus), part) in enumerate(mixed):
+            alike = part or ((machine, gpus) in parts)  # of two equal rows either may be the one to go
+            if part:
+                other = any(mixed[i][0] == (machine, gpus) for i in judged if i != index)
+                trial.injection(caught=index in judged or other, where=machine)
+            else:
+                trial.strays += index in judged and not alike
+    return trial
+
+
+def _shares(rows: Iterable[dict[str, str]], random: Random) -> Trial:
+    """Utilization of Akash and Clore, beyond 0 to 100 and with more rented than there is."""
+    trial = Trial("impossible_share")
+    for row in rows:
+        total, rented = int(row["gpus_total"]), int(row["gpus_total"]) - int(row["gpus_available"])
+        percentage = Decimal(row["utilization"]) * 100 if row["utilization"] else None
+        found = impossible_share(percentage=percentage, rented=rented, total=total)
+        trial.untouched(found=found is not None, real=False)
+        above, below = Decimal(random.randint(101, 10000)), -Decimal(random.randint(1, 100))
+        trial.injection(caught=impossible_share(percentage=random.choice((above, below))) is not None)
+        more = total + random.randint(1, 8)
+        trial.injection(caught=impossible_share(rented=random.choice((more, -1)), total=total) is not None)
+    return trial
+
+
+def _carried(documents: Iterable[Document], random: Random) -> Trial:
+    """Price lists with the moment each row was read: some of them get an earlier day's."""
+    trial = Trial("stale_carry_forward")
+    for document in documents:
+        for offer in _offers([document]):
+            told_at = moment(str(offer.details["told_at"]))
+            carried = told_at.date() < document.at.date()
+            taken_at = document.at + DAILY  # the day's file is complete when it ends
+            if not carried:
+                taken_at = told_at + timedelta(minutes=30)
+            trial.untouched(found=stale_carry_forward(told_at, taken_at, every=DAILY) is not None, real=carried)
+            if not carried and random.random() < SHARE:
+                older = told_at - timedelta(days=random.randint(1, 9))
+                trial.injection(caught=stale_carry_forward(older, taken_at, every=DAILY) is not None)
+    return trial
+
+
+def _flat(documents: Iterable[Document], random: Random) -> Trial:
+    """Price lists from one day to the next."""
+    trial = Trial("flat_series")
+    last: dict[tuple[str, str, str], Decimal] = {}
+    for document in documents:
+        for offer in _offers([document]):
+            key = (document.platform, offer.pricing, offer.external_id)
+            before, price = last.get(key), offer.price_per_gpu_hour
+            if before is not None:
+                trial.untouched(found=flat_series(price, before) is not None, real=str(price) == str(before))
+                if price != before and random.random() < 0.5:
+                    trial.injection(caught=flat_series(before, before) is not None)
+            last[key] = price
+    return trial
+
+
+def _places(documents: Iterable[Document], random: Random) -> Trial:
+    """The region column, which holds ISO countries, `global` and words of sources."""
+    trial = Trial("unknown_region")
+    known = REGIONS | WORDS
+    for offer in _offers(documents):
+        trial.untouched(found=unknown_region(offer.region_raw, known) is not None, real=False)
+        if random.random() < SHARE:
+            place = random.choice(NO_PLACES)
+            trial.injection(caught=unknown_region(place, known) is not None, where=place)
+    return trial
