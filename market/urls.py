@@ -1,10 +1,12 @@
 from django.urls import path
 
-from .views import cards, compare, model, overview, platforms, status
+from .views import cards, compare, crawlers, model, overview, platforms, status
 
 app_name = "market"
 urlpatterns = [
     path("", overview.home, name="home"),
+    path("robots.txt", crawlers.robots, name="robots"),
+    path("sitemap.xml", crawlers.sitemap, name="sitemap"),
     path("market.csv", overview.table, name="csv"),
     path("market/", overview.index, name="index"),
     path("market/strip/", overview.strip, name="strip"),

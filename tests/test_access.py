@@ -18,6 +18,7 @@ from tests.factories import (
     GPUConfigurationFactory,
     MarketDataFactory,
     PerformanceMetricFactory,
+    PlatformFactory,
     UserFactory,
 )
 
@@ -32,7 +33,25 @@ PUBLIC = {
     "market:index": 200,
     "market:strip": 200,
     "market:gpu": 200,
+    "market:gpu-csv": 200,
+    "market:gpu-card": 200,
+    "market:card": 200,
+    "market:platforms": 200,
+    "market:platform": 200,
+    "market:method": 200,
+    "market:status": 200,
+    "market:robots": 200,
+    "market:sitemap": 200,
     "portfolios:calculator": 200,
+    "api:home": 302,
+    "api:v1": 302,
+    "api:openapi": 200,
+    "api:docs": 200,
+    "api-v1:models": 200,
+    "api-v1:market": 200,
+    "api-v1:history": 200,
+    "api-v1:platforms": 200,
+    "api-v1:status": 200,
     "accounts:demo": 405,
     "accounts:confirm-email": 200,
     "account_login": 200,
@@ -156,6 +175,7 @@ def world(host, settings, tmp_path):
     settings.DATA_DIR = tmp_path
     gpu = GPUConfigurationFactory(portfolio__user=host)
     MarketDataFactory()
+    PlatformFactory()
     return {
         "portfolio": gpu.portfolio.pk,
         "gpu": gpu.pk,
@@ -172,7 +192,7 @@ def address(name, world=None, *, random=False):
     names = ROUTES[name]
     if name == "market:gpu":
         return reverse(name, kwargs={names[0]: "rtx-4090"})
-    values = {"key": "AbC:1-2", "uidb36": "1-x", "slug": "rtx-4090"}
+    values = {"key": "AbC:1-2", "uidb36": "1-x", "slug": "vast" if name == "market:platform" else "rtx-4090"}
     kwargs = {}
     for parameter in names:
         if parameter in values:

@@ -7,11 +7,14 @@ from datetime import date
 from decimal import Decimal
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from gpuadvisor.core import clock, formats
+from market import selectors
 from market.cache import kept
-from market.models import Platform
-from market.selectors.places import Basis, Place, Spoken, aged, models_on, platforms_speaking
+from market.models import GPUModel, Platform
+from market.selectors.now import Basis, MarketNow
+from market.selectors.places import Spoken, aged, platforms_speaking
 from market.sources import SOURCES
 
 
@@ -74,7 +77,7 @@ def platform_facts() -> dict[str, PlatformFacts]:
     """Every platform by its slug, in the order of their names."""
 
     def ask() -> dict[str, PlatformFacts]:
-        names = [name for name in PlatformFacts.__slots__]
+        names = list(PlatformFacts.__slots__)
         return {row[0]: PlatformFacts(*row) for row in Platform.objects.order_by("name").values_list(*names)}
 
     return kept("platform-facts", ask, seconds=600)
@@ -112,7 +115,7 @@ STATUS_ORDER = ("active", "legacy", "reference", "closed")
 
 def platform_rows() -> list[PlatformRow]:
     """Every platform: those a host may join first, then those that told most."""
-    spoken = kept("platforms-speaking", platforms_speaking)
+    spoken = kept(f"platforms-speaking:{selectors.current_origin()}", platforms_speaking)
     rows = [
         PlatformRow(facts, spoken.get(slug), source_of(slug, spoken.get(slug)))
         for slug, facts in platform_facts().items()
@@ -125,8 +128,26 @@ def platform_rows() -> list[PlatformRow]:
     return sorted(rows, key=order)
 
 
-def places_on(platform: str) -> list[Place]:
-    """What one platform tells of each model now; hidden ones left out, by name."""
+def models_on(platform: str) -> list[MarketNow]:
+    """What one platform tells of each model of the catalog now, by name; hidden figures left out."""
+
+    def ask() -> list[MarketNow]:
+        names = list(GPUModel.objects.values_list("name", flat=True))
+        return list(selectors.market_now(names, platform=platform).values())
+
     now = clock.now()
-    told = kept(f"models-on:{platform}", lambda: models_on(platform))
-    return [place for place in (aged(place, now) for place in told) if not place.is_hidden]
+    told = (aged(row, now) for row in kept(f"models-on:{selectors.current_origin()}:{platform}", ask))
+    return sorted((row for row in told if not row.is_hidden), key=lambda row: row.gpu_model.casefold())
+
+
+def description_of(facts: PlatformFacts, models: int) -> str:
+    """One sentence for search engines."""
+    parts = [facts.status_words, _("open to new hosts") if facts.open_to_new_hosts else _("not open to new hosts")]
+    parts.append(_("price set by %(who)s") % {"who": facts.who_sets})
+    if facts.fee_percentage is not None and not facts.is_reference:
+        parts.append(_("fee %(fee)s") % {"fee": facts.fee_words()})
+    if models:
+        parts.append(
+            ngettext("%(n)s GPU model with figures now", "%(n)s GPU models with figures now", models) % {"n": models}
+        )
+    return f"{facts.name}: {', '.join(parts)}."

@@ -1,19 +1,22 @@
-"""How each source does."""
+"""How each source does: its state in short for figures, and in full for the page on the state of the data."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any, Literal
 
 from django.db import connection
-from django.db.models import Max
+from django.db.models import Count, Max
 
 from gpuadvisor.core import clock
-from market.models import SourceRun
+from market.models import Quarantine, SourceRun
 from market.sources import SOURCES
 
-from .now import STALE_AFTER
+from .now import freshness_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ def source_states(names: Iterable[str]) -> list[SourceState]:
                 failing_since=since if status == "failed" else None,
                 error=error if status == "failed" else "",
                 refused=refused,
-                is_stale=at is None or now - at > STALE_AFTER,
+                is_stale=at is None or now - at > freshness_of(name).stale,
             )
         )
     return states
@@ -75,3 +78,154 @@ def source_states(names: Iterable[str]) -> list[SourceState]:
 def source_title(name: str) -> str:
     """A source's name as a reader knows it."""
     return SOURCES[name].title if name in SOURCES else name
+
+
+HOURS = 24
+REASONS = 3
+State = Literal["answers", "late", "failing", "held", "waiting", "off", "no_key"]
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """How the runs of one hour ended."""
+
+    good: int = 0
+    failed: int = 0
+    held: int = 0
+
+    @property
+    def worst(self) -> str:
+        return "failed" if self.failed else "held" if self.held else "good" if self.good else ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceReport:
+    """All that is public of how one source does. No offer and no fragment of a document stands in it.
+
+    `since`: of a failing or held source, its first run without success. `hours`: the last 24, the oldest first. Row
+    counts are those of the last stored document; `reasons` of up to 50 refused rows. `quarantine`: rule and open rows.
+    """
+
+    name: str
+    state: State
+    last_good_at: datetime | None
+    since: datetime | None
+    hours: Sequence[Hour]
+    rows_seen: int
+    offers_used: int
+    rows_stored: int
+    rows_refused: int
+    reasons: Sequence[tuple[str, int]]
+    quarantine: Sequence[tuple[str, int]]
+    held_by: Sequence[str]
+    is_stale: bool
+    is_hidden: bool
+
+    @property
+    def good(self) -> int:
+        return sum(hour.good for hour in self.hours)
+
+    @property
+    def failed(self) -> int:
+        return sum(hour.failed for hour in self.hours)
+
+    @property
+    def held(self) -> int:
+        return sum(hour.held for hour in self.hours)
+
+
+def source_reports(switched_on: Iterable[str], without_key: Iterable[str]) -> list[SourceReport]:
+    """How every source does that we know, in four queries; those that are off too."""
+    names, on, keyless = list(SOURCES), set(switched_on), set(without_key)
+    now = clock.now()
+    hours = _hours(now)
+    waiting: dict[str, list[tuple[str, str, int]]] = {}
+    open_rows = Quarantine.objects.open().values_list("source", "rule", "scope").annotate(rows=Count("id"))
+    for source, rule, scope, rows in open_rows.order_by("source", "-rows", "rule"):
+        waiting.setdefault(source, []).append((rule, scope, rows))
+    reports = []
+    for name, status, is_held, good_at, since, seen, used, stored, refused, refusals in _last_runs(names):
+        age = None if good_at is None else now - good_at
+        limits = freshness_of(name)
+        state: State
+        if name in keyless:
+            state = "no_key"
+        elif name not in on:
+            state = "off"
+        elif status == "failed":
+            state = "held" if is_held else "failing"
+        elif age is None:
+            state = "waiting"
+        else:
+            state = "late" if age > limits.stale else "answers"
+        reasons = Counter(str(row.get("reason", "")) for row in refusals if isinstance(row, dict))
+        rules = waiting.get(name, [])
+        reports.append(
+            SourceReport(
+                name=name,
+                state=state,
+                last_good_at=good_at,
+                since=since if status == "failed" else None,
+                hours=hours.get(name, [Hour()] * HOURS),
+                rows_seen=seen,
+                offers_used=used,
+                rows_stored=stored,
+                rows_refused=refused,
+                reasons=reasons.most_common(REASONS),
+                quarantine=[(rule, rows) for rule, scope, rows in rules if scope == Quarantine.Scope.ROW],
+                held_by=[rule for rule, scope, _rows in rules if scope == Quarantine.Scope.BATCH],
+                is_stale=age is None or age > limits.stale,
+                is_hidden=age is None or age > limits.hidden,
+            )
+        )
+    return reports
+
+
+def _last_runs(names: Sequence[str]) -> list[tuple[Any, ...]]:
+    """Of each source: its last finished run, last good one, first failure after that, and last stored document."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            select wanted.name, coalesce(last.status, ''), coalesce(last.is_held, false), good.at, failed.since,
+                coalesce(stored.rows_seen, 0), coalesce(stored.offers_used, 0), coalesce(stored.rows_stored, 0),
+                coalesce(stored.rows_refused, 0), coalesce(stored.refusals, '[]'::jsonb)
+            from unnest(%s::text[]) with ordinality as wanted(name, place)
+            left join lateral (select r.status, r.is_held from source_runs r
+                where r.source = wanted.name and r.status <> 'running' order by r.started_at desc limit 1) last on true
+            left join lateral (select g.started_at as at from source_runs g
+                where g.source = wanted.name and g.status in ('ok', 'unchanged')
+                order by g.started_at desc limit 1) good on true
+            left join lateral (select min(f.started_at) as since from source_runs f
+                where f.source = wanted.name and f.status = 'failed'
+                  and f.started_at > coalesce(good.at, '-infinity')) failed on true
+            left join lateral (select s.rows_seen, s.offers_used, s.rows_stored, s.rows_refused, s.refusals
+                from source_runs s where s.source = wanted.name and s.status = 'ok'
+                order by s.started_at desc limit 1) stored on true
+            order by wanted.place
+            """,
+            [list(names)],
+        )
+        rows = cursor.fetchall()
+    return [(*row[:-1], json.loads(row[-1]) if isinstance(row[-1], str) else row[-1]) for row in rows]
+
+
+def _hours(now: datetime) -> dict[str, list[Hour]]:
+    """How the runs of each source ended in each of the last 24 hours, the oldest first."""
+    counts: dict[str, list[list[int]]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            select source, floor(extract(epoch from %(now)s::timestamptz - started_at) / 3600)::int as hours_ago,
+                count(*) filter (where status in ('ok', 'unchanged')),
+                count(*) filter (where status = 'failed' and not is_held),
+                count(*) filter (where status = 'failed' and is_held)
+            from source_runs
+            where source = any(%(names)s) and started_at > %(since)s and started_at <= %(now)s
+            group by source, hours_ago
+            """,
+            {"now": now, "since": now - timedelta(hours=HOURS), "names": list(SOURCES)},
+        )
+        for source, hours_ago, good, failed, held in cursor.fetchall():
+            line = counts.setdefault(source, [[0, 0, 0] for _hour in range(HOURS)])
+            line[HOURS - 1 - min(hours_ago, HOURS - 1)] = [good, failed, held]
+    return {source: [Hour(*hour) for hour in line] for source, line in counts.items()}

@@ -1,9 +1,9 @@
 """Words of the market for templates.
 
-{{ platforms|called:slug }} a platform's name   {{ name|source_title }} a source's   {{ "SE"|region }} a region's
-{{ x|moved }} {{ x|moved_points }} a change with its sign
+{{ platforms|called:slug }} a platform's name   {{ name|source_title }} a source's   {{ "SE"|place_name }} a region's
 {{ move|moved }} {{ move|moved_points }} a difference with its sign, in percent and in points
-{{ moment|moment_text }} date and time without a <time>   {% preview %} what previews and search engines read
+{{ 3|times:5 }} is 15   {{ moment|moment_text }} date and time without a <time>
+{% preview %} what previews and search engines read
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,6 @@ from typing import Any
 
 from django import template
 from django.template import Context
-from django.utils.translation import gettext as _
 
 from gpuadvisor.core import formats
 from market import selectors
@@ -31,6 +30,11 @@ def called(names: Mapping[str, str], slug: str) -> str:
 @register.filter
 def source_title(name: str) -> str:
     return selectors.source_title(name)
+
+
+@register.filter
+def place_name(code: str) -> str:
+    return region_words(code)
 
 
 @register.filter
@@ -59,3 +63,9 @@ def moved(percentage: Decimal | None) -> str:
 @register.filter
 def moved_points(points: Decimal | None) -> str:
     return formats.signed_points(points)
+
+
+@register.filter
+def times(value: int, factor: int) -> int:
+    """For places in an SVG."""
+    return value * factor

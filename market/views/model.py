@@ -1,30 +1,148 @@
-"""Public: the page of one model."""
+"""Public: the page of one model, its history as CSV, and an answer to names that nobody knows."""
 
 from __future__ import annotations
 
+import csv
+from datetime import datetime
+from io import StringIO
+from urllib.parse import urlencode
+
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from gpuadvisor.core import clock
 from gpuadvisor.core.http import render_page
-from market import pages, selectors
+from market import selectors
 from market.models import GPUModel
+from market.pages import model as page
+from market.pages.common import region_words
+from market.pages.forecasts import forecasts_of
+from market.pages.platforms import platform_facts
+from market.pages.previews import preview_of
+from market.selectors.now import MarketNow
+from market.sheets import cell
+
+MAX_QUERY = 80
+LONGEST = 40  # of a platform or a region in an address
+SIMILAR = 8
+CSV_COLUMNS = (
+    *("time", "gpu_model", "platform", "region", "origin", "price_basis", "median_usd_per_gpu_hour"),
+    *("p10_usd_per_gpu_hour", "p90_usd_per_gpu_hour", "average_usd_per_gpu_hour", "rented_percentage"),
+    *("gpus", "free_gpus", "offers", "flags"),
+)
 
 
 @login_not_required
 @require_safe
 def gpu(request: HttpRequest, slug: str) -> HttpResponse:
-    """One model: its market now, by platform and region, and its history."""
-    model = get_object_or_404(GPUModel, slug=slug)
-    now = selectors.market_now([model.name]).get(model.name)
+    """One model: its market now and over a period, at one place, beside all others."""
+    model = GPUModel.objects.filter(slug=slug).first()
+    if model is None:
+        return unknown(request, slug)
+    now = clock.now()
+    places = page.model_places(model.name, slug, now)
+    place, choice = page.choose(places, *_asked(request))
+    facts = platform_facts()
+    names = {key: known.name for key, known in facts.items()}
     context = {
         "model": model,
-        "now": now,
-        "figures": pages.figures_of(now),
-        "places": selectors.market_by_place(model.name),
-        "charts": pages.charts_of(model.name, now),
-        "platforms": pages.platform_names(),
-        "source_title": selectors.source_title(now.source) if now else "",
+        "place": place,
+        "choice": choice,
+        "missing": _missing(choice.missing, names),
+        "last_told": None if place else selectors.market_now([model.name]).get(model.name),
+        "periods": page.periods(),
+        "platform_choices": [(p.platform, names.get(p.platform, p.platform)) for p in places if p.region == "global"],
+        "region_choices": page.region_choices(places, choice.platform),
+        "stats": page.stats_of(place, facts),
+        "warnings": page.warnings_of(place),
+        "history": page.history_of(place, slug, choice.period, now),
+        "offers": page.offers_of(place, slug),
+        "regions": page.regions_of(places, choice.platform),
+        "platform_lines": (lines := page.platforms_of(places, facts)),
+        "attributions": list(dict.fromkeys(line.attribution for line in lines if line.attribution)),
+        "forecasts": forecasts_of(place, slug),
+        "imported": page.imported_of(model.name, slug, names),
+        "platforms": names,
+        "place_name": region_words(place.region) if place else "",
+        "source_title": selectors.source_title(place.source) if place else "",
+        "csv_url": f"{reverse('market:gpu-csv', args=[slug])}?{_query(choice)}",
+        "preview": preview_of(
+            request,
+            title=_("%(name)s rental price") % {"name": model.name},
+            description=page.description_of(model, page.leading(places), names),
+            image=reverse("market:gpu-card", args=[slug]),
+            image_alt=_("%(name)s: median price, band and rented share") % {"name": model.name},
+        ),
     }
-    return render_page(request, "market/gpu.html", context)
+    return render_page(request, "market/gpu.html", context, fragment="market")
+
+
+def _asked(request: HttpRequest) -> tuple[str, str, str]:
+    platform, region, period = (request.GET.get(name, "")[:LONGEST] for name in ("platform", "region", "period"))
+    return platform, region, period
+
+
+def _missing(asked: str, names: dict[str, str]) -> str:
+    """What was asked for in vain, where it is a place that exists: nothing that a visitor typed is repeated."""
+    words = asked.split()
+    known = [names[word] for word in words if word in names]
+    known += [region_words(word) for word in words if word in page.REGIONS]
+    return ", ".join(known) or (_("that place") if asked else "")
+
+
+def _query(choice: page.Choice) -> str:
+    return urlencode({"platform": choice.platform, "region": choice.region, "period": choice.period})
+
+
+def unknown(request: HttpRequest, slug: str) -> HttpResponse:
+    """404, with a search and the models whose names come near."""
+    words = slug.replace("-", " ").replace("_", " ")[:MAX_QUERY]
+    context = {
+        "query": words,
+        "similar": page.similar(words)[:SIMILAR],
+        "preview": None,
+    }
+    return render_page(request, "market/unknown.html", context, status=404)
+
+
+@login_not_required
+@require_safe
+def gpu_csv(request: HttpRequest, slug: str) -> HttpResponse:
+    """The history that the page shows, as CSV: the same place and period, nothing of another origin."""
+    model = GPUModel.objects.filter(slug=slug).first()
+    if model is None:
+        raise Http404("no such GPU model")
+    now = clock.now()
+    place, choice = page.choose(page.model_places(model.name, slug, now), *_asked(request))
+    text = StringIO()
+    writer = csv.writer(text)
+    writer.writerow(CSV_COLUMNS)
+    if place is not None:
+        writer.writerows(_csv_rows(place, slug, choice.period, now))
+    response = HttpResponse(text.getvalue(), content_type="text/csv; charset=utf-8")
+    where = f"{choice.platform or 'market'}-{choice.region}-{choice.period}".lower()
+    response.headers["Content-Disposition"] = f'attachment; filename="{slug}-{where}.csv"'
+    response.headers["X-Robots-Tag"] = "noindex"
+    return response
+
+
+def _csv_rows(place: MarketNow, slug: str, period: str, now: datetime) -> list[list[str]]:
+    """Numbers with a point and plain words: no cell can be taken for a formula."""
+    head = [cell(text) for text in (place.gpu_model, place.platform, place.region)]
+    head += [place.origin, place.price_basis]
+    rows = []
+    for point in page.period_series(place, slug, period, now).points:
+        figures = (point.median, point.p10, point.p90, point.average, point.rented_percentage)
+        counts = (point.gpus, point.free_gpus, point.offers)
+        rows.append(
+            [
+                point.at.isoformat(),
+                *head,
+                *("" if value is None else str(value) for value in (*figures, *counts)),
+                " ".join(sorted(point.flags)),
+            ]
+        )
+    return rows

@@ -1,0 +1,66 @@
+"""Public: the platforms, and what each tells."""
+
+from __future__ import annotations
+
+from django.contrib.auth.decorators import login_not_required
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from gpuadvisor.core.http import render_page
+from market import selectors
+from market.cache import kept
+from market.models import GPUModel
+from market.pages import platforms as page
+from market.pages.previews import preview_of
+from market.sources import SOURCES
+
+PER_PAGE = 25
+
+
+@login_not_required
+@require_safe
+def platforms(request: HttpRequest) -> HttpResponse:
+    """Every platform: what it is to a host, and whether it tells anything now."""
+    description = _("Where GPUs can be rented out: open to new hosts or not, who sets the price, the fee, how rented.")
+    context = {
+        "rows": page.platform_rows(),
+        "preview": preview_of(request, title=_("Platforms to rent out GPUs on"), description=description),
+    }
+    return render_page(request, "market/platforms.html", context)
+
+
+@login_not_required
+@require_safe
+def platform(request: HttpRequest, slug: str) -> HttpResponse:
+    """One platform: what a host may do there, and its models now."""
+    facts = page.platform_facts().get(slug)
+    if facts is None:
+        raise Http404("no such platform")
+    told = page.models_on(slug)
+    shown = Paginator(told, PER_PAGE).get_page(request.GET.get("page"))
+    slugs = kept("catalog-slugs", lambda: dict(GPUModel.objects.values_list("name", "slug")))
+    speaking = sorted({row.source for row in told})
+    context = {
+        "facts": facts,
+        "page": shown,
+        "models": [{"row": row, "slug": slugs[row.gpu_model]} for row in shown.object_list if row.gpu_model in slugs],
+        "as_of": max((row.as_of for row in told), default=None),
+        "is_simulated": any(row.is_simulated for row in told),
+        "is_stale": any(row.is_stale for row in told),
+        "bases": [page.basis_words(basis) for basis in sorted({row.price_basis for row in told})],
+        "is_net": any(row.price_basis == "host_net" for row in told),
+        "sources": [selectors.source_title(name) for name in speaking] or [page.source_of(slug, None)],
+        "attributions": [
+            SOURCES[name].attribution for name in speaking if name in SOURCES and SOURCES[name].attribution
+        ],
+        "prev_url": f"?page={shown.previous_page_number()}" if shown.has_previous() else "",
+        "next_url": f"?page={shown.next_page_number()}" if shown.has_next() else "",
+        "preview": preview_of(
+            request,
+            title=_("%(name)s for people who rent out GPUs") % {"name": facts.name},
+            description=page.description_of(facts, len(told)),
+        ),
+    }
+    return render_page(request, "market/platform.html", context, fragment="models")
