@@ -9,6 +9,7 @@ from celery.signals import worker_ready
 app = Celery("gpuadvisor")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.autodiscover_tasks(["market"], related_name="tasks_history")
 
 # Jobs take a slot (core.jobs), so a second beat starts nothing twice.
 app.conf.beat_schedule = {
@@ -18,6 +19,9 @@ app.conf.beat_schedule = {
     "core.make-months": {"task": "gpuadvisor.core.tasks.make_months", "schedule": crontab(minute=7, hour="*/6")},
     "core.clean-up": {"task": "gpuadvisor.core.tasks.clean_up", "schedule": crontab(minute=20, hour=3)},
     "market.refresh": {"task": "market.tasks.refresh_market", "schedule": crontab(minute="*/15")},
+    "market.warm": {"task": "market.tasks.warm_pages", "schedule": crontab(minute="5-59/10")},
+    "market.roll-up": {"task": "market.tasks_history.roll_up", "schedule": crontab(minute=12)},
+    "market.forecasts": {"task": "market.tasks_history.make_forecasts", "schedule": crontab(minute=26, hour="*/6")},
     "portfolios.purge-uploads": {"task": "portfolios.tasks.purge_uploads", "schedule": crontab(minute=40)},
     "portfolios.top-up-demo": {"task": "portfolios.tasks.top_up_demo", "schedule": crontab(minute=5, hour="*/6")},
 }
@@ -26,5 +30,10 @@ app.conf.beat_schedule = {
 @worker_ready.connect
 def first_work(sender: Any, **kwargs: Any) -> None:
     """A worker that has just come up says so and asks for what may be overdue, instead of waiting for beat."""
-    for task in ("gpuadvisor.core.tasks.heartbeat", "gpuadvisor.core.tasks.make_months", "market.tasks.refresh_market"):
+    for task in (
+        "gpuadvisor.core.tasks.heartbeat",
+        "gpuadvisor.core.tasks.make_months",
+        "market.tasks.refresh_market",
+        "market.tasks_history.roll_up",
+    ):
         app.send_task(task)

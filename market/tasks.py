@@ -5,15 +5,19 @@ from __future__ import annotations
 import random
 
 from celery import shared_task
+from django.core.cache import caches
 
 from gpuadvisor.core import clock
 from gpuadvisor.core.jobs import claim_slot, finish
+from gpuadvisor.core.nudge import nudge
 
 from . import ingest, schedule
+from .pages.warm import warm
 from .sources import SIMULATED, SOURCES
 
 JITTER_SECONDS = 25
 SIMULATE_AFTER_SECONDS = 60
+WARM_AFTER_SECONDS = 10
 
 
 @shared_task
@@ -38,6 +42,8 @@ def refresh_source(name: str) -> int:
         return 0
     report = ingest.refresh(name)
     finish(run_id, rows=report.changed, error=report.error)
+    if report.changed:
+        warm_soon()
     return report.changed
 
 
@@ -49,4 +55,18 @@ def simulate() -> int:
         return 0
     changed = ingest.simulate()
     finish(run_id, rows=changed)
+    if changed:
+        warm_soon()
     return changed
+
+
+@shared_task
+def warm_pages() -> int:
+    """Make what the public pages show before a reader asks (R-052); the number of things made or found fresh."""
+    return warm()
+
+
+def warm_soon() -> None:
+    """Warm the pages once after the refreshes of the next seconds: the sources of a slot answer one after another."""
+    if caches["pages"].add("market:warm-soon", 1, WARM_AFTER_SECONDS):
+        nudge("market.tasks.warm_pages", countdown=WARM_AFTER_SECONDS)

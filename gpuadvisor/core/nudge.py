@@ -15,19 +15,22 @@ _breaker = Breaker()
 _messenger = ThreadPoolExecutor(max_workers=1, thread_name_prefix="nudge")
 
 
-def nudge(task: str) -> None:
-    """Queue `task` by its name without waiting for the broker: a hung Redis holds up no page (reliability c)."""
+def nudge(task: str, *, countdown: float | None = None) -> None:
+    """Queue `task` by its name without waiting for the broker: a hung Redis holds up no page (reliability c).
+
+    Units: `countdown` seconds before it may run.
+    """
     if not _breaker.is_open:
-        _messenger.submit(_send, task)
+        _messenger.submit(_send, task, countdown)
 
 
-def _send(task: str) -> None:
+def _send(task: str, countdown: float | None = None) -> None:
     from gpuadvisor.celery import app
 
     if _breaker.is_open:
         return
     try:
-        app.send_task(task, retry=False)
+        app.send_task(task, countdown=countdown, retry=False)
     except (KombuError, RedisError, OSError) as error:
         _breaker.trip()
         log.warning("nudge not delivered, the sweep will do: %s", type(error).__name__)

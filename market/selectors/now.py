@@ -131,23 +131,23 @@ def current_origin() -> Origin | None:
 def market_now(
     gpu_models: Collection[str], *, platform: str | None = None, region: str = "global"
 ) -> dict[str, MarketNow]:
-    """The market of each model now, in one query; a model that nobody told of is missing.
+    """The market of each model now; a model that nobody told of is missing.
 
     Without a platform the leading one answers: Vast.ai, else the one of most GPUs; a price list or a payout only where
-    no platform has offers.
+    no platform has offers. One query, and a second for the models of which Vast.ai tells nothing.
     """
     if not gpu_models:
         return {}
-    values = {"models": list(dict.fromkeys(gpu_models)), "region": region, "leader": LEADER, **times()}
-    if platform is not None:
-        rows = _ask(f"{_WANTED} cross join lateral ({_last('%(platform)s')}) m", values | {"platform": platform})
-    else:
-        rows = _ask(_LEADING, values | {"platforms": [name for name in LIVE_PLATFORMS if name and name != LEADER]})
-    best: dict[str, MarketNow] = {}
-    for row in rows:
-        known = best.get(row.gpu_model)
-        if known is None or _lead(row) > _lead(known):
-            best[row.gpu_model] = row
+    names = list(dict.fromkeys(gpu_models))
+    values = {"models": names, "region": region, "platform": platform or LEADER, **times()}
+    best = {row.gpu_model: row for row in _ask(_ON_ONE, values)}
+    if platform is None:
+        silent = [name for name in names if name not in best or best[name].is_hidden]
+        others = _ask(_EVERYWHERE, values | {"models": silent, "platforms": _PLATFORMS_OF_SOURCES}) if silent else []
+        for row in others:
+            known = best.get(row.gpu_model)
+            if known is None or _lead(row) > _lead(known):
+                best[row.gpu_model] = row
     return best
 
 
@@ -155,9 +155,8 @@ def market_on_platforms(gpu_models: Collection[str], *, region: str = "global") 
     """The market of each model now on every platform that tells it, in one query; what is hidden is left out."""
     if not gpu_models:
         return []
-    values = {"models": list(dict.fromkeys(gpu_models)), "region": region, "leader": LEADER, **times()}
-    platforms = {"platforms": [name for name in LIVE_PLATFORMS if name]}
-    rows = _ask(_EVERYWHERE, values | platforms)
+    names = list(dict.fromkeys(gpu_models))
+    rows = _ask(_EVERYWHERE, {"models": names, "region": region, "platforms": _PLATFORMS_OF_SOURCES, **times()})
     return sorted((row for row in rows if not row.is_hidden), key=_lead, reverse=True)
 
 
@@ -198,15 +197,8 @@ def _last(platform: str, *, model: str = "wanted.gpu_model", region: str = "plac
     )
 
 
-# The leading platform is asked first; the others only for a model that it has told nothing of since a day.
-_LEADING = f"""{_WANTED}
-    left join lateral ({_last("%(leader)s")}) led on true
-    left join lateral (
-        select o.* from {_PLATFORMS} cross join lateral ({_last("asked.platform")}) o
-        where led.data_timestamp is null or led.data_timestamp < statement_timestamp() - interval '24 hours'
-        offset 0) other on true
-    cross join lateral (select led.* union all select other.*) m
-    where m.gpu_model is not null"""  # noqa: S608
+_PLATFORMS_OF_SOURCES = [name for name in LIVE_PLATFORMS if name]
+_ON_ONE = f"{_WANTED} cross join lateral ({_last('%(platform)s')}) m"
 _EVERYWHERE = f"{_WANTED} cross join {_PLATFORMS} cross join lateral ({_last('asked.platform')}) m"
 _BY_PLACE = f"""from speaking cross join (
         with recursive key(platform, region) as (
@@ -230,7 +222,7 @@ def _ask(source: str, values: Mapping[str, Any]) -> list[MarketNow]:
             f"with speaking(origin) as materialized ({ORIGIN_SQL}) select {columns}, statement_timestamp() {source}",
             values,
         )
-        return list(dict.fromkeys(_as_now(row) for row in cursor.fetchall()))
+        return [_as_now(row) for row in cursor.fetchall()]
 
 
 def _as_now(row: Sequence[Any]) -> MarketNow:

@@ -255,7 +255,7 @@ def test_a_page_does_not_wait_for_a_dead_broker(monkeypatch):
 
     from gpuadvisor.core import nudge
 
-    monkeypatch.setattr(nudge, "_send", lambda task: time.sleep(2))
+    monkeypatch.setattr(nudge, "_send", lambda *task: time.sleep(2))
     began = time.monotonic()
     mail.queue(a_mail())
     assert time.monotonic() - began < 1
