@@ -27,7 +27,7 @@ from django.db import transaction
 from gpuadvisor.core.errors import DomainError
 from gpuadvisor.core.partitions import ensure_months
 
-from . import stats, storage
+from . import rollups, stats, storage
 from .cache import forget_market
 from .catalog.files import read_catalog
 from .catalog.services import name_index
@@ -116,8 +116,10 @@ def import_history(path: Path | None = None) -> ImportReport:
         ensure_months(model, min(days), max(days))
     with transaction.atomic():
         report.market_changed = storage.upsert_market(market)
-        report.snapshots_changed = storage.upsert_snapshots(snapshots, only_changes=False)
+        report.snapshots_changed = storage.upsert_snapshots(snapshots)
         transaction.on_commit(forget_market)
+    if report.market_changed:
+        rollups.roll_up(min(days), max(days))
     return report
 
 

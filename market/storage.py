@@ -57,6 +57,7 @@ SNAPSHOT_COLUMNS = {
 }
 BATCH = 10_000
 LOOK_BACK = "35 days"  # an offer that has not changed for so long is written again
+SPLIT_KEYS = ("split_from", "verified_gpus", "datacenter_gpus", "by_size")  # what another document of a source adds
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,10 @@ class MarketRow:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotRow:
-    """One row of PricingSnapshot to be, hung on the market row of (gpu_model, platform, region, moment)."""
+    """One row of PricingSnapshot to be, hung on the market row of (gpu_model, platform, region, moment).
+
+    Where that has no figures of its own, since every offer was refused, it hangs on the last one before.
+    """
 
     gpu_model: str
     platform: str
@@ -104,6 +108,31 @@ class SnapshotRow:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class SplitRow:
+    """How another document of a stand-in divides the GPUs of its row. `gpus` is what it counts, for comparison."""
+
+    gpu_model: str
+    platform: str
+    region: str
+    moment: datetime
+    gpus: int | None
+    split: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineRow:
+    """One refused row of a document. `price` None: the row could not even be read."""
+
+    platform: str
+    rule: str
+    subject: str
+    gpu_model: str
+    price: Decimal | None
+    reason: str
+    fragment: str
+
+
 def _incoming(columns: dict[str, str]) -> str:
     """Rows of one JSON parameter: a tenth of the time that arrays of text take to be quoted."""
     return f"jsonb_to_recordset(%s::jsonb) as i({', '.join(f'{name} {kind}' for name, kind in columns.items())})"
@@ -120,18 +149,22 @@ def _rank(table: str) -> str:
 
 
 def _upsert_sql() -> str:
-    """The whole rule of who overwrites whom, in one statement."""
+    """The whole rule of who overwrites whom, in one statement. What a split added to a stand-in's row stays with it."""
     columns = list(MARKET_COLUMNS)
     changing = [c for c in columns if c not in ("id", "gpu_model", "platform", "region", "data_timestamp")]
     picked = ", ".join(f"i.{c}" for c in columns)
-    sets = ", ".join(f"{c} = excluded.{c}" for c in changing)
     old, new = "market_data.demand_indicators", "excluded.demand_indicators"
+    split = ", ".join(f"'{key}', {old}->'{key}'" for key in SPLIT_KEYS)
+    merged = f"""{new} || case when {old} ? 'split_from' and {old}->>'source' = {new}->>'source'
+        then jsonb_strip_nulls(jsonb_build_object({split})) else '{{}}'::jsonb end"""
+    value = {c: f"excluded.{c}" for c in changing} | {"demand_indicators": f"({merged})"}
+    sets = ", ".join(f"{c} = {value[c]}" for c in changing)
     return f"""
         insert into market_data as market_data ({", ".join(columns)}, created_at)
         select {picked}, clock_timestamp() from {_incoming(MARKET_COLUMNS)}
         on conflict (gpu_model, platform, region, data_timestamp) do update set {sets}
         where ({", ".join(f"market_data.{c}" for c in changing)})
-              is distinct from ({", ".join(f"excluded.{c}" for c in changing)})
+              is distinct from ({", ".join(value[c] for c in changing)})
           and ({_rank("excluded")} > {_rank("market_data")}
                or ({_rank("excluded")} = {_rank("market_data")}
                    and (({old}->>'source' is not distinct from {new}->>'source'
@@ -150,29 +183,58 @@ def upsert_market(rows: Sequence[MarketRow]) -> int:
     return written
 
 
-def upsert_snapshots(rows: Sequence[SnapshotRow], *, only_changes: bool) -> int:
-    """Write offers; with `only_changes` those alone that differ from their last snapshot. The number written."""
-    same = "(p.price_per_hour, p.instance_type, p.availability_zone, p.additional_features)"
-    was = f"""
-        left join lateral (
-            select p.price_per_hour, p.instance_type, p.availability_zone, p.additional_features
-            from pricing_snapshots p
-            where p.source = i.source and p.external_id = i.external_id and p.spot_instance = i.spot_instance
-              and p.snapshot_time <= i.snapshot_time and p.snapshot_time > i.snapshot_time - interval '{LOOK_BACK}'
-            order by p.snapshot_time desc limit 1
-        ) p on true
-        where {same}
-              is distinct from (i.price_per_hour, i.instance_type, i.availability_zone, i.additional_features)
-    """  # noqa: S608 - nothing but our own names
+def merge_splits(source: str, splits: Sequence[SplitRow]) -> int:
+    """Let what `source` divides stand in the stand-in's rows of its quarter hour; the number that were different."""
+    if not splits:
+        return 0
+    rows = [
+        {
+            "gpu_model": s.gpu_model,
+            "platform": s.platform,
+            "region": s.region,
+            "data_timestamp": s.moment,
+            "split": s.split | {"split_from": source},
+        }
+        for s in splits
+    ]
+    columns = {
+        "gpu_model": "text",
+        "platform": "text",
+        "region": "text",
+        "data_timestamp": "timestamptz",
+        "split": "jsonb",
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            update market_data m set demand_indicators = m.demand_indicators || i.split
+            from {_incoming(columns)}
+            where m.gpu_model = i.gpu_model and m.platform = i.platform and m.region = i.region
+              and m.data_timestamp = i.data_timestamp and m.origin = 'live' and m.demand_indicators ? 'stands_in_for'
+              and m.demand_indicators is distinct from m.demand_indicators || i.split
+            """,  # noqa: S608 - nothing but our own names
+            [json.dumps(rows, default=str)],
+        )
+        return int(cursor.rowcount)
+
+
+def upsert_snapshots(rows: Sequence[SnapshotRow]) -> int:
+    """Write offers; the number that were new or different. One that no market row stands for yet is left out."""
     sql = f"""
+        with i as materialized (select * from {_incoming(SNAPSHOT_COLUMNS)}),
+        cell as (select distinct gpu_model, platform, region, data_timestamp from i),
+        home as materialized (
+            select cell.*, m.id from cell cross join lateral (
+                select d.id from market_data d
+                where d.gpu_model = cell.gpu_model and d.platform = cell.platform and d.region = cell.region
+                  and d.data_timestamp <= cell.data_timestamp
+                  and d.data_timestamp > cell.data_timestamp - interval '{LOOK_BACK}'
+                order by d.data_timestamp desc limit 1) m)
         insert into pricing_snapshots as s (id, market_data_id, source, external_id, price_per_hour, instance_type,
             availability_zone, spot_instance, additional_features, snapshot_time)
-        select i.id, m.id, i.source, i.external_id, i.price_per_hour, i.instance_type, i.availability_zone,
+        select i.id, home.id, i.source, i.external_id, i.price_per_hour, i.instance_type, i.availability_zone,
             i.spot_instance, i.additional_features, i.snapshot_time
-        from {_incoming(SNAPSHOT_COLUMNS)}
-        join market_data m on m.gpu_model = i.gpu_model and m.platform = i.platform and m.region = i.region
-            and m.data_timestamp = i.data_timestamp
-        {was if only_changes else ""}
+        from i join home using (gpu_model, platform, region, data_timestamp)
         on conflict (source, external_id, spot_instance, snapshot_time) do update set
             market_data_id = excluded.market_data_id, price_per_hour = excluded.price_per_hour,
             instance_type = excluded.instance_type, availability_zone = excluded.availability_zone,
@@ -180,7 +242,7 @@ def upsert_snapshots(rows: Sequence[SnapshotRow], *, only_changes: bool) -> int:
         where (s.market_data_id, s.price_per_hour, s.instance_type, s.availability_zone, s.additional_features)
               is distinct from (excluded.market_data_id, excluded.price_per_hour, excluded.instance_type,
                                 excluded.availability_zone, excluded.additional_features)
-    """  # noqa: S608
+    """  # noqa: S608 - nothing but our own names
     written = 0
     with connection.cursor() as cursor:
         for batch in _batches(SNAPSHOT_COLUMNS, rows):
@@ -197,8 +259,9 @@ def upsert_trends(keys: Sequence[Key]) -> int:
     later = f"({_rank('o')}, o.data_timestamp) > ({_rank('m')}, m.data_timestamp)"
     sql = f"""
         insert into utilization_trends as t (id, market_data_id, gpu_model, platform, region, utilization_rate,
-            seasonal_factors, trend_date, recorded_at)
-        select i.id, m.id, m.gpu_model, m.platform, m.region, m.average_utilization, '{{}}'::jsonb,
+            demand_score, seasonal_factors, trend_date, recorded_at)
+        select i.id, m.id, m.gpu_model, m.platform, m.region, m.average_utilization,
+            (m.demand_indicators->>'demand_score')::smallint, '{{}}'::jsonb,
             (m.data_timestamp at time zone 'UTC')::date, clock_timestamp()
         from unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])
             as i(id, gpu_model, platform, region, data_timestamp)
@@ -212,9 +275,9 @@ def upsert_trends(keys: Sequence[Key]) -> int:
               and {later})
         on conflict (gpu_model, platform, region, trend_date) do update set
             market_data_id = excluded.market_data_id, utilization_rate = excluded.utilization_rate,
-            recorded_at = excluded.recorded_at
-        where (t.market_data_id, t.utilization_rate)
-              is distinct from (excluded.market_data_id, excluded.utilization_rate)
+            demand_score = excluded.demand_score, recorded_at = excluded.recorded_at
+        where (t.market_data_id, t.utilization_rate, t.demand_score)
+              is distinct from (excluded.market_data_id, excluded.utilization_rate, excluded.demand_score)
     """  # noqa: S608
     written = 0
     with connection.cursor() as cursor:

@@ -45,9 +45,9 @@ def test_a_recorded_document_is_replayed(file, capsys):
     path = file(machines(machine(), machine(2, dph_base=-1), at=clock.now()))
     call_command("refresh_market", source=["500farm_machines"], from_file=path)
     told = capsys.readouterr().out.splitlines()
-    assert told[0].startswith("500farm_machines: ok, 2 rows (2 new or different), 1 refused, ")
+    assert told[0].startswith("500farm_machines: ok, 3 rows (3 new or different), 1 refused, ")
     assert told[1] == "  1 × price is negative"
-    assert MarketData.objects.count() == 2
+    assert MarketData.objects.count() == 3
 
 
 def test_a_replay_may_say_when_it_counts_as_observed(file):

@@ -236,5 +236,5 @@ def test_a_source_is_asked_with_its_etag_and_an_unchanged_answer_keeps_the_rows(
     monkeypatch.setattr(SOURCES["500farm_machines"], "url", serve(handler))
     statuses = [ingest.refresh("500farm_machines").status for _n in range(3)]
     assert statuses == ["ok", "unchanged", "unchanged"]
-    assert MarketData.objects.count() == 2
+    assert MarketData.objects.count() == 3  # the country, its continent, global
     assert [run.status for run in SourceRun.objects.order_by("started_at")] == statuses

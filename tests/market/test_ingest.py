@@ -11,6 +11,7 @@ from django.db import connection
 from gpuadvisor.core import clock
 from market import ingest, runs, selectors
 from market.models import MarketData, PricingSnapshot, SourceRun, UnknownGPUName, UtilizationTrend
+from market.quality import RULES
 from market.sources import SOURCES
 from market.sources.base import SourceError
 from tests.factories import MarketDataFactory
@@ -33,11 +34,14 @@ def replay(name, data, **kwargs):
     return ingest.refresh(name, document=document(data, now=clock.now(), **kwargs))
 
 
+TABLES = ("market_data", "pricing_snapshots", "utilization_trends", "unknown_gpu_names", "quarantined_rows")
+
+
 def tables():
     """Every row of what a refresh writes, as it lies in the database."""
     found = {}
     with connection.cursor() as cursor:
-        for table in ("market_data", "pricing_snapshots", "utilization_trends", "unknown_gpu_names"):
+        for table in TABLES:
             cursor.execute(f"select xmin::text, t.* from {table} t order by id")
             found[table] = cursor.fetchall()
     return found
@@ -59,7 +63,7 @@ def market():
 
 def test_machines_become_cells_by_country_and_global_weighted_by_gpus(market):
     report = replay("500farm_machines", market)
-    assert (report.status, report.rows, report.refused) == ("ok", 3, 3)
+    assert (report.status, report.rows, report.refused) == ("ok", 5, 3)  # US, SE, two continents, global
     everywhere, sweden, states = cell(), cell(region="SE"), cell(region="US")
     assert (everywhere.gpu_count, everywhere.active_instances, everywhere.offer_count) == (24, 17, 9)
     assert (sweden.gpu_count, states.gpu_count) == (8, 16)
@@ -77,16 +81,16 @@ def test_what_is_refused_is_counted_with_its_reason(market):
     run = SourceRun.objects.get()
     assert run.rows_refused == 3
     reasons = sorted(entry["reason"] for entry in run.refusals)
-    assert reasons == ["GPU name: no alias", "price above 5 times the median of this moment", "price is not a number"]
+    assert reasons == [RULES["above_band"].title, "GPU name: no alias", "price is not a number"]
     assert cell().max_price < 1
     held = PricingSnapshot.objects.get(external_id="10")
-    assert (held.price_per_hour, held.additional_features["refused"]) == (D("30"), "price above 5 times the median")
+    assert (held.price_per_hour, held.additional_features["refused"]) == (D("30"), "above_band")
 
 
 def test_a_price_far_below_the_market_is_kept_out():
     rows = [machine(n, dph_base=2.0) for n in range(1, 6)] + [machine(6, dph_base=0.3)]
     report = replay("500farm_machines", machines(*rows, at=clock.now()))
-    assert report.reasons == (("price below 0.2 times the median of this moment", 1),)
+    assert report.reasons == ((RULES["below_band"].title, 1),)
     assert cell().min_price == D("1.0")
 
 
@@ -110,7 +114,7 @@ def test_the_same_document_again_changes_nothing(market):
     before = tables()
     again = replay("500farm_machines", market)
     assert tables() == before
-    assert (first.changed, again.changed, again.rows) == (3, 0, 3)
+    assert (first.changed, again.changed, again.rows) == (5, 0, 5)
     assert all(before[table] for table in before)
 
 
@@ -152,7 +156,7 @@ def test_an_offer_is_kept_when_it_changed_and_not_every_quarter_hour():
         (D("0.7"), 1),
         (D("0.7"), 2),
     ]
-    features = {"gpus": 2, "rented": 1, "verified": True, "datacenter": False, "reliability": 0.99, "floor": "0.2000"}
+    features = {"gpus": 2, "rented": 1, "verified": True, "datacenter": False, "reliability": 0.991, "floor": "0.2000"}
     assert kept[0].additional_features == features
     assert (kept[0].availability_zone, kept[0].spot_instance) == ("US", False)
     assert MarketData.objects.get(pk=kept[0].market_data_id).gpu_model == "RTX 4090"
@@ -200,7 +204,12 @@ def test_a_stand_in_only_checks_while_its_leader_answers(market):
     report = replay("500farm_gpu_stats", gpu_stats(model_stats(total=24, rented=16), at=clock.now()))
     assert (report.status, report.changed, report.refused) == ("ok", 0, 0)
     report = replay("500farm_gpu_stats", gpu_stats(model_stats(), at=clock.now()))
-    assert report.reasons == (("differs from the leading source", 1),)
+    assert (report.reasons, report.changed) == ((), 0)
+    notes = SourceRun.objects.order_by("-started_at").first().notes.splitlines()
+    assert notes == [
+        "Checked 1 GPU models against 500farm_machines: 1 differ by more than a quarter.",
+        "RTX 4090: 1663 GPUs, the leader counts 24.",
+    ]
     assert tables() == before
 
 
