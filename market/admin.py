@@ -18,7 +18,9 @@ from .cache import forget_market
 from .models import (
     GPUAlias,
     GPUModel,
+    MarketDaily,
     MarketData,
+    MarketForecast,
     Platform,
     PricingSnapshot,
     SourceRun,
@@ -151,6 +153,51 @@ class MarketDataAdmin(ReadOnlyAdmin):
     @admin.display(description=_("source"))
     def source(self, row: MarketData) -> str:
         return str(row.demand_indicators.get("source", ""))
+
+
+@admin.register(MarketDaily)
+class MarketDailyAdmin(ReadOnlyAdmin):
+    list_display = (
+        "day",
+        "gpu_model",
+        "platform",
+        "region",
+        "median_price",
+        "p10_price",
+        "p90_price",
+        "average_utilization",
+        "gpu_count",
+        "moments",
+        "origin",
+    )
+    list_filter = ("origin",)
+    search_fields = ("gpu_model__exact", "platform__exact", "region__exact")
+    search_help_text = _("A whole GPU model, platform or region.")
+    ordering = ("-day",)
+
+
+@admin.register(MarketForecast)
+class MarketForecastAdmin(ReadOnlyAdmin):
+    list_display = (
+        "gpu_model",
+        "platform",
+        "measure",
+        "horizon_days",
+        "value",
+        "low",
+        "high",
+        "method",
+        "is_naive",
+        "error",
+        "naive_error",
+        "coverage_percentage",
+        "as_of",
+        "origin",
+    )
+    list_filter = ("origin", "measure", "horizon_days", "is_naive")
+    search_fields = ("gpu_model__exact", "platform__exact")
+    search_help_text = _("A whole GPU model or platform.")
+    ordering = ("gpu_model", "platform", "measure", "horizon_days")
 
 
 @admin.register(PricingSnapshot)

@@ -41,7 +41,7 @@ class Command(BaseCommand):
             ) from None
         except (OSError, EOFError, zlib.error, KeyError, ValueError, ArithmeticError) as error:
             raise CommandError(f"The series in {folder} cannot be read: {error!r}.") from None
-        self.stdout.write(_as_json(found) if json else _as_table(found))
+        self.stdout.write(_as_json(found) if json else as_table(found))
         if not found["ok"]:
             raise CommandError("A chosen method is worse than a naive one, or its interval does not hold.")
 
@@ -50,7 +50,7 @@ def _as_json(found: dict[str, Any]) -> str:
     return json.dumps(found, indent=1)
 
 
-def _as_table(found: dict[str, Any]) -> str:
+def as_table(found: dict[str, Any]) -> str:
     """All daily series in full, each group with its chosen and its naive methods."""
     lines = ["Mean absolute error: percent of the price, or points. * is used."]
     last = None

@@ -1,0 +1,130 @@
+"""Forecasts of every global series, from its days into the table of forecasts (docs/economics.md, "Forecast")."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from statistics import median
+
+from django.db import connection, transaction
+
+from gpuadvisor.core import clock
+from gpuadvisor.core.fields import MAX_RATE
+from gpuadvisor.core.ids import uuid7
+
+from . import rollups, seasons
+from .cache import forget_market
+from .forecasting import HORIZONS, LEVEL, MEASURES, Foreseen, Series, foresee
+from .models import MarketForecast, Origin
+
+ORIGINS = (Origin.LIVE, Origin.SIMULATED)  # imported history says nothing about the days to come
+PAST_DAYS = 180  # what a forecast and its errors may rest on
+COLUMNS = ("value", "low", "high", "level_percentage", "method", "is_naive", "error", "naive_error")
+
+Name = tuple[str, str]  # GPU model, platform
+
+
+@dataclass(slots=True)
+class Days:
+    """What the days of one origin say: each measure's series, and the last moment that each one knew."""
+
+    panels: dict[str, dict[Name, Series]]
+    as_of: dict[Name, datetime]
+
+
+def make_forecasts() -> int:
+    """Roll up what is new, and forecast every series of every current origin anew; the forecasts that stand now."""
+    rollups.roll_up_recent()
+    made = 0
+    for origin in ORIGINS:
+        made += forecast_origin(origin)
+    return made
+
+
+def forecast_origin(origin: str) -> int:
+    """Forecasts of one origin in place of its former ones; the number made."""
+    now = clock.now()
+    seasons.refresh_seasons(origin)
+    days = _days(origin, now)
+    rows = [
+        _row(name, origin, measure, horizon, foreseen, days.as_of[name], now)
+        for measure in MEASURES
+        for horizon in HORIZONS
+        for name, foreseen in foresee(days.panels[measure], measure, horizon, now.date().toordinal()).items()
+    ]
+    with transaction.atomic():
+        MarketForecast.objects.bulk_create(
+            rows,
+            batch_size=500,
+            update_conflicts=True,
+            unique_fields=["gpu_model", "platform", "origin", "measure", "horizon_days"],
+            update_fields=[*COLUMNS, "coverage_percentage", "points", "as_of", "made_at"],
+        )
+        gone, _by_model = MarketForecast.objects.filter(origin=origin, made_at__lt=now).delete()
+        if rows or gone:
+            transaction.on_commit(forget_market)
+    return len(rows)
+
+
+def _days(origin: str, now: datetime) -> Days:
+    """The global series of one origin by day. Today counts once half of its usual moments are there."""
+    today = now.date()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select gpu_model, platform, day, median_price, average_utilization, moments from market_daily"
+            " where origin = %s and region = 'global' and day between %s and %s order by gpu_model, platform, day",
+            [origin, today - timedelta(days=PAST_DAYS), today],
+        )
+        found: dict[Name, list[tuple[date, Decimal | None, Decimal | None, int]]] = defaultdict(list)
+        for model, platform, day, price, share, moments in cursor:
+            found[model, platform].append((day, price, share, moments))
+    days = Days({measure: {} for measure in MEASURES}, {})
+    for name, rows in found.items():
+        if rows[-1][0] == today and rows[-1][3] * 2 < median(moments for *_rest, moments in rows):
+            rows.pop()
+        if not rows:
+            continue
+        first, last = rows[0][0].toordinal(), rows[-1][0].toordinal()
+        prices: list[float | None] = [None] * (last - first + 1)
+        shares = prices.copy()
+        for day, price, share, _moments in rows:
+            prices[day.toordinal() - first] = None if price is None else float(price)
+            shares[day.toordinal() - first] = None if share is None else float(share)
+        for measure, values in (("price", prices), ("rented", shares)):
+            if any(value is not None for value in values):
+                days.panels[measure][name] = Series(first, values)
+        end = datetime.combine(rows[-1][0] + timedelta(days=1), datetime.min.time(), UTC)
+        days.as_of[name] = min(end, now)
+    return days
+
+
+def _row(
+    name: Name, origin: str, measure: str, horizon: int, foreseen: Foreseen, as_of: datetime, now: datetime
+) -> MarketForecast:
+    return MarketForecast(
+        id=uuid7(),
+        gpu_model=name[0],
+        platform=name[1],
+        origin=origin,
+        measure=measure,
+        horizon_days=horizon,
+        value=_figure(foreseen.value),
+        low=_figure(foreseen.low),
+        high=_figure(foreseen.high),
+        level_percentage=LEVEL,
+        method=foreseen.method,
+        is_naive=foreseen.is_naive,
+        error=None if foreseen.error is None else _figure(foreseen.error),
+        naive_error=None if foreseen.naive_error is None else _figure(foreseen.naive_error),
+        coverage_percentage=None if foreseen.coverage is None else Decimal(foreseen.coverage).quantize(Decimal("0.01")),
+        points=foreseen.points,
+        as_of=as_of,
+        made_at=now,
+    )
+
+
+def _figure(value: float) -> Decimal:
+    """Four places, no more than the column takes: an interval may be as wide as it is honest."""
+    return min(Decimal(value).quantize(Decimal("0.0001")), Decimal(MAX_RATE))

@@ -1,0 +1,131 @@
+"""Quarter hours into days (R-035): one statement a day, done inside PostgreSQL; doing it again changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from django.db import connection, transaction
+
+from gpuadvisor.core import clock
+from gpuadvisor.core.partitions import ensure_months
+
+from .cache import forget_market
+from .models import MarketDaily
+
+FULL_RESOLUTION = timedelta(days=730)  # quarter hours are kept so long: an older day can no longer be computed again
+CATCH_UP_DAYS = 60  # days without a roll-up that one run of the job makes good
+DAY = timedelta(days=1)
+
+FIGURES = (
+    *("average_price", "min_price", "max_price", "median_price", "p10_price", "p90_price"),
+    *("average_utilization", "gpu_count", "offer_count"),
+)
+# By origin, so that the index on (origin, time) finds the day in a month of millions of rows.
+ROLL_UP = f"""
+    insert into market_daily as d
+        (id, gpu_model, platform, region, origin, day, {", ".join(FIGURES)}, moments, sources)
+    select uuidv7(), m.gpu_model, m.platform, m.region, m.origin, %(day)s,
+        round(percentile_cont(0.5) within group (order by m.average_price)::numeric, 4),
+        min(m.min_price), max(m.max_price),
+        round(percentile_cont(0.5) within group (order by m.median_price)::numeric, 4),
+        round(percentile_cont(0.5) within group (order by m.p10_price)::numeric, 4),
+        round(percentile_cont(0.5) within group (order by m.p90_price)::numeric, 4),
+        round(avg(m.average_utilization), 2), round(avg(m.gpu_count)), round(avg(m.offer_count)),
+        least(count(*), 32767),
+        coalesce(jsonb_agg(distinct m.demand_indicators->'source') filter (where m.demand_indicators ? 'source'), '[]')
+    from market_data m
+    where m.origin = %(origin)s and m.data_timestamp >= %(start)s and m.data_timestamp < %(end)s
+      and num_nonnulls({", ".join(f"m.{name}" for name in FIGURES)}) > 0
+    group by m.gpu_model, m.platform, m.region, m.origin
+    on conflict (gpu_model, platform, region, origin, day) do update set
+        ({", ".join((*FIGURES, "moments", "sources"))})
+        = ({", ".join(f"excluded.{name}" for name in (*FIGURES, "moments", "sources"))})
+    where ({", ".join(f"d.{name}" for name in (*FIGURES, "moments", "sources"))})
+        is distinct from ({", ".join(f"excluded.{name}" for name in (*FIGURES, "moments", "sources"))})
+"""  # noqa: S608 - column names are ours
+# A series whose every moment of the day was taken back loses its day; one of a month long dropped keeps it.
+TAKE_BACK = f"""
+    delete from market_daily d
+    where d.origin = %(origin)s and d.day = %(day)s
+      and exists (select 1 from market_data m where m.origin = %(origin)s
+                  and m.data_timestamp >= %(start)s and m.data_timestamp < %(end)s)
+      and not exists (select 1 from market_data m where m.origin = %(origin)s
+                  and m.gpu_model = d.gpu_model and m.platform = d.platform and m.region = d.region
+                  and m.data_timestamp >= %(start)s and m.data_timestamp < %(end)s
+                  and num_nonnulls({", ".join(f"m.{name}" for name in FIGURES)}) > 0)
+"""  # noqa: S608
+
+
+@dataclass(frozen=True, slots=True)
+class RollUp:
+    """What a run came to: days looked at, and their rows that were new, different or taken back."""
+
+    days: int
+    changed: int
+
+
+def roll_up(first: date, last: date) -> RollUp:
+    """Compute every day from `first` to `last` again, both included, a transaction each; memory stays flat.
+
+    Days older than the quarter hours are kept stay as they are.
+    """
+    today = clock.today()
+    first, last = max(first, today - FULL_RESOLUTION + DAY), min(last, today + DAY)
+    days = changed = 0
+    if first <= last:
+        ensure_months(MarketDaily, first, last)
+    for day in _each(first, last):
+        days += 1
+        changed += _roll_up_day(day)
+    if changed:
+        forget_market()
+    return RollUp(days, changed)
+
+
+def roll_up_recent() -> RollUp:
+    """Today and yesterday, late rows included, and earlier days that have figures but no roll-up yet."""
+    today = clock.today()
+    missing = [roll_up(day, day) for day in days_without_roll_up()[:CATCH_UP_DAYS]]
+    recent = roll_up(today - DAY, today)
+    return RollUp(recent.days + len(missing), recent.changed + sum(one.changed for one in missing))
+
+
+def days_without_roll_up() -> list[date]:
+    """Days of the last two years with market data of an origin and without any roll-up of it, newest first."""
+    today = clock.today()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            select distinct s.day::date
+            from generate_series(%(first)s::timestamp, %(last)s::timestamp, interval '1 day') as s(day)
+            cross join unnest(array['live', 'imported', 'simulated']) as o(origin)
+            where exists (select 1 from market_data m where m.origin = o.origin
+                    and m.data_timestamp >= s.day at time zone 'UTC'
+                    and m.data_timestamp < (s.day + interval '1 day') at time zone 'UTC'
+                    and num_nonnulls({", ".join(f"m.{name}" for name in FIGURES)}) > 0)
+              and not exists (select 1 from market_daily d where d.origin = o.origin and d.day = s.day::date)
+            order by 1 desc
+            """,  # noqa: S608
+            {"first": today - FULL_RESOLUTION + DAY, "last": today - 2 * DAY},
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _each(first: date, last: date) -> Iterator[date]:
+    while first <= last:
+        yield first
+        first += DAY
+
+
+def _roll_up_day(day: date) -> int:
+    start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    changed = 0
+    with transaction.atomic(), connection.cursor() as cursor:
+        for origin in ("live", "imported", "simulated"):
+            values = {"day": day, "origin": origin, "start": start, "end": start + DAY}
+            for statement in (ROLL_UP, TAKE_BACK):
+                cursor.execute(statement, values)
+                changed += cursor.rowcount
+    return changed
