@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from gpuadvisor.core import clock
-from market import selectors
+from market import rollups, selectors
 from market.models import MarketData, SourceRun
 from tests.factories import MarketDataFactory
 
@@ -103,6 +103,7 @@ def test_history_is_of_one_origin_and_daily_beyond_two_weeks(django_assert_num_q
         rows.append(MarketDataFactory.build(data_timestamp=at, median_price=price))
         rows.append(MarketDataFactory.build(data_timestamp=at, region="US", origin="simulated", median_price=D(9)))
     MarketData.objects.bulk_create(rows)
+    rollups.roll_up(start.date(), clock.today())
     with django_assert_num_queries(1):
         points = selectors.market_history(
             "RTX 4090", since=start, until=start + timedelta(days=40), platform="vast", origin="live"
