@@ -23,6 +23,7 @@ DAILY = timedelta(days=1)
 LEAST_PRICE = Decimal("0.00005")  # less is 0 in the four places that are kept
 MAX_PRICE = Decimal(10_000)  # USD per GPU-hour, the bound of the database too
 MAX_GPUS = 100_000  # of one machine or one cell: beyond it lies a fault, not a market
+MAX_VALUES = 2_000_000  # of one document; 500.farm's 25 MB hold 640,000, and a value costs up to 100 bytes of memory
 FRAGMENT = 200
 FAULTS = {  # what makes a price none, and the rule that says so
     "price is not a number": "not_a_number",
@@ -185,13 +186,15 @@ class Adapter:
 def load_body(document: RawDocument) -> Any:
     """What the document's JSON says.
 
-    Raises: SourceError for HTML, an empty or cut body, nesting without end.
+    Raises: SourceError for HTML, an empty or cut body, nesting without end, more values than fit into memory.
     """
     body = document.body.strip()
     if not body:
         raise SourceError("The answer is empty.")
     if body[:1] == b"<":
         raise SourceError("The answer is a web page, not data.")
+    if body.count(b",") > MAX_VALUES:
+        raise SourceError(f"The answer holds more than {MAX_VALUES:,} values.")
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:

@@ -1,7 +1,8 @@
 """Fetch one document with every patience limited: seconds in total, bytes after decompression.
 
 httpx's own timeouts count per read, so a server that drips a byte a second would hold us for hours; and its decoder
-unpacks without a limit. Here the socket itself knows the deadline, and decompression stops at the cap.
+unpacks without a limit. Here the socket itself knows the deadline, and decompression stops at the cap. The proxy of the
+environment (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY) is used, since a server is often allowed out by no other way.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, cast
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import certifi
 import httpcore
@@ -89,12 +92,43 @@ class _Body(httpx.SyncByteStream):
             close()
 
 
+def proxy_for(url: str) -> str:
+    """The proxy that the environment names for `url`; empty where it is asked directly, as this machine itself always.
+
+    Raises: SourceError where it is none that speaks HTTP.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if host == "localhost" or host.startswith("127.") or host == "::1" or proxy_bypass(host):
+        return ""
+    proxies = getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all") or ""
+    if proxy and "://" not in proxy:
+        proxy = f"http://{proxy}"
+    if proxy and urlsplit(proxy).scheme not in ("http", "https"):
+        raise SourceError(f"The proxy of the environment speaks {urlsplit(proxy).scheme}, not HTTP.")
+    return proxy
+
+
+def _pool(proxy: str, deadline: float) -> httpcore.ConnectionPool:
+    context, backend = ssl.create_default_context(cafile=certifi.where()), _DeadlineBackend(deadline)
+    if not proxy:
+        return httpcore.ConnectionPool(ssl_context=context, network_backend=backend)
+    parts = urlsplit(proxy)
+    port = f":{parts.port}" if parts.port else ""
+    return httpcore.HTTPProxy(
+        f"{parts.scheme}://{parts.hostname}{port}/",
+        proxy_auth=(unquote(parts.username), unquote(parts.password or "")) if parts.username else None,
+        ssl_context=context,
+        network_backend=backend,
+    )
+
+
 class DeadlineTransport(httpx.BaseTransport):
     """httpx over one pool whose connections all end by `deadline` (time.monotonic)."""
 
-    def __init__(self, deadline: float) -> None:
-        context = ssl.create_default_context(cafile=certifi.where())
-        self._pool = httpcore.ConnectionPool(ssl_context=context, network_backend=_DeadlineBackend(deadline))
+    def __init__(self, deadline: float, proxy: str = "") -> None:
+        self._pool = _pool(proxy, deadline)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         answer = self._pool.handle_request(
@@ -131,6 +165,8 @@ def _told_plainly(title: str, seconds: float) -> Iterator[None]:
         raise SourceError(f"{title} did not accept a connection within {CONNECT_SECONDS:.0f} s.") from None
     except (httpcore.TimeoutException, httpx.TimeoutException):
         raise SourceError(f"{title} did not finish within {seconds:.0f} s.") from None
+    except httpcore.ProxyError as error:
+        raise SourceError(f"{title} could not be reached through the proxy: {str(error)[:160]}.") from None
     except (httpcore.NetworkError, httpx.NetworkError) as error:
         raise SourceError(f"{title} could not be reached: {str(error)[:160] or type(error).__name__}.") from None
     except (httpcore.ProtocolError, httpx.ProtocolError, httpx.InvalidURL) as error:
@@ -158,7 +194,7 @@ def fetch_document(
         sent["If-None-Match"] = conditional.etag
     if conditional.last_modified:
         sent["If-Modified-Since"] = conditional.last_modified
-    transport = DeadlineTransport(time.monotonic() + total_seconds)
+    transport = DeadlineTransport(time.monotonic() + total_seconds, proxy_for(url))
     timeout = httpx.Timeout(total_seconds, connect=min(CONNECT_SECONDS, total_seconds))
     with (
         _told_plainly(title, total_seconds),
@@ -180,7 +216,10 @@ def fetch_document(
 
 
 def _read(response: httpx.Response, title: str, max_bytes: int) -> bytes:
-    """The whole body, unpacked; never more than `max_bytes` in memory."""
+    """The whole body, unpacked; never more than `max_bytes` in memory, and not begun where it says that it is more."""
+    announced = response.headers.get("content-length", "")
+    if announced.isascii() and announced.isdigit() and int(announced[:20]) > max_bytes:
+        raise SourceError(f"{title} announces more than {max_bytes // 1024**2} MB.")
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "", "gzip", "x-gzip", "deflate"):
         raise SourceError(f"{title} sent an encoding that nobody asked for: {encoding[:40]}.")
