@@ -1,6 +1,7 @@
 """The agreed list: rows of the recorded series that are wrong in themselves, each looked at by a person.
 
-They are counted apart: a rule that finds one is right, and they leave no level behind for the days after.
+They are counted apart: a rule that finds one is right. The rules know nothing of this list: a wrong row that they do
+not find leaves its level behind for the days after, and the honest rows it then speaks against count as held wrongly.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -36,10 +36,11 @@ NO_PLACES = ("Atlantis", "XX", "ZZ", "unknown", "us-east-1", "??")
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One price as a source writes it."""
+    """One price as a source writes it; `fault` is the rule that a person sees broken."""
 
     raw: object
     sentinels: frozenset[Decimal] = frozenset()
+    fault: str = ""
 
 
 def row_trials(folder: Path, streams: dict[str, list[Document]], random: Random) -> list[Trial]:
@@ -63,9 +64,15 @@ def _rows(folder: Path, streams: dict[str, list[Document]]) -> list[_Row]:
     """The price column of three files: RunPod's, with its sentinel, and two of hand-written or scraped lists."""
     sentinel = frozenset({PLACEHOLDER})
     return [
-        *(_Row(offer.price_per_gpu_hour, sentinel) for offer in _offers(streams["runpod"])),
+        *(
+            _Row(price, sentinel, "placeholder_price" if price in (0, PLACEHOLDER) else "")
+            for price in (offer.price_per_gpu_hour for offer in _offers(streams["runpod"]))
+        ),
         *(_Row(offer.price_per_gpu_hour) for offer in _offers(streams["lists"])),
-        *(_Row(price_of(row["price_raw"])) for row in rows_of(folder, CLOUDS)),
+        *(
+            _Row(price_of(row["price_raw"]), fault="" if row["parsed"] == "1" else "not_a_number")
+            for row in rows_of(folder, CLOUDS)
+        ),
     ]
 
 
@@ -82,7 +89,7 @@ def _prices(rows: Sequence[_Row], random: Random) -> list[Trial]:
     for row in rows:
         finding = _judged(row)
         for name, trial in trials.items():
-            trial.untouched(found=finding is not None and finding.rule == name, real=True)
+            trial.untouched(found=finding is not None and finding.rule == name, real=row.fault == name)
         if finding is not None:
             continue
         for name, trial in trials.items():
@@ -128,17 +135,15 @@ def _machines(documents: Iterable[Document], random: Random) -> Trial:
         found = double_counting(rows)
         trial.places, trial.real = len(rows), len(found)
         whole = [row for index, row in enumerate(rows) if index not in found]
-        parts = [(machine, random.randint(1, gpus)) for machine, gpus in whole if random.random() < 0.3]
+        parts = [(m, random.randint(1, gpus - 1)) for m, gpus in whole if gpus > 1 and random.random() < 0.5]
         mixed = [(row, False) for row in whole] + [(row, True) for row in parts]
         random.shuffle(mixed)
         judged = double_counting([row for row, _part in mixed])
-        for index, ((machine, gpus), part) in enumerate(mixed):
-            alike = part or ((machine, gpus) in parts)  # of two equal rows either may be the one to go
+        for index, (row, part) in enumerate(mixed):
             if part:
-                other = any(mixed[i][0] == (machine, gpus) for i in judged if i != index)
-                trial.injection(caught=index in judged or other, where=machine)
+                trial.injection(caught=index in judged, where=row[0])
             else:
-                trial.strays += index in judged and not alike
+                trial.strays += index in judged
     return trial
 
 
@@ -160,17 +165,16 @@ def _shares(rows: Iterable[dict[str, str]], random: Random) -> Trial:
 def _carried(documents: Iterable[Document], random: Random) -> Trial:
     """Price lists with the moment each row was read: some of them get an earlier day's."""
     trial = Trial("stale_carry_forward")
-    for document in documents:
-        for offer in _offers([document]):
-            told_at = moment(str(offer.details["told_at"]))
-            carried = told_at.date() < document.at.date()
-            taken_at = document.at + DAILY  # the day's file is complete when it ends
-            if not carried:
-                taken_at = told_at + timedelta(minutes=30)
-            trial.untouched(found=stale_carry_forward(told_at, taken_at, every=DAILY) is not None, real=carried)
-            if not carried and random.random() < SHARE:
-                older = told_at - timedelta(days=random.randint(1, 9))
-                trial.injection(caught=stale_carry_forward(older, taken_at, every=DAILY) is not None)
+    told = [(document.at, moment(str(o.details["told_at"]))) for document in documents for o in _offers([document])]
+    made: dict[datetime, datetime] = {}  # the day's file is as old as its newest row
+    for day, told_at in told:
+        made[day] = max(told_at, made.get(day, told_at))
+    for day, told_at in told:
+        carried, taken_at = told_at.date() < day.date(), made[day]
+        trial.untouched(found=stale_carry_forward(told_at, taken_at, every=DAILY) is not None, real=carried)
+        if not carried and random.random() < SHARE:
+            older = told_at - timedelta(days=random.randint(1, 9))
+            trial.injection(caught=stale_carry_forward(older, taken_at, every=DAILY) is not None)
     return trial
 
 

@@ -16,8 +16,6 @@ from market import stats
 from market.quality import BatchShape, judge_offers
 from market.sources.base import Observation, Pricing
 
-from .known import known_fault
-
 REGIONAL = Path("series") / "daily_prices_by_region.csv.gz"
 LISTS = Path("series") / "gpurentalprices_daily.csv.gz"
 PRIME = Path("series") / "prime_intellect_best_offer.csv.gz"
@@ -29,7 +27,7 @@ FILES = (REGIONAL, LISTS, PRIME, VAST, RUNPOD, SHARES, CLOUDS)
 
 HOST_SHARE = Decimal("0.75")  # of what the renter pays, in the snapshot of Vast.ai
 KINDS: dict[str, Pricing] = {"on-demand": "on_demand", "spot": "spot", "community": "community", "secure": "secure"}
-LEVEL_DAYS = 7
+LEVEL_DAYS = 3  # as long as the market itself remembers what a GPU costs
 
 Levels = dict[str, dict[str, Decimal]]  # GPU -> pricing type -> what it cost lately
 
@@ -234,7 +232,7 @@ def _documents(
             refused = judge_offers(group, levels=levels[gpu])
             prices: dict[str, list[Decimal]] = {}
             for index, offer in enumerate(group):
-                if index not in refused and not known_fault(offer):
+                if index not in refused:
                     prices.setdefault(offer.pricing, []).append(offer.price_per_gpu_hour)
             for pricing, values in prices.items():
                 known.setdefault(gpu, {})[pricing] = at, stats.median((value, 1) for value in values)

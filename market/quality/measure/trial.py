@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 class Trial:
     """The account of one rule.
 
-    Injected: `injected` places, `caught` of them, `strays` findings at clean places that nobody touched. Untouched:
-    `places` looked at, `real` findings that the agreed list confirms, `wrong` ones that it does not.
+    Injected: `injected` places, `caught` of them, `strays` findings beside them at clean places. Untouched: `places`
+    looked at, `real` findings that the agreed list confirms, `wrong` ones that it does not.
     """
 
     rule: str
@@ -29,7 +29,8 @@ class Trial:
 
     @property
     def precision(self) -> float:
-        return self.caught / (self.caught + self.strays) if self.caught else 0.0
+        """Of all findings where no real fault is agreed on, the share that a fault was put in."""
+        return self.caught / (self.caught + self.strays + self.wrong) if self.caught else 0.0
 
     @property
     def held(self) -> float:
