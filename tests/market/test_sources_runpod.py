@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-
 import json
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 
@@ -226,5 +226,5 @@ CATALOG_ROW = st.fixed_dictionaries(
 def test_no_document_of_the_right_frame_raises_anything_but_a_source_error(listed, cards):
     """Promise 26: whatever stands in a field, a row is used or refused."""
     for source, data in ((LIST, {"data": listed}), (CATALOG, {"gpus": cards})):
-        with contextlib.suppress(SourceError):
+        with suppress(SourceError):
             list(source.parse(document(json.dumps(data).encode())))

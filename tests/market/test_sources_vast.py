@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
+from datetime import timedelta
 from decimal import Decimal
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
 from market.quality import RULES
 from market.sources import SOURCES
-from market.sources.base import Rejection, SourceError, Summary
+from market.sources.base import Conditional, Observation, Rejection, SourceError, Summary
+from market.sources.vast_offers import GROUPS
 from market.sources.vast_rows import details_of
 from tests.market.documents import NOON, document, gpu_stats, machine, machines, model_stats, recorded
+from tests.market.far_side import far_side
 
 D = Decimal
 MACHINES, STATS, BY_CATEGORY = (
     SOURCES[name] for name in ("500farm_machines", "500farm_gpu_stats", "500farm_gpu_stats_v2")
 )
+
+OFFERS, METRICS = SOURCES["vast_offers"], SOURCES["vast_metrics"]
 
 
 def parse(source, data, **kwargs):
@@ -235,3 +243,495 @@ def test_the_statistics_only_check_and_come_after_their_leader(source):
     assert source.delay_seconds > MACHINES.delay_seconds
     with pytest.raises(SourceError, match="no list"):
         list(source.parse(document({"timestamp": NOON.isoformat(), "rows": []})))
+
+
+# -- Vast.ai: offers ---------------------------------------------------------------------------------------------------
+
+
+def offer(number=1, **changes):
+    ids = changes.pop("gpu_ids", [number * 100, number * 100 + 1])
+    return {
+        "id": number,
+        "machine_id": 7,
+        "host_id": 3,
+        "gpu_name": "RTX 4090",
+        "gpu_ram": 24564,
+        "gpu_frac": 1.0,
+        "gpu_ids": ids,
+        "num_gpus": len(ids) or 2,
+        "dph_base": 0.6 * (len(ids) or 2),
+        "min_bid": 0.2 * (len(ids) or 2),
+        "rentable": True,
+        "rented": False,
+        "verification": "verified",
+        "hosting_type": 1,
+        "geolocation": "Texas, US",
+        "reliability2": 0.99,
+    } | changes
+
+
+def parts(*rows, label="RTX 4090", limit=1000, **changes):
+    return {"parts": [{"label": label, "limit": limit, "count": len(rows), "offers": list(rows)} | changes]}
+
+
+def on_demand(rows):
+    return [row for row in rows if row.pricing == "on_demand"]
+
+
+def test_an_offer_as_recorded():
+    rows, refused = parse(OFFERS, recorded("raw/vast_bundles_offer_rtx5090x8.json"))
+    assert refused == []
+    fixed, floor = rows
+    assert (fixed.pricing, fixed.external_id, fixed.gpu_raw, fixed.vram_gb) == (
+        "on_demand",
+        "38941",
+        "RTX 5090",
+        D("31.84"),
+    )
+    assert (fixed.price_per_gpu_hour, fixed.floor_per_gpu_hour) == (D("0.5467"), D("0.2667"))
+    assert (fixed.gpu_count, fixed.gpus_rented, fixed.region_raw, fixed.datacenter) == (8, 8, "CZ", True)
+    assert (floor.pricing, floor.external_id, floor.price_per_gpu_hour) == ("spot", "38941", D("0.2667"))
+
+
+def test_the_vendors_own_example_is_read():
+    rows, refused = parse(OFFERS, recorded("raw/vendor_doc_vast_bundles.json"))
+    assert refused == []
+    assert [(row.gpu_count, str(row.price_per_gpu_hour)) for row in on_demand(rows)] == [(4, "0.0309")]
+
+
+def test_a_machine_counts_once_whatever_number_of_its_parts_are_offered():
+    """Fault 5: 4090 2,261 GPUs over rows, 1,663 over machines; the whole offer tells the price."""
+    rows, refused = parse(
+        OFFERS,
+        parts(
+            offer(1, gpu_ids=[1, 2, 3, 4], dph_base=2.4, rentable=False),
+            offer(2, gpu_ids=[1, 2], gpu_frac=0.5, dph_base=1.4, rentable=False),
+            offer(3, gpu_ids=[3, 4], gpu_frac=0.5, dph_base=1.4),
+            offer(4, gpu_ids=[3], gpu_frac=0.25, dph_base=0.8),
+        ),
+    )
+    assert refused == []
+    (machine_row,) = on_demand(rows)
+    assert (machine_row.gpu_count, machine_row.price_per_gpu_hour, machine_row.gpus_rented) == (4, D("0.6000"), 2)
+    assert machine_row.details["min_chunk"] == 1
+
+
+def test_without_a_whole_offer_the_parts_that_share_no_gpu_add_up():
+    rows, _refused = parse(
+        OFFERS,
+        parts(
+            offer(2, gpu_ids=[1, 2], gpu_frac=0.5, dph_base=1.2, rentable=False),
+            offer(3, gpu_ids=[2, 3], gpu_frac=0.5, dph_base=9.9),
+            offer(4, gpu_ids=[4], gpu_frac=0.25, dph_base=0.9),
+        ),
+    )
+    (row,) = on_demand(rows)
+    assert (row.gpu_count, row.price_per_gpu_hour, row.gpus_rented) == (3, D("0.7000"), 1)
+
+
+def test_parts_that_do_not_name_their_gpus_are_never_added():
+    rows, _refused = parse(
+        OFFERS,
+        parts(
+            offer(2, gpu_ids=[], num_gpus=4, dph_base=2.4, gpu_frac=0.5),
+            offer(3, gpu_ids=[], num_gpus=2, dph_base=1.4, gpu_frac=0.25, rentable=False),
+        ),
+    )
+    assert [row.gpu_count for row in on_demand(rows)] == [4]
+
+
+@pytest.mark.parametrize(
+    ("rows", "rented"),
+    [
+        ([offer(1), offer(2, machine_id=8)], [None, None]),  # nothing taken is shown: rented GPUs are not in the answer
+        ([offer(1), offer(2, machine_id=8, rentable=False)], [0, 2]),
+        ([offer(1, rented=True), offer(2, machine_id=8, rented=True, rentable=False)], [0, 2]),
+        ([offer(1, rentable=None), offer(2, machine_id=8, rentable=False)], [None, 2]),
+        ([offer(1, rentable=False), offer(2, gpu_ids=[], num_gpus=1, gpu_frac=0.5, dph_base=0.6)], [None]),
+    ],
+)
+def test_what_is_rented_is_told_by_rentable_never_by_rented(rows, rented):
+    """market-sources.md 2b: `rented` speaks of the caller and was false in all 1,417 recorded offers."""
+    found, _refused = parse(OFFERS, parts(*rows))
+    assert [row.gpus_rented for row in on_demand(found)] == rented
+
+
+def test_a_board_is_told_by_its_memory():
+    """Fault 6: 113 of 674 offers called RTX 4090 are 48 GB boards."""
+    rows, _refused = parse(OFFERS, parts(offer(1), offer(2, machine_id=8, gpu_ram=49140)))
+    assert [row.vram_gb for row in on_demand(rows)] == [D("23.99"), D("47.99")]
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"dph_base": float("nan")}, "not_a_number"),
+        ({"dph_base": -1}, "negative_price"),
+        ({"dph_base": 0}, "placeholder_price"),
+        ({"dph_base": 50_000}, "unit_error"),
+        ({"num_gpus": 0}, "not_a_number"),
+        ({"id": 1}, "duplicate_offer"),
+        ({"machine_id": None}, ""),
+        ({"gpu_name": None}, ""),
+    ],
+)
+def test_a_bad_offer_is_refused_alone(change, rule):
+    """R-037."""
+    rows, refused = parse(OFFERS, parts(offer(1), offer(2, **change)))
+    assert [(row.gpu_count, row.external_id) for row in on_demand(rows)] == [(2, "7")]
+    assert [row.rule for row in refused] == [rule]
+
+
+@pytest.mark.parametrize(
+    ("bid", "priced"), [(0.4, True), (0, False), (None, False), (-1, False), (float("nan"), False), (1e9, False)]
+)
+def test_a_minimum_bid_is_the_floor_and_the_price_of_interruptible_use(bid, priced):
+    rows, refused = parse(OFFERS, parts(offer(1, min_bid=bid)))
+    assert refused == []
+    assert [row.pricing for row in rows] == (["on_demand", "spot"] if priced else ["on_demand"])
+
+
+@pytest.mark.parametrize(
+    ("part", "is_cut"),
+    [
+        ({"limit": 3, "count": 2}, False),
+        ({"limit": 2, "count": 2}, True),
+        ({"limit": 1000, "count": 64}, True),
+        ({"limit": 1000, "count": 500}, True),
+        ({"limit": None, "count": None}, False),
+    ],
+)
+def test_a_part_cut_at_a_round_number_is_left_out_and_said_so(part, is_cut):
+    """Fault 17: exactly 500, later exactly 64 rows; what is left is biased to cheap, small offers."""
+    data = parts(offer(1), offer(2, machine_id=8), label="RTX 5090", **part)
+    data["parts"].append({"label": "others", "limit": 1000, "count": 1, "offers": [offer(3, machine_id=9)]})
+    rows, refused = parse(OFFERS, data)
+    assert [row.external_id for row in on_demand(rows)] == (["9"] if is_cut else ["7", "8", "9"])
+    assert [(row.rule, row.subject) for row in refused] == ([("truncated", "RTX 5090")] if is_cut else [])
+
+
+def test_where_most_parts_are_cut_there_is_no_market():
+    with pytest.raises(SourceError, match="1 of 1 answers were cut"):
+        list(OFFERS.parse(document(parts(offer(), count=500))))
+
+
+def test_offers_are_off_unless_switched_on(settings):
+    """The platform's terms forbid systematic collection: the operator decides."""
+    assert OFFERS.name not in settings.MARKET_SOURCES
+    assert "terms" in OFFERS.about
+    assert OFFERS.every == timedelta(hours=1)
+    assert MACHINES.name == OFFERS.stands_in_for
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    """Pauses of the adapter, taken note of and not made."""
+    paused = []
+    monkeypatch.setattr("market.sources.vast_offers.time.sleep", paused.append)
+    return paused
+
+
+def names_in(asked):
+    return asked["json"]["gpu_name"].get("in", [])
+
+
+def test_offers_are_asked_for_in_groups_with_pauses_between(patient, monkeypatch):
+    """At most ten questions a minute, and the last one is about every GPU that no other asks for."""
+    with far_side(lambda asked: {"offers": [offer()] if "RTX 4090" in names_in(asked) else []}) as (address, asked):
+        monkeypatch.setattr(OFFERS, "url", address)
+        answered = OFFERS.fetch(Conditional(NOON))
+    assert len(asked) == len(GROUPS) + 1
+    assert patient == [6.5] * len(GROUPS)
+    assert asked[-1]["json"]["gpu_name"] == {"notin": [name for group in GROUPS for name in group]}
+    assert {question["json"]["limit"] for question in asked} == {1000}
+    assert not any("rented" in question["json"] or "rentable" in question["json"] for question in asked)
+    assert [row.external_id for row in on_demand(OFFERS.parse(answered))] == ["7"]
+
+
+def test_an_answer_that_was_cut_is_asked_for_in_smaller_parts(patient, monkeypatch):
+    """Fault 17: a group of two by name, one name by size, one size by verification."""
+
+    def answer(asked):
+        query = asked["json"]
+        if "RTX 3090" not in names_in(asked):
+            return {"offers": []}
+        if query.get("num_gpus") == {"in": [1]} and "verified" not in query:
+            return {"offers": [offer(n) for n in range(1, 65)]}
+        if "num_gpus" not in query:
+            return {"offers": [offer(n) for n in range(1, 501)]}
+        number = 7 if query.get("verified") == {"eq": True} else 8
+        return {"offers": [offer(number, machine_id=number)] if "verified" in query else []}
+
+    with far_side(answer) as (address, asked):
+        monkeypatch.setattr(OFFERS, "url", address)
+        answered = OFFERS.fetch(Conditional(NOON))
+    assert len(asked) == len(GROUPS) + 1 + 2 + 5 + 2
+    rows = list(OFFERS.parse(answered))
+    assert not [row for row in rows if isinstance(row, Rejection)]
+    assert [row.external_id for row in on_demand(rows)] == ["7", "8"]
+    labels = [part["label"] for part in json.loads(answered.body)["parts"]]
+    assert "RTX 3090; 1 GPUs; verified" in labels
+
+
+def test_an_answer_that_stays_cut_is_told_as_such(patient, monkeypatch):
+    """Where even the smallest part is cut, it is marked, and questions end at their number."""
+    cut = {"offers": [offer(n) for n in range(1, 65)]}
+    with far_side(lambda asked: cut if "RTX 4090" in names_in(asked) else {"offers": []}) as (address, asked):
+        monkeypatch.setattr(OFFERS, "url", address)
+        answered = OFFERS.fetch(Conditional(NOON))
+    assert len(asked) <= 48
+    rows = list(OFFERS.parse(answered))
+    assert {row.rule for row in rows} == {"truncated"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "questions", "pauses", "after"),
+    [({}, 2, [60.0], timedelta(minutes=30)), ({"Retry-After": "120"}, 1, [], timedelta(minutes=2))],
+)
+def test_a_busy_platform_is_waited_for_once(patient, monkeypatch, headers, questions, pauses, after):
+    """Fault e22: 429 comes as plain text without Retry-After."""
+    with far_side(lambda asked: (429, b"API requests too frequent", headers)) as (address, asked):
+        monkeypatch.setattr(OFFERS, "url", address)
+        with pytest.raises(SourceError, match="429") as caught:
+            OFFERS.fetch(Conditional(NOON))
+    assert (len(asked), patient, caught.value.retry_at) == (questions, pauses, NOON + after)
+
+
+def test_one_busy_moment_costs_nothing(patient, monkeypatch):
+    busy = iter([True])
+    with far_side(lambda asked: (429, b"too frequent", {}) if next(busy, False) else {"offers": []}) as (
+        address,
+        asked,
+    ):
+        monkeypatch.setattr(OFFERS, "url", address)
+        OFFERS.fetch(Conditional(NOON))
+    assert len(asked) == len(GROUPS) + 2
+
+
+def test_a_failing_part_fails_the_whole(patient, monkeypatch):
+    """Half a market is none."""
+    with far_side(lambda asked: (500, b"", {}) if "H200" in names_in(asked) else {"offers": []}) as (address, _asked):
+        monkeypatch.setattr(OFFERS, "url", address)
+        with pytest.raises(SourceError, match="500"):
+            OFFERS.fetch(Conditional(NOON))
+
+
+# -- Vast.ai: metrics --------------------------------------------------------------------------------------------------
+
+
+def gpu(name="RTX 5090", **changes):
+    return {
+        "gpu_name": name,
+        "total": 100,
+        "available": 20,
+        "rented_verified": 70,
+        "avail_verified": 15,
+        "rented_unverified": 10,
+        "avail_unverified": 5,
+        "usage": 80.0,
+        "usage_30d": 91.234,
+        "price_p10": 0.4,
+        "price_p25": 0.5,
+        "price_median": 0.6,
+        "price_p75": 0.7,
+        "price_p90": 0.9,
+    } | changes
+
+
+def place(country="US", **changes):
+    return {"country_code": country, "gpu_name": "RTX 5090", "rented": True, "num_gpus": 4, "city": "Austin"} | changes
+
+
+def metrics(*gpus, places=()):
+    return {
+        "current": {"success": True, "gpus": list(gpus)},
+        "locations": {"success": True, "locations": list(places)},
+    }
+
+
+def test_metrics_as_documented():
+    rows, refused = parse(METRICS, recorded("composed/vast_metrics_gpu_current.json"))
+    assert [row.reason for row in refused] == ["the places of GPUs were not told"]
+    (row,) = rows
+    assert (row.gpu_raw, row.vram_gb, row.gpus_total, row.gpus_rented) == ("RTX 4090", D(24), 4446, 3789 + 385)
+    assert (row.median, row.p10, row.p90) == (D("0.3900"), D("0.2460"), D("0.5990"))
+    assert row.split == {
+        "verified_gpus": 3789 + 165,
+        "available_gpus": 272,
+        "usage_30d": "91.20",
+        "p25_price": "0.3010",
+        "p75_price": "0.5000",
+        "mixed_boards": True,
+    }
+
+
+def test_countries_have_counts_and_no_price():
+    rows, refused = parse(
+        METRICS,
+        metrics(
+            gpu(),
+            places=[
+                place(),
+                place(rented=False, num_gpus=2),
+                place("de", gpu_name="H100_SXM"),
+                place("FR", rented=None),
+                place("ITA"),
+                place(num_gpus=0),
+            ],
+        ),
+    )
+    assert [(r.gpu_raw, r.region_raw, r.gpus_total, r.gpus_rented, r.median, r.split) for r in rows[1:]] == [
+        ("RTX 5090", "US", 6, 4, None, None),
+        ("H100 SXM", "DE", 4, 4, None, None),
+        ("RTX 5090", "FR", 4, None, None, None),
+    ]
+    assert [row.reason for row in refused] == ["no country", "number of GPUs is not a count"]
+
+
+@pytest.mark.parametrize(
+    ("row", "rule"),
+    [
+        (gpu(rented_verified=200), "impossible_share"),
+        (gpu(price_median=float("nan")), "not_a_number"),
+        (gpu(price_median=0), "placeholder_price"),
+        (gpu(price_p10=0.7), "not_a_number"),
+        (gpu(total=0), ""),
+        (gpu(""), ""),
+        (gpu("A100 SXM4"), "variant_mixing"),
+        (None, ""),
+    ],
+)
+def test_bad_metrics_are_refused_alone(row, rule):
+    rows, refused = parse(METRICS, metrics(gpu(), row))
+    assert [(each.gpu_raw, each.gpus_rented) for each in rows] == [("RTX 5090", 80)]
+    assert [each.rule for each in refused] == [rule]
+
+
+def test_metrics_that_do_not_tell_what_is_rented_leave_it_unknown():
+    """R-017: unknown utilization is NULL, never 0."""
+    row = gpu()
+    del row["rented_unverified"]
+    rows, _refused = parse(METRICS, metrics(row))
+    assert (rows[0].gpus_total, rows[0].gpus_rented) == (100, None)
+
+
+@pytest.fixture
+def host_key(settings):
+    settings.VAST_API_KEY = "vast_test"
+
+
+def test_metrics_are_asked_for_with_the_key_and_without_filters(host_key, monkeypatch):
+    """Left out, the filter on verification would tell of verified machines alone."""
+
+    def answer(asked):
+        return metrics(gpu())["current"] if "/current/" in asked["path"] else metrics(places=[place()])["locations"]
+
+    with far_side(answer) as (address, asked):
+        monkeypatch.setattr(METRICS, "url", address)
+        answered = METRICS.fetch(Conditional(NOON))
+    assert asked[0]["path"] == "/current/?verified=all&hosting_type=all&num_gpus=all"
+    assert {question["headers"]["authorization"] for question in asked} == {"Bearer vast_test"}
+    assert [row.region_raw for row in METRICS.parse(answered)] == ["global", "US"]
+
+
+def test_metrics_do_without_places(host_key, monkeypatch):
+    with far_side(lambda asked: gpus if "/current/" in asked["path"] else (503, b"", {})) as (address, _asked):
+        gpus = metrics(gpu())["current"]
+        monkeypatch.setattr(METRICS, "url", address)
+        answered = METRICS.fetch(Conditional(NOON))
+    rows, refused = parse(METRICS, answered.body)
+    assert (len(rows), [row.reason for row in refused]) == (1, ["the places of GPUs were not told"])
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        ((401, {"success": False, "error": "auth_error"}, {}), "refused the key"),
+        ((403, b"", {}), "refused the key"),
+        ({"success": True, "gpus": [], "needs_machine": True}, "has no machine"),
+        ({"success": False, "error": "oops", "msg": "Something broke"}, "refused the question: Something broke"),
+        ((429, b"API requests too frequent", {}), "429"),
+    ],
+)
+def test_a_key_that_does_not_do_is_one_plain_sentence(host_key, monkeypatch, answer, sentence):
+    with far_side(lambda asked: answer) as (address, _asked):
+        monkeypatch.setattr(METRICS, "url", address)
+        with pytest.raises(SourceError, match=sentence):
+            METRICS.fetch(Conditional(NOON))
+
+
+def test_without_a_key_nothing_is_asked(settings):
+    settings.VAST_API_KEY = ""
+    with pytest.raises(SourceError, match="VAST_API_KEY is not set"):
+        METRICS.fetch(Conditional(NOON))
+
+
+# -- Whatever comes ----------------------------------------------------------------------------------------------------
+
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def broken(sample):
+    """Rows like `sample` with up to four of its fields replaced by anything."""
+    return st.dictionaries(st.sampled_from(sorted(sample)), ANY, max_size=4).map(lambda changes: sample | changes)
+
+
+MACHINE_ROW = broken(
+    machine() | {"end_date": 1.8e9, "duration": 5.0, "disk_space": 9.9, "host_id": 3, "verified": True}
+)
+CATEGORY = broken(category()) | ANY
+FRAMES = {
+    "500farm_machines": st.fixed_dictionaries({"offers": st.lists(MACHINE_ROW | ANY, max_size=4)}),
+    "500farm_gpu_stats": st.fixed_dictionaries({"models": st.lists(broken(model_stats()) | ANY, max_size=3)}),
+    "500farm_gpu_stats_v2": st.fixed_dictionaries(
+        {
+            "models": st.lists(
+                ANY
+                | st.fixed_dictionaries(
+                    {"name": st.just("RTX 5090") | ANY, "categories": ANY | st.lists(CATEGORY, max_size=3)},
+                    optional={"count": ANY},
+                ),
+                max_size=3,
+            )
+        }
+    ),
+    "vast_offers": st.fixed_dictionaries(
+        {
+            "parts": ANY
+            | st.lists(
+                st.fixed_dictionaries(
+                    {"offers": ANY | st.lists(broken(offer(end_date=1.8e9)) | ANY, max_size=4)},
+                    optional={"limit": ANY, "count": ANY, "label": ANY},
+                )
+                | ANY,
+                max_size=3,
+            )
+        }
+    )
+    | st.fixed_dictionaries({"offers": ANY}),
+    "vast_metrics": st.fixed_dictionaries(
+        {
+            "current": ANY | st.fixed_dictionaries({"gpus": ANY | st.lists(broken(gpu()) | ANY, max_size=3)}),
+            "locations": ANY | st.fixed_dictionaries({"locations": ANY | st.lists(broken(place()) | ANY, max_size=3)}),
+        }
+    ),
+}
+
+
+@pytest.mark.parametrize("name", sorted(FRAMES))
+@hypothesis.settings(
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.function_scoped_fixture],
+)
+@hypothesis.given(data=st.data())
+def test_no_document_of_the_right_frame_raises_anything_but_a_source_error(name, data):
+    """Promise 26: whatever stands in a field, a row is used or refused."""
+    body = json.dumps({"timestamp": NOON.isoformat()} | data.draw(FRAMES[name])).encode()
+    with suppress(SourceError):
+        for row in SOURCES[name].parse(document(body)):
+            assert isinstance(row, Observation | Summary | Rejection)
