@@ -20,6 +20,7 @@ streams = get_asgi_application()
 
 from django.conf import settings  # noqa: E402 (after setup)
 
+from .api import problems  # noqa: E402
 from .core.ids import uuid7  # noqa: E402
 from .wsgi import application as wsgi_application  # noqa: E402
 
@@ -38,7 +39,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] != "http":
         return
     if not _is_utf8(scope["headers"]):
-        await _refuse(send, 415, "Send UTF-8.")
+        await _refuse(scope, send, 415, "Send UTF-8.")
     elif scope["path"].startswith(STREAM_PATHS):
         await streams(scope, receive, send)  # type: ignore[arg-type]
     else:
@@ -58,18 +59,18 @@ async def _page(scope: Scope, receive: Receive, send: Send) -> None:
     body = b""
     if names.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in names:
         if int(names.get(b"content-length", b"0")) > settings.MAX_BODY_BYTES:
-            await _refuse(send, 413, f"At most {settings.MAX_BODY_BYTES // 2**20} MB.")
+            await _refuse(scope, send, 413, f"At most {settings.MAX_BODY_BYTES // 2**20} MB.")
             return
         try:
             async with asyncio.timeout(BODY_SECONDS):
                 whole = await _read(receive)
         except TimeoutError:
-            await _refuse(send, 408, "The request took too long to arrive.")
+            await _refuse(scope, send, 408, "The request took too long to arrive.")
             return
         if whole is None:
             return
         if len(whole) > settings.MAX_BODY_BYTES:
-            await _refuse(send, 413, f"At most {settings.MAX_BODY_BYTES // 2**20} MB.")
+            await _refuse(scope, send, 413, f"At most {settings.MAX_BODY_BYTES // 2**20} MB.")
             return
         body = whole
         headers = [pair for pair in headers if pair[0] not in (b"content-length", b"transfer-encoding")]
@@ -95,13 +96,16 @@ async def _read(receive: Receive) -> bytes | None:
     return b"".join(parts)
 
 
-async def _refuse(send: Send, status: int, text: str) -> None:
+async def _refuse(scope: Scope, send: Send, status: int, text: str) -> None:
+    """One line of text; to a program what it gets for every error."""
+    request_id, is_program = uuid7().hex, scope["path"].startswith("/api/")
+    problem = problems.body_of(status, path=scope["path"], request_id=request_id, detail=text)
     headers = [
-        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-type", problems.MEDIA_TYPE.encode() if is_program else b"text/plain; charset=utf-8"),
         (b"connection", b"close"),
         (b"x-content-type-options", b"nosniff"),
         (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-        (b"x-request-id", uuid7().hex.encode()),
+        (b"x-request-id", request_id.encode()),
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": text.encode()})
+    await send({"type": "http.response.body", "body": problem if is_program else text.encode()})

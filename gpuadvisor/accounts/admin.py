@@ -96,4 +96,4 @@ class ApiTokenAdmin(ReadOnlyAdmin):
             revoke_token(token)
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("accounts.change_apitoken")  # type: ignore[union-attr]
+        return request.user.has_perm("accounts.change_apitoken")

@@ -26,7 +26,7 @@ def tokens(request: AppRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@reauthentication_required(allow_get=True)  # as the other pages that change who may act for this account
+@reauthentication_required(allow_get=True)  # type: ignore[untyped-decorator] # as the other pages that change who may act for this account
 def create(request: AppRequest) -> HttpResponse:
     """Make a token and show its key, here and never again."""
     if request.method != "POST":

@@ -46,6 +46,7 @@ MARKET_DATA_DIR = Path(env.str("MARKET_DATA_DIR", default=str(BASE_DIR.parent / 
 INSTALLED_APPS = [
     "gpuadvisor.core",
     "gpuadvisor.accounts",
+    "gpuadvisor.api",
     "market",
     "billing",
     "portfolios",
@@ -75,6 +76,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "gpuadvisor.core.middleware.RequestIdMiddleware",
+    "gpuadvisor.api.middleware.ApiMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",

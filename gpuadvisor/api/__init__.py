@@ -1,0 +1,1 @@
+"""The doorways for programs: endpoints per version and app, tokens, limits, errors, paging (R-061)."""

@@ -1,0 +1,122 @@
+"""The contract in the words of a page: endpoints with their parameters, and examples made of the examples in it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlencode
+
+from .problems import DETAILS
+
+Schema = dict[str, Any]
+EXAMPLES = {"slug": "rtx-4090"}  # of what stands in an address
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter as a row of a table."""
+
+    name: str
+    kind: str
+    default: str
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One endpoint as a section of the page."""
+
+    id: str
+    title: str
+    about: str
+    path: str
+    parameters: list[Parameter]
+    fields: list[Parameter]
+    curl: str
+    answer: str
+
+
+def endpoints(schema: Schema, *, site: str) -> list[Endpoint]:
+    """Every endpoint of the contract, in its order."""
+    found = []
+    for path, operations in schema["paths"].items():
+        operation = operations["get"]
+        answer = operation["responses"][200]["content"]["application/json"]["schema"]
+        query = {
+            p["name"]: p["schema"]["examples"][0]
+            for p in operation["parameters"]
+            if p["in"] == "query" and p["schema"].get("examples")
+        }
+        address = path.format(**EXAMPLES) + (f"?{urlencode(query)}" if query else "")
+        found.append(
+            Endpoint(
+                id=operation["operationId"],
+                title=operation["summary"],
+                about=operation.get("description", ""),
+                path=path,
+                parameters=[_parameter(p) for p in operation["parameters"] if p["in"] == "query"],
+                fields=_fields(schema, answer),
+                curl=f'curl -H "Authorization: Bearer $TOKEN" "{site}{address}"',
+                answer=json.dumps(example_of(schema, answer), indent=2, ensure_ascii=False),
+            )
+        )
+    return found
+
+
+def errors() -> list[tuple[int, str, str]]:
+    """Status, its phrase, and what it means here."""
+    return [(status, HTTPStatus(status).phrase, words) for status, words in DETAILS.items() if status != 403]
+
+
+def example_problem(schema: Schema) -> str:
+    return json.dumps(example_of(schema, {"$ref": "#/components/schemas/Problem"}), indent=2, ensure_ascii=False)
+
+
+def _resolved(schema: Schema, part: Schema) -> Schema:
+    while "$ref" in part:
+        name = part["$ref"].rsplit("/", 1)[-1]
+        part = schema["components"]["schemas"].get(name) or schema["components"]["schemas"]["Problem"]["$defs"][name]
+    return part
+
+
+def example_of(schema: Schema, part: Schema) -> Any:
+    """A value that fits `part`, from the examples of its fields."""
+    if "examples" in part:
+        return part["examples"][0]
+    part = _resolved(schema, part)
+    if "properties" in part:
+        return {name: example_of(schema, inner) for name, inner in part["properties"].items()}
+    if part.get("type") == "array":
+        return [example_of(schema, part["items"])]
+    return part.get("const", part.get("default"))
+
+
+def _kind(part: Schema) -> str:
+    """A type in one word or two."""
+    if "anyOf" in part:
+        return " or ".join(_kind(one) for one in part["anyOf"])
+    if "enum" in part:
+        return " | ".join(str(value) for value in part["enum"])
+    if "const" in part:
+        return str(part["const"])
+    kind = {"null": "null", "integer": "whole number", "boolean": "true or false", "array": "list"}
+    words = str(part.get("type", "object"))
+    return str(part["format"]) if part.get("format") else kind.get(words, words)
+
+
+def _parameter(parameter: Schema) -> Parameter:
+    part = parameter["schema"]
+    kind = _kind(part).removesuffix(" or null")
+    if "minimum" in part or "maximum" in part:
+        kind = f"{kind} {part.get('minimum', '')}–{part.get('maximum', '')}"
+    default = part.get("default")
+    return Parameter(parameter["name"], kind, "" if default is None else str(default), parameter.get("description", ""))
+
+
+def _fields(schema: Schema, answer: Schema) -> list[Parameter]:
+    """The fields of one row of `data`, what a reader asks about."""
+    data = _resolved(schema, answer)["properties"]["data"]
+    row = _resolved(schema, data["items"])
+    return [Parameter(name, _kind(part), "", part.get("description", "")) for name, part in row["properties"].items()]

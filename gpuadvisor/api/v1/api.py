@@ -1,0 +1,134 @@
+"""Version 1: what every endpoint shares. It only ever gains fields; what must change otherwise becomes version 2."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import wraps
+from http import HTTPStatus
+from typing import Any
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, URLResolver, reverse
+from django.utils.cache import get_conditional_response
+from ninja import NinjaAPI
+from ninja.errors import HttpError, ValidationError
+from ninja.openapi.schema import OpenAPISchema
+
+from ..auth import Bearer
+from ..params import field_errors
+from ..problems import DETAILS, MEDIA_TYPE, Problem, respond
+from . import market
+from .schemas import ProblemOut
+
+DESCRIPTION = (
+    "What GPUs are rented out for: models, the market now, its history, platforms, and how each source does. "
+    "Prices are USD per GPU-hour. What is unknown is null, never 0."
+)
+CACHE_CONTROL = "private, max-age=60"  # private: the RateLimit headers are one caller's own
+ERRORS = (400, 401, 404, 429, 503)
+HEADERS = {
+    "ETag": "Send it back as If-None-Match: an unchanged answer is 304 without a body.",
+    "Link": "The next page, where there is one.",
+    "RateLimit-Limit": "Requests of this hour.",
+    "RateLimit-Remaining": "Those that are left.",
+    "RateLimit-Reset": "Seconds until the hour is over.",
+}
+
+View = Callable[..., HttpResponse]
+
+
+class Api(NinjaAPI):
+    """ninja's API whose schema tells the errors and headers that every endpoint has."""
+
+    def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
+        schema = super().get_openapi_schema(**options)
+        schema["components"]["schemas"]["Problem"] = ProblemOut.model_json_schema(mode="serialization")
+        problem = {"content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+        for operations in schema["paths"].values():
+            for operation in operations.values():
+                operation["security"] = [{}, *operation.get("security", [])]  # without a token too
+                headers = {
+                    name: {"description": words, "schema": {"type": "string"}} for name, words in HEADERS.items()
+                }
+                operation["responses"][200]["headers"] = headers
+                operation["responses"] |= {
+                    304: {"description": HTTPStatus(304).phrase},
+                    **{status: {"description": DETAILS[status], **problem} for status in ERRORS},
+                }
+        return schema
+
+    def get_root_path(self, path_params: dict[str, Any]) -> str:
+        return reverse("api:v1")
+
+    def get_openapi_operation_id(self, operation: Any) -> str:
+        return str(operation.view_func.__name__)
+
+    @property
+    def open_urls(self) -> list[URLPattern | URLResolver]:
+        """The endpoints, reached without signing in; ninja's own pages left out."""
+        patterns = [pattern for pattern in self.urls[0] if getattr(pattern, "name", "") != "api-root"]
+        for pattern in patterns:
+            if isinstance(pattern, URLPattern) and pattern.callback:
+                login_not_required(pattern.callback)
+        return patterns
+
+
+def cached_by_its_reader(view: View) -> View:
+    """Tell what an answer is known by, so that its reader need not be sent it twice."""
+
+    @wraps(view)
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        response = view(request, *args, **kwargs)
+        if response.status_code == 200:
+            etag = f'W/"{hashlib.sha256(response.content).hexdigest()[:32]}"'
+            response.headers["ETag"] = etag
+            response.headers["Cache-Control"] = CACHE_CONTROL
+            found = get_conditional_response(request, etag=etag, response=response)
+            return found or response
+        return response
+
+    return answer
+
+
+api = Api(
+    title="GPU Advisor API",
+    version="1.0",
+    description=DESCRIPTION,
+    openapi_url=None,
+    docs_url=None,
+    urls_namespace="api-v1",
+    auth=Bearer(),
+)
+api.add_decorator(cached_by_its_reader, mode="view")
+
+
+@api.exception_handler(Problem)
+def _problem(request: HttpRequest, problem: Problem) -> HttpResponse:
+    return respond(request, problem)
+
+
+@api.exception_handler(Http404)
+def _not_found(request: HttpRequest, error: Http404) -> HttpResponse:
+    return respond(request, Problem(404, str(error)))
+
+
+@api.exception_handler(ValidationError)
+def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    errors = field_errors(error.errors, set(request.GET))
+    detail = f"{errors[0]['field']}: {errors[0]['message']}" if errors else ""
+    return respond(request, Problem(400, detail, errors=errors))
+
+
+@api.exception_handler(HttpError)
+def _refused(request: HttpRequest, error: HttpError) -> HttpResponse:
+    return respond(request, Problem(error.status_code, str(error)))
+
+
+@api.exception_handler(Exception)
+def _fault(request: HttpRequest, error: Exception) -> HttpResponse:
+    raise error  # Django logs it; the middleware tells it as 500, or as 503 where the database is away
+
+
+api.add_router("", market.router)

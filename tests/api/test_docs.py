@@ -1,0 +1,79 @@
+"""The page for people, and the examples of docs/api.md run against a live server."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.conf import settings as site
+
+from gpuadvisor.accounts import api_tokens
+from gpuadvisor.api import contract
+from market.cache import forget_market
+from tests.factories import GPUModelFactory, PlatformFactory, UserFactory
+
+PAGE = "/api/v1/docs"
+
+
+def test_the_page_tells_every_endpoint_parameter_field_and_error(client, db):
+    page = client.get(PAGE).content.decode()
+    schema = contract.committed()
+    for path, operation in schema["paths"].items():
+        assert f"GET {path}</code>" in page
+        for parameter in operation["get"]["parameters"]:
+            assert parameter["in"] == "path" or f"<code>{parameter['name']}</code>" in page
+    for field in schema["components"]["schemas"]["MarketOut"]["properties"]:
+        assert f"<code>{field}</code>" in page
+    assert "429 Too Many Requests" in page
+    assert "60 requests an hour" in page
+    assert "3,600 an hour" in page
+
+
+def test_the_page_keeps_the_policy(client, db):
+    page = client.get(PAGE)
+    assert "default-src 'self'" in page["Content-Security-Policy"]
+    assert not re.search(
+        r"<script>|<script(?![^>]*\ssrc=)[^>]*>(?!\s*\{)\s*\S|\sstyle=|\son[a-z]+=", page.content.decode()
+    )
+
+
+def test_the_page_greets_who_is_signed_in(host_client):
+    """It is a page: with a session, unlike the endpoints."""
+    assert "Dashboard" in host_client.get(PAGE).content.decode()
+
+
+def test_examples_of_the_page_answer(client, small_market):
+    page = client.get(PAGE).content.decode()
+    addresses = re.findall(re.escape(f"&quot;{site.SITE_URL.rstrip('/')}") + "(/api/v1/.*?)&quot;", page)
+    assert len(addresses) == len(contract.committed()["paths"])
+    for address in addresses:
+        assert client.get(address.replace("&amp;", "&")).status_code == 200, address
+
+
+def examples(language):
+    text = (Path(site.BASE_DIR) / "docs" / "api.md").read_text()
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_examples_of_the_manual_run(live_server):
+    for name in ("RTX 4090", "RTX 4080", "RTX 3090"):
+        GPUModelFactory(name=name)
+    PlatformFactory()
+    forget_market()
+    key = api_tokens.create_token(user=UserFactory(), name="Manual")[1]
+    environment = os.environ | {"SITE": live_server.url, "TOKEN": key}
+    (shell,) = examples("sh")
+    answers = subprocess.run(
+        ["bash", "-euc", shell], env=environment, capture_output=True, text=True, check=True, timeout=60
+    ).stdout
+    assert answers.count('"data"') == 2
+    assert '"rtx-3090"' in answers
+    (program,) = examples("python")
+    printed = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True, timeout=60
+    ).stdout
+    assert printed == "['rtx-3090', 'rtx-4080', 'rtx-4090']\n304\n"
+    assert key not in (Path(site.BASE_DIR) / "docs" / "api.md").read_text()
