@@ -71,7 +71,8 @@ def foresee(panel: Mapping[Key, Series], measure: str, horizon_days: int, today:
     """
     plain = {key: Series(series.start, scaled(series.values, measure)) for key, series in panel.items()}
     found: dict[Key, Foreseen] = {}
-    for pick in (lambda moving: chosen(measure, moving)), (lambda _moving: "last_value"):
+    picks: tuple[Callable[[bool], str], ...] = lambda moving: chosen(measure, moving), lambda _moving: "last_value"
+    for pick in picks:
         wanted = {key for key in plain if key not in found or found[key].is_worse}
         if not wanted:
             break

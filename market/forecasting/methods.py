@@ -109,7 +109,7 @@ def reverting(half_life: int) -> Method:
 
     def method(values: Values, end: int, ahead: int, per_day: int) -> float:
         middle, last = usual(values, end, ahead, per_day), last_value(values, end, ahead, per_day)
-        return middle + (last - middle) * 0.5 ** (ahead / per_day / half_life)
+        return middle + (last - middle) * math.pow(0.5, ahead / per_day / half_life)
 
     return method
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 from statistics import fmean
+from typing import Any
 
 from .methods import MOVES_DAYS, Pick, Values, is_moving
 
@@ -24,7 +25,7 @@ SIBLINGS_WEIGHT = 4  # own errors count as much as those of siblings once four h
 CAUTION = 0.25  # how much further into its own errors a series reaches while one horizon has passed
 LEARNING = 0.05  # how far the level moves in a day on which every interval held, or none
 
-Key = Hashable
+Key = Any  # whatever names a series: hashable
 
 
 @dataclass(frozen=True, slots=True)
