@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from market.sources import SOURCES
 from market.sources.base import Conditional, Rejection, SourceError
 from tests.market.documents import NOON, document, gpu_type, gpu_types, recorded
-from tests.market.far_side import far_side
+from tests.market.json_far_side import json_far_side
 
 D = Decimal
 LIST, CATALOG = SOURCES["runpod"], SOURCES["runpod_v2"]
@@ -103,7 +103,7 @@ def test_the_question_is_put_again_without_the_months_where_they_are_unknown(mon
             return 400, {"errors": [{"message": 'Cannot query field "oneMonthPrice"'}]}, {}
         return gpu_types(gpu_type())
 
-    with far_side(answer) as (address, asked):
+    with json_far_side(answer) as (address, asked):
         monkeypatch.setattr(LIST, "url", address)
         answered = LIST.fetch(Conditional(NOON))
     assert len(asked) == 2
@@ -177,7 +177,7 @@ def test_the_catalog_wants_a_key_and_says_when_it_is_refused(monkeypatch, settin
     with pytest.raises(SourceError, match="RUNPOD_API_KEY is not set"):
         CATALOG.fetch(Conditional(NOON))
     settings.RUNPOD_API_KEY = "rp_test"
-    with far_side(lambda asked: (401, {"title": "Unauthorized"}, {})) as (address, asked):
+    with json_far_side(lambda asked: (401, {"title": "Unauthorized"}, {})) as (address, asked):
         monkeypatch.setattr(CATALOG, "url", address)
         with pytest.raises(SourceError, match="refused the key"):
             CATALOG.fetch(Conditional(NOON))
@@ -187,7 +187,7 @@ def test_the_catalog_wants_a_key_and_says_when_it_is_refused(monkeypatch, settin
 def test_a_busy_catalog_is_asked_again_when_it_says(monkeypatch, settings):
     """Fault e22: Retry-After is respected."""
     settings.RUNPOD_API_KEY = "rp_test"
-    with far_side(lambda asked: (429, {"title": "Too many"}, {"Retry-After": "90"})) as (address, _asked):
+    with json_far_side(lambda asked: (429, {"title": "Too many"}, {"Retry-After": "90"})) as (address, _asked):
         monkeypatch.setattr(CATALOG, "url", address)
         with pytest.raises(SourceError) as caught:
             CATALOG.fetch(Conditional(NOON))

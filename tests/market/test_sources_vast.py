@@ -17,7 +17,7 @@ from market.sources.base import Conditional, Observation, Rejection, SourceError
 from market.sources.vast_offers import GROUPS
 from market.sources.vast_rows import details_of
 from tests.market.documents import NOON, document, gpu_stats, machine, machines, model_stats, recorded
-from tests.market.far_side import far_side
+from tests.market.json_far_side import json_far_side
 
 D = Decimal
 MACHINES, STATS, BY_CATEGORY = (
@@ -437,7 +437,10 @@ def names_in(asked):
 
 def test_offers_are_asked_for_in_groups_with_pauses_between(patient, monkeypatch):
     """At most ten questions a minute, and the last one is about every GPU that no other asks for."""
-    with far_side(lambda asked: {"offers": [offer()] if "RTX 4090" in names_in(asked) else []}) as (address, asked):
+    with json_far_side(lambda asked: {"offers": [offer()] if "RTX 4090" in names_in(asked) else []}) as (
+        address,
+        asked,
+    ):
         monkeypatch.setattr(OFFERS, "url", address)
         answered = OFFERS.fetch(Conditional(NOON))
     assert len(asked) == len(GROUPS) + 1
@@ -462,7 +465,7 @@ def test_an_answer_that_was_cut_is_asked_for_in_smaller_parts(patient, monkeypat
         number = 7 if query.get("verified") == {"eq": True} else 8
         return {"offers": [offer(number, machine_id=number)] if "verified" in query else []}
 
-    with far_side(answer) as (address, asked):
+    with json_far_side(answer) as (address, asked):
         monkeypatch.setattr(OFFERS, "url", address)
         answered = OFFERS.fetch(Conditional(NOON))
     assert len(asked) == len(GROUPS) + 1 + 2 + 5 + 2
@@ -476,7 +479,7 @@ def test_an_answer_that_was_cut_is_asked_for_in_smaller_parts(patient, monkeypat
 def test_an_answer_that_stays_cut_is_told_as_such(patient, monkeypatch):
     """Where even the smallest part is cut, it is marked, and questions end at their number."""
     cut = {"offers": [offer(n) for n in range(1, 65)]}
-    with far_side(lambda asked: cut if "RTX 4090" in names_in(asked) else {"offers": []}) as (address, asked):
+    with json_far_side(lambda asked: cut if "RTX 4090" in names_in(asked) else {"offers": []}) as (address, asked):
         monkeypatch.setattr(OFFERS, "url", address)
         answered = OFFERS.fetch(Conditional(NOON))
     assert len(asked) <= 48
@@ -490,7 +493,7 @@ def test_an_answer_that_stays_cut_is_told_as_such(patient, monkeypatch):
 )
 def test_a_busy_platform_is_waited_for_once(patient, monkeypatch, headers, questions, pauses, after):
     """Fault e22: 429 comes as plain text without Retry-After."""
-    with far_side(lambda asked: (429, b"API requests too frequent", headers)) as (address, asked):
+    with json_far_side(lambda asked: (429, b"API requests too frequent", headers)) as (address, asked):
         monkeypatch.setattr(OFFERS, "url", address)
         with pytest.raises(SourceError, match="429") as caught:
             OFFERS.fetch(Conditional(NOON))
@@ -499,7 +502,7 @@ def test_a_busy_platform_is_waited_for_once(patient, monkeypatch, headers, quest
 
 def test_one_busy_moment_costs_nothing(patient, monkeypatch):
     busy = iter([True])
-    with far_side(lambda asked: (429, b"too frequent", {}) if next(busy, False) else {"offers": []}) as (
+    with json_far_side(lambda asked: (429, b"too frequent", {}) if next(busy, False) else {"offers": []}) as (
         address,
         asked,
     ):
@@ -510,7 +513,10 @@ def test_one_busy_moment_costs_nothing(patient, monkeypatch):
 
 def test_a_failing_part_fails_the_whole(patient, monkeypatch):
     """Half a market is none."""
-    with far_side(lambda asked: (500, b"", {}) if "H200" in names_in(asked) else {"offers": []}) as (address, _asked):
+    with json_far_side(lambda asked: (500, b"", {}) if "H200" in names_in(asked) else {"offers": []}) as (
+        address,
+        _asked,
+    ):
         monkeypatch.setattr(OFFERS, "url", address)
         with pytest.raises(SourceError, match="500"):
             OFFERS.fetch(Conditional(NOON))
@@ -626,7 +632,7 @@ def test_metrics_are_asked_for_with_the_key_and_without_filters(host_key, monkey
     def answer(asked):
         return metrics(gpu())["current"] if "/current/" in asked["path"] else metrics(places=[place()])["locations"]
 
-    with far_side(answer) as (address, asked):
+    with json_far_side(answer) as (address, asked):
         monkeypatch.setattr(METRICS, "url", address)
         answered = METRICS.fetch(Conditional(NOON))
     assert asked[0]["path"] == "/current/?verified=all&hosting_type=all&num_gpus=all"
@@ -635,7 +641,7 @@ def test_metrics_are_asked_for_with_the_key_and_without_filters(host_key, monkey
 
 
 def test_metrics_do_without_places(host_key, monkeypatch):
-    with far_side(lambda asked: gpus if "/current/" in asked["path"] else (503, b"", {})) as (address, _asked):
+    with json_far_side(lambda asked: gpus if "/current/" in asked["path"] else (503, b"", {})) as (address, _asked):
         gpus = metrics(gpu())["current"]
         monkeypatch.setattr(METRICS, "url", address)
         answered = METRICS.fetch(Conditional(NOON))
@@ -654,7 +660,7 @@ def test_metrics_do_without_places(host_key, monkeypatch):
     ],
 )
 def test_a_key_that_does_not_do_is_one_plain_sentence(host_key, monkeypatch, answer, sentence):
-    with far_side(lambda asked: answer) as (address, _asked):
+    with json_far_side(lambda asked: answer) as (address, _asked):
         monkeypatch.setattr(METRICS, "url", address)
         with pytest.raises(SourceError, match=sentence):
             METRICS.fetch(Conditional(NOON))

@@ -17,7 +17,7 @@ from market.sources.vast_metrics import Point, VastMetrics, parse_history
 from market.vast_history import VastHistory
 from tests.factories import MarketDataFactory
 from tests.market.documents import recorded
-from tests.market.far_side import far_side
+from tests.market.json_far_side import json_far_side
 
 HOUR = timedelta(hours=1)
 
@@ -128,7 +128,7 @@ def far(settings, monkeypatch):
         moments = [datetime.fromtimestamp(stamp, UTC) for stamp in range(first, end, step)]
         return {"success": True, "gpus": {name: series(moments) for name in query["gpu_name"].split(",")}}
 
-    with far_side(answer) as (address, asked):
+    with json_far_side(answer) as (address, asked):
         monkeypatch.setattr(VastMetrics, "url", address)
         yield asked
 
@@ -239,7 +239,7 @@ def test_a_name_that_nobody_knows_is_counted_and_not_guessed(far, until, capsys)
 def test_what_goes_wrong_is_one_sentence(catalog, settings, monkeypatch, answer, sentence):
     settings.VAST_API_KEY = "vast_test"
     monkeypatch.setattr(vast_history, "PAUSES_AFTER_429", (0,))
-    with far_side(lambda asked: answer) as (address, _asked):
+    with json_far_side(lambda asked: answer) as (address, _asked):
         monkeypatch.setattr(VastMetrics, "url", address)
         with pytest.raises(CommandError, match=sentence):
             run(gpu=["RTX 5090"])
