@@ -1,46 +1,44 @@
-"""A real server on a socket for the far side of the internet: it says what a test wants and keeps what it was asked."""
+"""The far side of the internet: a real server on a socket that answers as badly as a test wants."""
 
-import json
+from __future__ import annotations
+
+import socketserver
 import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import contextmanager, suppress
+
+
+def answer(body=b"", *, status="200 OK", headers=(), length=None):
+    """A whole answer; `length` is what it claims where that is not the truth."""
+    lines = [f"HTTP/1.1 {status}", *headers, f"Content-Length: {len(body) if length is None else length}"]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
 
 
 @contextmanager
-def far_side(answer):
-    """`answer(asked)` gives a body (JSON or bytes), or (status, body, headers); yields (address, list of asked)."""
-    asked = []
+def far_side():
+    """`start(handler)` is the address of a server that lets `handler(request, socket)` write what it likes."""
+    servers = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def _answer(self):
-            length = int(self.headers.get("Content-Length") or 0)
-            body = self.rfile.read(length)
-            asked.append(
-                {
-                    "path": self.path,
-                    "headers": {name.lower(): value for name, value in self.headers.items()},
-                    "json": json.loads(body) if body else None,
-                }
-            )
-            told = answer(asked[-1])
-            status, body, headers = told if isinstance(told, tuple) else (200, told, {})
-            body = body if isinstance(body, bytes) else json.dumps(body).encode()
-            self.send_response(status)
-            for name, value in {**headers, "Content-Length": str(len(body))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
+    def start(handler, path="/machines"):
+        class Handler(socketserver.BaseRequestHandler):
+            def handle(self):
+                head = b""
+                while b"\r\n\r\n" not in head:
+                    part = self.request.recv(4096)
+                    if not part:
+                        return
+                    head += part
+                with suppress(OSError):  # the client has had enough
+                    handler(head.decode(), self.request)
 
-        do_GET = do_POST = _answer  # noqa: N815 - the names that http.server calls
+        server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_address[1]}{path}"
 
-        def log_message(self, *args):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", asked
+        yield start
     finally:
-        server.shutdown()
-        server.server_close()
+        for server in servers:
+            server.shutdown()
+            server.server_close()

@@ -3,54 +3,18 @@
 from __future__ import annotations
 
 import gzip
-import socketserver
-import threading
 import time
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from market.sources import http
-from market.sources.base import Conditional, SourceError
-from market.sources.http import fetch_document, retry_at
+from market.sources.base import Conditional, RawDocument, SourceError, load_json
+from market.sources.http import fetch_document, proxy_for, retry_at
+from tests.market.far_side import answer
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 BODY = b'{"offers": []}'
-
-
-def answer(body=BODY, *, status="200 OK", headers=(), length=None):
-    lines = [f"HTTP/1.1 {status}", *headers, f"Content-Length: {len(body) if length is None else length}"]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
-
-
-@pytest.fixture
-def serve():
-    """`serve(handler)` is the address of a server that lets `handler(request, socket)` write what it likes."""
-    servers = []
-
-    def start(handler):
-        class Handler(socketserver.BaseRequestHandler):
-            def handle(self):
-                head = b""
-                while b"\r\n\r\n" not in head:
-                    part = self.request.recv(4096)
-                    if not part:
-                        return
-                    head += part
-                with suppress(OSError):  # the client has had enough
-                    handler(head.decode(), self.request)
-
-        server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_address[1]}/machines"
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
 
 
 def get(url, **kwargs):
@@ -62,7 +26,7 @@ def test_a_document_arrives_with_what_it_says_about_itself(serve, settings):
 
     def handler(request, socket):
         seen.append(request.lower())
-        socket.sendall(answer(headers=['ETag: "abc"', "Last-Modified: Fri, 20 Nov 2026 11:59:00 GMT"]))
+        socket.sendall(answer(BODY, headers=['ETag: "abc"', "Last-Modified: Fri, 20 Nov 2026 11:59:00 GMT"]))
 
     document = get(serve(handler))
     assert (document.body, document.status, document.fetched_at) == (BODY, 200, NOW)
@@ -125,6 +89,39 @@ def test_an_endless_document_is_cut_at_the_cap(serve):
     assert len(sent) < 50
 
 
+def test_a_document_that_announces_too_much_is_not_begun(serve):
+    """Fault e21: 500 MB by their own word."""
+    sent = []
+
+    def handler(request, socket):
+        socket.sendall(answer(length=500 * 1024 * 1024))
+        time.sleep(0.2)
+        for _mb in range(500):
+            socket.sendall(b"x" * 1024 * 1024)
+            sent.append(1)
+
+    started = time.monotonic()
+    with pytest.raises(SourceError, match="announces more than 64 MB"):
+        get(serve(handler))
+    assert time.monotonic() - started < 1
+    assert len(sent) < 5
+
+
+@pytest.mark.parametrize("length", ["many", "", "-5", "１２"])
+def test_a_length_that_is_none_is_not_believed(serve, length):
+    raw = f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n".encode() + BODY
+
+    with pytest.raises(SourceError):
+        get(serve(lambda request, socket: socket.sendall(raw)))
+
+
+def test_a_document_of_endless_tiny_values_is_not_read_into_memory():
+    """An empty object is three bytes on the wire and 72 in memory."""
+    body = b'{"offers": [' + b"{}," * 2_000_001 + b"{}]}"
+    with pytest.raises(SourceError, match="more than 2,000,000 values"):
+        load_json(RawDocument(body, 200, NOW), "offers")
+
+
 def test_a_gzip_bomb_is_cut_while_it_unpacks(serve):
     """Fault e20: 200 MB of zeros in 200 kB."""
     bomb = gzip.compress(bytes(200 * 1024 * 1024), 9, mtime=0)
@@ -164,6 +161,82 @@ def test_what_is_no_document_is_one_sentence(serve, raw, reason):
 def test_a_port_where_nobody_listens(serve):
     with pytest.raises(SourceError, match="could not be reached"):
         get("http://127.0.0.1:1/machines")
+
+
+# -- Through a proxy ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_proxy(monkeypatch):
+    """The variables of the machine that runs the tests are none of theirs."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    return monkeypatch
+
+
+def test_a_source_is_asked_through_the_proxy_of_the_environment(serve, no_proxy):
+    seen = []
+
+    def handler(request, socket):
+        seen.append(request)
+        socket.sendall(answer(BODY))
+
+    no_proxy.setenv("HTTP_PROXY", serve(handler).replace("http://", "http://who:se%40cret@"))
+    assert get("http://source.example/machines").body == BODY
+    assert seen[0].startswith("GET http://source.example/machines HTTP/1.1\r\n")
+    assert "Proxy-Authorization: Basic d2hvOnNlQGNyZXQ=" in seen[0]  # who:se@cret
+
+
+def test_a_proxy_that_refuses_is_one_sentence_without_its_password(serve, no_proxy):
+    raw = answer(b"", status="407 Proxy Authentication Required")
+    address = serve(lambda request, socket: socket.sendall(raw), "").replace("http://", "http://who:secret@")
+    no_proxy.setenv("HTTPS_PROXY", address)
+    with pytest.raises(SourceError, match="could not be reached through the proxy: 407") as caught:
+        get("https://source.example/machines")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_proxy_that_drips_is_left_after_the_total_time(serve, no_proxy):
+    """Fault e19 by a longer way."""
+
+    def handler(request, socket):
+        for byte in b"HTTP/1.1 200 Connection established\r\nX: " + b"y" * 1000:
+            socket.sendall(bytes([byte]))
+            time.sleep(0.05)
+
+    no_proxy.setenv("HTTPS_PROXY", serve(handler, ""))
+    started = time.monotonic()
+    with pytest.raises(SourceError, match="did not finish within 1 s"):
+        get("https://source.example/machines", total_seconds=1.0)
+    assert time.monotonic() - started < 2
+
+
+@pytest.mark.parametrize(
+    ("variables", "url", "proxy"),
+    [
+        ({}, "https://source.example/", ""),
+        ({"HTTPS_PROXY": "http://proxy:3128"}, "https://source.example/", "http://proxy:3128"),
+        ({"HTTPS_PROXY": "proxy:3128"}, "https://source.example/", "http://proxy:3128"),
+        ({"HTTPS_PROXY": "http://proxy:3128"}, "http://source.example/", ""),
+        ({"ALL_PROXY": "http://proxy:3128"}, "https://source.example/", "http://proxy:3128"),
+        ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "source.example"}, "https://source.example/", ""),
+        ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": ".example"}, "https://source.example/", ""),
+        ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "*"}, "https://source.example/", ""),
+        ({"HTTP_PROXY": "http://p:1"}, "http://127.0.0.1:8000/", ""),
+        ({"HTTP_PROXY": "http://p:1"}, "http://localhost/", ""),
+    ],
+)
+def test_which_proxy_an_address_is_asked_through(no_proxy, variables, url, proxy):
+    for name, value in variables.items():
+        no_proxy.setenv(name, value)
+    assert proxy_for(url) == proxy
+
+
+def test_a_proxy_of_another_kind_is_one_sentence(no_proxy):
+    no_proxy.setenv("ALL_PROXY", "socks5://proxy:1080")
+    with pytest.raises(SourceError, match="speaks socks5, not HTTP"):
+        get("https://source.example/machines")
 
 
 def test_a_retry_after_is_kept(serve):
