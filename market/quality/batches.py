@@ -10,6 +10,7 @@ from decimal import Decimal
 from market import stats
 
 from .rules import Finding
+from .wording import times
 
 SCALE_HIGH, SCALE_LOW = Decimal(5), Decimal("0.2")
 LEAST_GPUS = 3  # models in both batches: fewer do not make a median
@@ -63,7 +64,7 @@ def _scale_step(now: BatchShape, before: BatchShape) -> Finding | None:
     ratio = stats.median(ratios)
     if SCALE_LOW < ratio < SCALE_HIGH:
         return None
-    return Finding("scale_step", f"the medians of {len(ratios)} GPU models are {ratio:.3g} times those before")
+    return Finding("scale_step", f"the medians of {len(ratios)} GPU models are {times(ratio)} times those before")
 
 
 def _offers_lost(now: BatchShape, before: BatchShape) -> Finding | None:

@@ -10,6 +10,8 @@ from market import stats
 
 from .rows import unit_error
 from .rules import Finding
+from .wording import price as usd
+from .wording import times
 
 if TYPE_CHECKING:  # at run time the sources import this package
     from market.sources.base import Observation
@@ -98,15 +100,19 @@ def _outside(
         return unit_error(price, level, gpus=offer.gpu_count, subject=offer.external_id)
     low, high, middle = band
     if price > high:
-        return Finding("above_band", f"{price} is {price / middle:.3g} times the median {middle}", offer.external_id)
+        return Finding(
+            "above_band", f"{usd(price)} is {times(price / middle)} times the median {usd(middle)}", offer.external_id
+        )
     if price < low:
-        return Finding("below_band", f"{price} is {price / middle:.2g} of the median {middle}", offer.external_id)
+        return Finding(
+            "below_band", f"{usd(price)} is {times(price / middle)} of the median {usd(middle)}", offer.external_id
+        )
     return None
 
 
 def _spot_outside(offer: Observation, on_demand: Decimal) -> Finding | None:
     ratio = offer.price_per_gpu_hour / on_demand
-    said = f"spot at {offer.price_per_gpu_hour} is {ratio:.2g} of the on-demand median {on_demand}"
+    said = f"spot at {usd(offer.price_per_gpu_hour)} is {times(ratio)} of the on-demand median {usd(on_demand)}"
     if ratio > HIGH:
         return Finding("above_band", said, offer.external_id)
     return Finding("below_band", said, offer.external_id) if ratio < SPOT_LOW else None
@@ -140,7 +146,7 @@ def _identical(
             if gpu not in seen:
                 seen.add(gpu)
                 others = ", ".join(sorted(set(gpus) - {gpu}))[:120]
-                yield Finding("identical_values", f"{price} is also the price of {others}", gpu)
+                yield Finding("identical_values", f"{usd(price)} is also the price of {others}", gpu)
 
 
 def _level(known: Mapping[str, Decimal] | Decimal | None, pricing: str) -> Decimal | None:

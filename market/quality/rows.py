@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from .rules import Finding
+from .wording import price as usd
+from .wording import times
 
 LEAST_PRICE = Decimal("0.00005")  # less is 0 in the four places that are kept
 BUCKET = timedelta(minutes=15)
@@ -19,8 +21,13 @@ UNIT_FIT = Decimal("0.4")  # how far from a unit's factor a price may lie to be 
 
 def not_a_number(value: object, *, subject: str = "") -> Finding | None:
     """NaN, infinity, text, true, nothing: whatever cannot be reckoned with."""
-    usable = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
-    if usable and math.isfinite(value):  # type: ignore[arg-type]
+    if isinstance(value, float):
+        usable = math.isfinite(value)
+    elif isinstance(value, Decimal):
+        usable = value.is_finite()
+    else:
+        usable = isinstance(value, int) and not isinstance(value, bool)
+    if usable:
         return None
     return Finding("not_a_number", f"{str(value)[:40]!r} is not a number", subject)
 
@@ -52,7 +59,7 @@ def unit_error(price: Decimal, level: Decimal | None, *, gpus: int = 1, subject:
         units[Decimal(24 * gpus)] = f"of all {gpus} GPUs per day"
     nearest, word = min((abs(ratio / factor - 1), word) for factor, word in units.items())
     guess = f": as if {word}" if nearest <= UNIT_FIT else ""
-    return Finding("unit_error", f"{price} is {ratio:.3g} times the usual {level}{guess}", subject)
+    return Finding("unit_error", f"{usd(price)} is {times(ratio)} times the usual {usd(level)}{guess}", subject)
 
 
 def duplicate_offer(external_id: str, seen: Container[str]) -> Finding | None:
