@@ -11,7 +11,7 @@ from gpuadvisor.core import charts, formats
 
 BARS = 24
 WIDTH, HEIGHT = charts.WIDTH, 220.0
-LEFT, RIGHT, TOP, BOTTOM = 44.0, 8.0, 14.0, 28.0
+LEFT, RIGHT, TOP, BOTTOM = 44.0, 8.0, 34.0, 28.0
 FAR = Decimal("1.5")  # times the p90: what lies beyond shares the last bar, or one dear machine would flatten all
 
 
@@ -55,6 +55,10 @@ class Tick:
     text: str
 
 
+def _tick(value: float, scale: float) -> Tick:
+    return Tick(f"{HEIGHT - BOTTOM - value * scale:.1f}", formats.number(value, 0))
+
+
 @dataclass(frozen=True, slots=True)
 class Histogram:
     """The bars with their axes; `tells_rented` False: the source does not say which offers are taken."""
@@ -65,7 +69,9 @@ class Histogram:
     right: str
     bottom: str
     top: str
+    words_at: str
     base: str
+    is_late: bool
     x_ticks: list[Tick]
     y_ticks: list[Tick]
     median_at: str
@@ -133,10 +139,12 @@ def histogram(offers: Sequence[Offer], median: Decimal | None) -> Histogram:
         left=f"{LEFT:.0f}",
         right=f"{WIDTH - RIGHT:.0f}",
         bottom=f"{HEIGHT - BOTTOM:.0f}",
-        top=f"{TOP:.0f}",
-        base=f"{HEIGHT - BOTTOM + 18:.0f}",
+        top=f"{TOP - 12:.0f}",
+        words_at=f"{TOP - 18:.0f}",
+        base=f"{HEIGHT - BOTTOM + 20:.0f}",
+        is_late=median is not None and x_of(median) > LEFT + width * 0.7,
         x_ticks=[Tick(f"{x_of(edge):.1f}", formats.money(edge)) for edge in edges[::every]],
-        y_ticks=[Tick(f"{HEIGHT - BOTTOM - value * scale:.1f}", formats.number(value, 0)) for value in y_values],
+        y_ticks=[_tick(value, scale) for value in y_values if value],
         median_at=f"{x_of(median):.1f}" if median is not None else "",
         median=median,
         offers=len(offers),

@@ -50,13 +50,14 @@ class PlatformFacts:
     @property
     def who_sets(self) -> str:
         """Who decides the price, in words."""
-        if self.is_reference:
-            return _("the platform")
-        if self.host_sets_ondemand_price:
+        if self.host_sets_ondemand_price and not self.is_reference:
             return _("the host")
-        if self.host_sets_spot_floor:
-            return _("the platform; the host a lowest spot bid")
         return _("the platform")
+
+    @property
+    def sets_floor_alone(self) -> bool:
+        """Whether all that a host decides is the lowest bid that is taken for interruptible rental."""
+        return self.host_sets_spot_floor and not self.host_sets_ondemand_price and not self.is_reference
 
     def fee_words(self, basis: Basis | None = None) -> str:
         """The fee in one word or two; `fee_rules` say the rest."""
@@ -90,6 +91,11 @@ def basis_words(basis: Basis) -> str:
         "list": _("list price, as the renter pays"),
         "host_net": _("average, net to the host"),
     }[basis]
+
+
+def short_basis(basis: Basis) -> str:
+    """The same in a few words, for a table."""
+    return {"ask": _("median ask"), "list": _("list price"), "host_net": _("average, net to the host")}[basis]
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,9 @@ def _moments(key: dict[str, str], since: datetime, until: datetime, step: timede
                 percentile_cont(0.5) within group (order by p10_price),
                 percentile_cont(0.5) within group (order by p90_price),
                 percentile_cont(0.5) within group (order by average_price),
-                avg(average_utilization), avg(gpu_count), avg(greatest(gpu_count - active_instances, 0)),
+                avg(average_utilization), avg(gpu_count),
+                avg(coalesce((demand_indicators->>'available_gpus')::numeric,
+                    greatest(gpu_count - active_instances, 0))),
                 avg(offer_count), string_agg(distinct demand_indicators->>'flags', '')
             from market_data
             where gpu_model = %(model)s and platform = %(platform)s and region = %(region)s and origin = %(origin)s

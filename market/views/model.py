@@ -17,6 +17,7 @@ from gpuadvisor.core import clock
 from gpuadvisor.core.http import render_page
 from market import selectors
 from market.models import GPUModel
+from market.pages import history, sides
 from market.pages import model as page
 from market.pages.common import region_words
 from market.pages.forecasts import forecasts_of
@@ -53,18 +54,18 @@ def gpu(request: HttpRequest, slug: str) -> HttpResponse:
         "choice": choice,
         "missing": _missing(choice.missing, names),
         "last_told": None if place else selectors.market_now([model.name]).get(model.name),
-        "periods": page.periods(),
+        "periods": history.periods(),
         "platform_choices": [(p.platform, names.get(p.platform, p.platform)) for p in places if p.region == "global"],
         "region_choices": page.region_choices(places, choice.platform),
         "stats": page.stats_of(place, facts),
         "warnings": page.warnings_of(place),
-        "history": page.history_of(place, slug, choice.period, now),
-        "offers": page.offers_of(place, slug),
-        "regions": page.regions_of(places, choice.platform),
-        "platform_lines": (lines := page.platforms_of(places, facts)),
+        "history": history.history_of(place, slug, choice.period, now),
+        "offers": sides.offers_of(place, slug),
+        "regions": sides.regions_of(places, choice.platform),
+        "platform_lines": (lines := sides.platforms_of(places, facts)),
         "attributions": list(dict.fromkeys(line.attribution for line in lines if line.attribution)),
         "forecasts": forecasts_of(place, slug),
-        "imported": page.imported_of(model.name, slug, names),
+        "imported": history.imported_of(model.name, slug, names),
         "platforms": names,
         "place_name": region_words(place.region) if place else "",
         "source_title": selectors.source_title(place.source) if place else "",
@@ -134,7 +135,7 @@ def _csv_rows(place: MarketNow, slug: str, period: str, now: datetime) -> list[l
     head = [cell(text) for text in (place.gpu_model, place.platform, place.region)]
     head += [place.origin, place.price_basis]
     rows = []
-    for point in page.period_series(place, slug, period, now).points:
+    for point in history.period_series(place, slug, period, now).points:
         figures = (point.median, point.p10, point.p90, point.average, point.rented_percentage)
         counts = (point.gpus, point.free_gpus, point.offers)
         rows.append(
