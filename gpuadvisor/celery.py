@@ -19,6 +19,7 @@ app.conf.beat_schedule = {
     "core.make-months": {"task": "gpuadvisor.core.tasks.make_months", "schedule": crontab(minute=7, hour="*/6")},
     "core.clean-up": {"task": "gpuadvisor.core.tasks.clean_up", "schedule": crontab(minute=20, hour=3)},
     "market.refresh": {"task": "market.tasks.refresh_market", "schedule": crontab(minute="*/15")},
+    "market.apply-decisions": {"task": "market.tasks.apply_decisions", "schedule": 60.0},
     "market.warm": {"task": "market.tasks.warm_pages", "schedule": crontab(minute="5-59/10")},
     "market.roll-up": {"task": "market.tasks_history.roll_up", "schedule": crontab(minute=12)},
     "market.forecasts": {"task": "market.tasks_history.make_forecasts", "schedule": crontab(minute=26, hour="*/6")},

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from django.contrib import admin
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ActionForm
 from django.db import transaction
-from django.db.models import QuerySet, URLField
+from django.db.models import BooleanField, Case, ExpressionWrapper, Q, QuerySet, URLField, Value, When
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from gpuadvisor.core import clock
 from gpuadvisor.core.admin import ReadOnlyAdmin
 
+from . import quarantine
 from .cache import forget_market
 from .models import (
     GPUAlias,
@@ -23,11 +28,15 @@ from .models import (
     MarketForecast,
     Platform,
     PricingSnapshot,
+    Quarantine,
     SourceRun,
     UnknownGPUName,
     UtilizationTrend,
 )
 from .signals import gpu_models_changed
+
+if TYPE_CHECKING:
+    from gpuadvisor.accounts.models import User
 
 
 class KeptAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -243,3 +252,90 @@ class SourceRunAdmin(ReadOnlyAdmin):
     list_filter = ("source", "status")
     search_fields = ("source__exact", "error")
     ordering = ("-started_at",)
+
+
+class DecisionForm(ActionForm):
+    """What staff may add to a decision."""
+
+    note = forms.CharField(label=_("Note"), max_length=300, required=False)
+
+
+@admin.register(Quarantine)
+class QuarantineAdmin(ReadOnlyAdmin):
+    """What broke a quality rule. Staff release it into the figures or confirm that it stays out; a worker follows."""
+
+    list_display = (
+        "last_seen_at",
+        "source",
+        "scope",
+        "rule",
+        "subject_short",
+        "gpu_model",
+        "price",
+        "reason",
+        "times",
+        "decision",
+        "is_applied",
+    )
+    list_filter = ("decision", "scope", "source", "rule")
+    search_fields = ("subject__exact", "gpu_model__exact")
+    search_help_text = _("A whole offer id or GPU model.")
+    # Open rows first; of those the ones seen last.
+    ordering = (Case(When(decision="open", then=Value(0)), default=Value(1)), "-last_seen_at")
+    fields = (
+        *("source", "platform", "scope", "rule", "subject", "gpu_model", "price", "reason", "fragment", "run_link"),
+        *("observed_at", "first_seen_at", "last_seen_at", "times", "has_document"),
+        *("decision", "decided_by", "decided_at", "applied_at", "note"),
+    )
+    readonly_fields = ("run_link", "has_document")
+    list_select_related: ClassVar = []
+    actions = ("release", "confirm")
+    action_form = DecisionForm
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Quarantine]:
+        has = ExpressionWrapper(Q(document__isnull=False), output_field=BooleanField())
+        return super().get_queryset(request).defer("document").annotate(packed=has)
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("market.change_quarantine"))
+
+    @admin.display(description=_("subject"), ordering="subject")
+    def subject_short(self, row: Quarantine) -> str:
+        return row.subject if len(row.subject) <= 24 else f"{row.subject[:23]}…"
+
+    @admin.display(description=_("figures follow"), boolean=True)
+    def is_applied(self, row: Quarantine) -> bool | None:
+        return None if row.decided_at is None else row.applied_at is not None
+
+    @admin.display(description=_("run"))
+    def run_link(self, row: Quarantine) -> str:
+        if row.run is None:
+            return "–"
+        return format_html('<a href="{}">{}</a>', reverse("admin:market_sourcerun_change", args=[row.run.pk]), row.run)
+
+    @admin.display(description=_("document kept"), boolean=True)
+    def has_document(self, row: Quarantine) -> bool | None:
+        return row.packed if row.scope == Quarantine.Scope.BATCH else None  # type: ignore[attr-defined]
+
+    @admin.action(description=_("Release: let it count"), permissions=["decide"])
+    def release(self, request: HttpRequest, rows: QuerySet[Quarantine]) -> None:
+        self._decide(request, rows, Quarantine.Decision.RELEASED)
+
+    @admin.action(description=_("Confirm: it stays out"), permissions=["decide"])
+    def confirm(self, request: HttpRequest, rows: QuerySet[Quarantine]) -> None:
+        self._decide(request, rows, Quarantine.Decision.CONFIRMED)
+
+    def _decide(self, request: HttpRequest, rows: QuerySet[Quarantine], decision: str) -> None:
+        pks = list(rows.order_by().values_list("pk", flat=True))
+        user = cast("User", request.user)
+        note = request.POST.get("note", "").replace("\0", "")
+        decided = quarantine.decide(pks=pks, decision=decision, user=user, note=note)
+        if decided.rows:
+            said = ngettext(
+                "%(count)d row decided. The figures follow within a minute.",
+                "%(count)d rows decided. The figures follow within a minute.",
+                decided.rows,
+            )
+            self.message_user(request, said % {"count": decided.rows}, messages.SUCCESS)
+        for why in decided.why:
+            self.message_user(request, why, messages.WARNING)

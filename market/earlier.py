@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from . import quality, stats
 from .cells import Counted, Earlier, Model, Series, Teller, bucket
 from .places import GLOBAL
 from .sources.base import Adapter
-from .storage import SnapshotRow
+from .storage import SnapshotRow, as_json
 
 LOOK_BACK = timedelta(days=35)  # an offer that has not changed for so long is written again
 WEEK = timedelta(days=7)
@@ -90,7 +89,7 @@ def offers_before(source: str, moment: datetime) -> Offers:
     with connection.cursor() as cursor:
         cursor.execute(sql, {"source": source, "moment": moment, "since": moment - LOOK_BACK})
         (found,) = cursor.fetchone()
-    rows = json.loads(found) if isinstance(found, str) else found or []
+    rows = as_json(found) or []
     return {(row[0], row[1]): Stored(*row) for row in rows}
 
 
@@ -157,23 +156,29 @@ def _marked(adapter: Adapter, old: Stored, mark: dict[str, Any], at: datetime) -
 
 
 def earlier(
-    teller: Teller, platforms: Collection[str], at: datetime, every: timedelta, offers: Iterable[tuple[Model, Stored]]
+    teller: Teller,
+    platforms: Collection[str],
+    at: datetime,
+    every: timedelta,
+    offers: Iterable[tuple[Model, Stored]],
+    *,
+    gpu: str = "",
 ) -> Earlier:
-    """What stood before a document of `at` on these platforms; two queries."""
+    """What stood before a document of `at` on these platforms, of one GPU model or of all; two queries."""
     moment = bucket(at)
     standing: dict[Model, dict[str, tuple[int, str]]] = {}
     for model, offer in offers:
         if offer.counts and not offer.is_spot:
             standing.setdefault(model, {})[offer.external_id] = (offer.units, offer.zone)
     return Earlier(
-        last=_last_cells(teller, platforms, moment, max(LEAST_REACH, 2 * every + timedelta(minutes=15))),
-        week=_a_week_ago(teller, platforms, moment, max(LEAST_REACH, every / 2)),
+        last=_last_cells(teller, platforms, moment, max(LEAST_REACH, 2 * every + timedelta(minutes=15)), gpu),
+        week=_a_week_ago(teller, platforms, moment, max(LEAST_REACH, every / 2), gpu),
         offers=standing,
     )
 
 
 def _last_cells(
-    teller: Teller, platforms: Collection[str], moment: datetime, reach: timedelta
+    teller: Teller, platforms: Collection[str], moment: datetime, reach: timedelta, gpu: str
 ) -> dict[Series, quality.Cell]:
     with connection.cursor() as cursor:
         cursor.execute(
@@ -185,9 +190,10 @@ def _last_cells(
                 (demand_indicators->>'spot_median')::numeric
             from market_data
             where origin = %s and platform = any(%s) and data_timestamp >= %s and data_timestamp < %s
+              and (%s = '' or gpu_model = %s)
             order by gpu_model, platform, region, data_timestamp desc
             """,
-            [teller.origin, list(platforms), moment - reach, moment],
+            [teller.origin, list(platforms), moment - reach, moment, gpu, gpu],
         )
         rows = cursor.fetchall()
     return {
@@ -205,7 +211,7 @@ def _last_cells(
 
 
 def _a_week_ago(
-    teller: Teller, platforms: Collection[str], moment: datetime, reach: timedelta
+    teller: Teller, platforms: Collection[str], moment: datetime, reach: timedelta, gpu: str
 ) -> dict[Series, tuple[Decimal | None, Decimal | None]]:
     """Share and price of each series of the same source at the moment nearest to seven days before."""
     then = moment - WEEK
@@ -216,10 +222,10 @@ def _a_week_ago(
                 average_utilization, coalesce(median_price, average_price)
             from market_data
             where origin = %s and platform = any(%s) and demand_indicators->>'source' = %s
-              and data_timestamp between %s and %s
+              and data_timestamp between %s and %s and (%s = '' or gpu_model = %s)
             order by gpu_model, platform, region, abs(extract(epoch from data_timestamp - %s)), data_timestamp
             """,
-            [teller.origin, list(platforms), teller.source, then - reach, then + reach, then],
+            [teller.origin, list(platforms), teller.source, then - reach, then + reach, gpu, gpu, then],
         )
         return {row[:3]: (row[3], row[4]) for row in cursor.fetchall()}
 

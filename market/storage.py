@@ -133,6 +133,11 @@ class QuarantineRow:
     fragment: str
 
 
+def as_json(value: Any) -> Any:
+    """A jsonb value as Python's, which a raw cursor gives as text."""
+    return json.loads(value) if isinstance(value, str) else value
+
+
 def _incoming(columns: dict[str, str]) -> str:
     """Rows of one JSON parameter: a tenth of the time that arrays of text take to be quoted."""
     return f"jsonb_to_recordset(%s::jsonb) as i({', '.join(f'{name} {kind}' for name, kind in columns.items())})"
@@ -144,7 +149,7 @@ def _batches(columns: dict[str, str], rows: Sequence[MarketRow | SnapshotRow]) -
         yield json.dumps(part, default=str)
 
 
-def _rank(table: str) -> str:
+def rank(table: str) -> str:
     return f"case {table}.origin when 'live' then 2 when 'imported' then 1 else 0 end"
 
 
@@ -165,8 +170,8 @@ def _upsert_sql() -> str:
         on conflict (gpu_model, platform, region, data_timestamp) do update set {sets}
         where ({", ".join(f"market_data.{c}" for c in changing)})
               is distinct from ({", ".join(value[c] for c in changing)})
-          and ({_rank("excluded")} > {_rank("market_data")}
-               or ({_rank("excluded")} = {_rank("market_data")}
+          and ({rank("excluded")} > {rank("market_data")}
+               or ({rank("excluded")} = {rank("market_data")}
                    and (({old}->>'source' is not distinct from {new}->>'source'
                          and coalesce({new}->>'observed_at', '') >= coalesce({old}->>'observed_at', ''))
                         or ({old} ? 'stands_in_for' and not {new} ? 'stands_in_for'))))
@@ -256,7 +261,7 @@ def upsert_trends(keys: Sequence[Key]) -> int:
 
     `keys` are the rows just written; one that another row of its day outranks changes nothing.
     """
-    later = f"({_rank('o')}, o.data_timestamp) > ({_rank('m')}, m.data_timestamp)"
+    later = f"({rank('o')}, o.data_timestamp) > ({rank('m')}, m.data_timestamp)"
     sql = f"""
         insert into utilization_trends as t (id, market_data_id, gpu_model, platform, region, utilization_rate,
             demand_score, seasonal_factors, trend_date, recorded_at)

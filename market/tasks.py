@@ -11,7 +11,7 @@ from gpuadvisor.core import clock
 from gpuadvisor.core.jobs import claim_slot, finish
 from gpuadvisor.core.nudge import nudge
 
-from . import ingest, schedule
+from . import decisions, ingest, quarantine, schedule
 from .pages.warm import warm
 from .sources import SIMULATED, SOURCES
 
@@ -31,7 +31,7 @@ def refresh_market() -> int:
     return len(names)
 
 
-@shared_task
+@shared_task(soft_time_limit=540, time_limit=600)  # a source that answers group by group takes eight minutes
 def refresh_source(name: str) -> int:
     """Refresh one source once in its slot; market rows that were new or different."""
     now = clock.now()
@@ -70,3 +70,13 @@ def warm_soon() -> None:
     """Warm the pages once after the refreshes of the next seconds: the sources of a slot answer one after another."""
     if caches["pages"].add("market:warm-soon", 1, WARM_AFTER_SECONDS):
         nudge("market.tasks.warm_pages", countdown=WARM_AFTER_SECONDS)
+
+
+@shared_task
+def apply_decisions() -> int:
+    """Let the figures follow what staff decided about quarantined rows; drop held documents that are too old."""
+    quarantine.drop_documents()
+    applied = decisions.apply_due()
+    if applied:
+        warm_soon()
+    return applied
