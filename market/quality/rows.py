@@ -16,7 +16,7 @@ BUCKET = timedelta(minutes=15)
 HALF_A_DAY = timedelta(hours=12)
 LEAST_BETWEEN = timedelta(seconds=60)
 LEVEL_HIGH, LEVEL_LOW = Decimal(5), Decimal("0.2")
-UNIT_FIT = Decimal("0.4")  # how far from a unit's factor a price may lie to be told as that unit
+UNIT_FIT = math.log(1.5)  # how far from a unit's factor a price may lie to be told as that unit
 
 
 def not_a_number(value: object, *, subject: str = "") -> Finding | None:
@@ -57,8 +57,8 @@ def unit_error(price: Decimal, level: Decimal | None, *, gpus: int = 1, subject:
     if gpus > 1:
         units |= {Decimal(gpus): f"of all {gpus} GPUs", 1 / Decimal(gpus): f"divided by {gpus} GPUs twice"}
         units[Decimal(24 * gpus)] = f"of all {gpus} GPUs per day"
-    nearest, word = min((abs(ratio / factor - 1), word) for factor, word in units.items())
-    guess = f": as if {word}" if nearest <= UNIT_FIT else ""
+    off, word = min((abs(math.log(ratio / factor)), word) for factor, word in units.items()) if ratio > 0 else (1.0, "")
+    guess = f": as if {word}" if off <= UNIT_FIT else ""
     return Finding("unit_error", f"{usd(price)} is {times(ratio)} times the usual {usd(level)}{guess}", subject)
 
 
