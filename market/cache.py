@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from threading import BoundedSemaphore, Thread, local
+from threading import BoundedSemaphore, Lock, Thread, local
 from typing import Any, NamedTuple, TypeVar
+from weakref import WeakValueDictionary
 
 from django.conf import settings
 from django.core.cache import caches
@@ -31,11 +32,13 @@ STALE_SECONDS = 30 * 60  # how long an outdated value may still be shown: nobody
 LOCK_SECONDS = 60  # the longest that one maker keeps the others from trying
 RETRY_SECONDS = 30  # after an error
 WAIT_SECONDS = 2.0  # how long a reader without any value waits for the one who makes it
-POLL_SECONDS = 0.02
+POLL_SECONDS = 0.03
 MAKERS = 2  # background makers of one process: each holds a database connection
 
 _slots = BoundedSemaphore(MAKERS)
 _mode = local()
+_guard = Lock()
+_flights: WeakValueDictionary[str, Any] = WeakValueDictionary()  # one lock for each key that is being made
 
 
 class _Kept(NamedTuple):
@@ -82,23 +85,27 @@ def kept(name: str, make: Callable[[], T], seconds: int = FRESH_SECONDS, stale: 
 
     `make` runs in any thread and any language. With `stale` 0 an outdated value is never shown.
     """
-    key = f"{_prefix()}:v:{name}"
-    present = version()
-    found = _read(key)
-    if found is not None:
+    prefix = _prefix()
+    key = f"{prefix}:v:{name}"
+    both = caches["pages"].get_many([f"{prefix}:version", key])  # one trip
+    present, found = both.get(f"{prefix}:version"), both.get(key)
+    is_warming = getattr(_mode, "is_warming", False)
+    limit = seconds / 2 if is_warming else seconds
+    if isinstance(found, _Kept):
         age = time.time() - found.made_at
-        is_warming = getattr(_mode, "is_warming", False)
-        if found.version == present and 0 <= age < (seconds / 2 if is_warming else seconds):
+        if found.version == present and 0 <= age < limit:
             return found.value  # type: ignore[no-any-return]
         if not is_warming and settings.MARKET_SERVE_STALE and 0 <= age < seconds + stale and stale:
             _renew(key, make, seconds + stale)
             return found.value  # type: ignore[no-any-return]
-    return _make_once(key, make, seconds, stale)
+    return _make_once(key, make, limit, seconds + stale)
 
 
-def _read(key: str) -> _Kept | None:
+def _fresh(key: str, limit: float) -> _Kept | None:
+    """What is kept, where it is of the present version and younger than `limit` seconds."""
     found = caches["pages"].get(key)
-    return found if isinstance(found, _Kept) else None
+    is_fresh = isinstance(found, _Kept) and found.version == version() and 0 <= time.time() - found.made_at < limit
+    return found if is_fresh else None
 
 
 def _store(key: str, make: Callable[[], T], seconds: int) -> T:
@@ -109,30 +116,36 @@ def _store(key: str, make: Callable[[], T], seconds: int) -> T:
     return value
 
 
-def _make_once(key: str, make: Callable[[], T], seconds: int, stale: int) -> T:
-    """Make it, or wait for the reader who already does; not for long."""
-    cache, lock, token = caches["pages"], f"{key}:lock", uuid7().hex
-    began = time.time()
+def _make_once(key: str, make: Callable[[], T], limit: float, seconds: int) -> T:
+    """Make it, or wait for the reader who already does; not for long.
+
+    Readers of this process wait for each other here, so that one of them at most asks the cache again and again.
+    """
     until = time.monotonic() + WAIT_SECONDS
-    while not cache.add(lock, token, LOCK_SECONDS):
-        time.sleep(POLL_SECONDS)
-        found = _read(key)
-        if found is not None and (found.made_at >= began or found.version == version()) and _is_young(found, seconds):
-            return found.value  # type: ignore[no-any-return]
-        if time.monotonic() > until:
-            return _store(key, make, seconds + stale)
+    with _guard:
+        ours = _flights.setdefault(key, Lock())
+    is_ours = ours.acquire(timeout=WAIT_SECONDS)
     try:
-        found = _read(key)  # made between our look and our lock
-        if found is not None and found.made_at >= began and found.version == version():
-            return found.value  # type: ignore[no-any-return]
-        return _store(key, make, seconds + stale)
+        cache, lock, token = caches["pages"], f"{key}:lock", uuid7().hex
+        while (found := _fresh(key, limit)) is None:
+            if cache.add(lock, token, LOCK_SECONDS):
+                try:
+                    found = _fresh(key, limit)  # made between our look and our lock
+                    return _store(key, make, seconds) if found is None else found.value
+                finally:
+                    _unlock(lock, token)
+            if not is_ours or time.monotonic() > until:
+                return _store(key, make, seconds)
+            time.sleep(POLL_SECONDS)
+        return found.value  # type: ignore[no-any-return]
     finally:
-        if cache.get(lock) == token:
-            cache.delete(lock)
+        if is_ours:
+            ours.release()
 
 
-def _is_young(found: _Kept, seconds: int) -> bool:
-    return 0 <= time.time() - found.made_at < seconds
+def _unlock(lock: str, token: str) -> None:
+    if caches["pages"].get(lock) == token:
+        caches["pages"].delete(lock)
 
 
 def _renew(key: str, make: Callable[[], object], seconds: int) -> None:
@@ -151,14 +164,12 @@ def _renew(key: str, make: Callable[[], object], seconds: int) -> None:
 
 
 def _work(key: str, make: Callable[[], object], seconds: int, lock: str, token: str) -> None:
-    cache = caches["pages"]
     try:
         _store(key, make, seconds)
-        if cache.get(lock) == token:
-            cache.delete(lock)
+        _unlock(lock, token)
     except Exception:
         log.exception("renewing %s failed; what was there stays", key)
-        cache.set(lock, token, RETRY_SECONDS)  # not every reader tries again at once
+        caches["pages"].set(lock, token, RETRY_SECONDS)  # not every reader tries again at once
     finally:
         connections.close_all()  # of this thread
         _slots.release()

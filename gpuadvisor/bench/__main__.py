@@ -15,7 +15,7 @@ from gpuadvisor.servers.errors import Refused
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description="Measure against limits of the same run.")
     parser.add_argument("--scale", type=int, default=10, help="million daily metrics in the large database (10 or 100)")
-    parser.add_argument("--only", default="", help="ids, comma separated: P1,P2,P3,P14")
+    parser.add_argument("--only", default="", help="ids, comma separated: P1,P2,P3,P4,P14")
     return parser.parse_args()
 
 
@@ -43,7 +43,7 @@ def main() -> int:
     rows: list[Row] = []
     if not only or only & {"P1", "P2", "P3"}:
         from gpuadvisor.core import clock
-        from market.ingest import simulate
+        from market.invented import simulate
 
         call_command("collectstatic", interactive=False, verbosity=0)
         small, large = "bench_1m", f"bench_{given.scale}m"
@@ -56,6 +56,12 @@ def main() -> int:
             rows += pages.cold_and_growth(small, large, f"{given.scale} and 1 million daily metrics")
         if not only or "P3" in only:
             rows.append(pages.warm(large))
+    if not only or "P4" in only:
+        from . import market
+
+        call_command("collectstatic", interactive=False, verbosity=0)
+        data.create_database(market.DATABASE)
+        rows += market.comparison()
     if not only or "P14" in only:
         rows += start.fresh_clone(Path(settings.BASE_DIR))
     versions = f"Python {platform.python_version()}, Django {django.get_version()}, {os.cpu_count()} cores"
