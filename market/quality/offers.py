@@ -40,6 +40,8 @@ def judge_offers(offers: Sequence[Observation], *, levels: Mapping[str, Decimal]
     found: dict[int, Finding] = {}
     for pricing, indexes in by_pricing.items():
         found |= _judge(offers, indexes, (levels or {}).get(pricing))
+    if not spot:
+        return found
     fixed = [
         offers[i].price_per_gpu_hour
         for pricing, indexes in by_pricing.items()
@@ -57,7 +59,7 @@ def _judge(
     band, on_demand = _band([offers[i].price_per_gpu_hour for i in indexes]), _middle(fixed) if fixed else None
     for i in indexes:
         finding = _outside(offers[i], band, level)
-        if finding is None and on_demand is not None:
+        if finding is None and on_demand:
             finding = _spot_outside(offers[i], on_demand)
         if finding is not None:
             found[i] = finding
@@ -80,7 +82,7 @@ def _middle(prices: Iterable[Decimal]) -> Decimal:
 
 
 def _band(prices: Sequence[Decimal]) -> tuple[Decimal, Decimal, Decimal] | None:
-    """Lowest believed price, highest, and the median. None: too few.
+    """Lowest believed price, highest, and the median. None: too few, or nothing but placeholders.
 
     What is dear must also lie above 3 times p90, so that a market of two classes keeps its upper one. That p90 is taken
     without the suspects: among ten offers one holding price would be the p90 itself and excuse the next.
@@ -88,6 +90,8 @@ def _band(prices: Sequence[Decimal]) -> tuple[Decimal, Decimal, Decimal] | None:
     if len(prices) < LEAST_OFFERS:
         return None
     middle = _middle(prices)
+    if middle <= 0:
+        return None
     usual = sorted((price, 1) for price in prices if price <= HIGH * middle)
     return LOW * middle, max(HIGH * middle, HIGH_OVER_P90 * stats.quantile(usual, Decimal("0.9"))), middle
 

@@ -70,6 +70,7 @@ def broken(found):
         ([0.4, 0.5, 0.6, 0.1], {}),
         ([0.5, 0.5, 0.5], {}),
         ([0.5, 53], {}),  # two cannot tell which of them is wrong
+        ([0, 0, 5], {}),  # placeholders, which adapters refuse, are no median
         ([], {}),
     ],
 )
