@@ -56,6 +56,25 @@ TAKE_BACK = f"""
                   and m.data_timestamp >= %(start)s and m.data_timestamp < %(end)s
                   and num_nonnulls({", ".join(f"m.{name}" for name in FIGURES)}) > 0)
 """  # noqa: S608
+LAST_BEFORE = f"""
+    lateral (select m.gpu_model, m.platform, m.region, m.data_timestamp as at from market_data m
+        where m.origin = {{origin}} and m.data_timestamp < {{before}} and m.data_timestamp >= %(start)s
+          and num_nonnulls({", ".join(f"m.{name}" for name in FIGURES)}) > 0
+        order by m.data_timestamp desc limit 1)
+"""  # noqa: S608
+MISSING = f"""
+    with recursive met as (
+        select o.origin, l.* from unnest(array['live', 'imported', 'simulated']) as o(origin)
+        cross join {LAST_BEFORE.format(origin="o.origin", before="%(end)s")} l
+        union all
+        select e.origin, l.* from met e
+        cross join {LAST_BEFORE.format(origin="e.origin", before="date_trunc('day', e.at, 'UTC')")} l
+    )
+    select distinct (e.at at time zone 'UTC')::date as day from met e
+    where not exists (select 1 from market_daily d where d.gpu_model = e.gpu_model and d.platform = e.platform
+        and d.region = e.region and d.origin = e.origin and d.day = (e.at at time zone 'UTC')::date)
+    order by day desc
+"""  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,22 +112,18 @@ def roll_up_recent() -> RollUp:
 
 
 def days_without_roll_up() -> list[date]:
-    """Days of the last two years with market data of an origin and without any roll-up of it, newest first."""
+    """Days of the last two years with market data of an origin and without its roll-up, newest first.
+
+    Steps from day to day down the index on (origin, time), and asks each day for the series that it met there.
+    """
     today = clock.today()
     with connection.cursor() as cursor:
         cursor.execute(
-            f"""
-            select distinct s.day::date
-            from generate_series(%(first)s::timestamp, %(last)s::timestamp, interval '1 day') as s(day)
-            cross join unnest(array['live', 'imported', 'simulated']) as o(origin)
-            where exists (select 1 from market_data m where m.origin = o.origin
-                    and m.data_timestamp >= s.day at time zone 'UTC'
-                    and m.data_timestamp < (s.day + interval '1 day') at time zone 'UTC'
-                    and num_nonnulls({", ".join(f"m.{name}" for name in FIGURES)}) > 0)
-              and not exists (select 1 from market_daily d where d.origin = o.origin and d.day = s.day::date)
-            order by 1 desc
-            """,  # noqa: S608
-            {"first": today - FULL_RESOLUTION + DAY, "last": today - 2 * DAY},
+            MISSING,
+            {
+                "start": datetime.combine(today - FULL_RESOLUTION + DAY, datetime.min.time(), UTC),
+                "end": datetime.combine(today - DAY, datetime.min.time(), UTC),
+            },
         )
         return [row[0] for row in cursor.fetchall()]
 
