@@ -11,13 +11,14 @@ from gpuadvisor.core import clock
 from gpuadvisor.core.jobs import claim_slot, finish
 from gpuadvisor.core.nudge import nudge
 
-from . import decisions, ingest, quarantine, schedule
+from . import decisions, ingest, invented, quarantine, schedule
 from .pages.warm import warm
 from .sources import SIMULATED, SOURCES
 
 JITTER_SECONDS = 25
 SIMULATE_AFTER_SECONDS = 60
 WARM_AFTER_SECONDS = 10
+FILL_IN_SECONDS = 40
 
 
 @shared_task
@@ -53,7 +54,7 @@ def simulate() -> int:
     run_id = claim_slot(schedule.job_of(SIMULATED), schedule.slot_of(SOURCES[SIMULATED], clock.now()))
     if run_id is None:
         return 0
-    changed = ingest.simulate()
+    changed = invented.simulate() + invented.fill_in(seconds=FILL_IN_SECONDS)
     finish(run_id, rows=changed)
     if changed:
         warm_soon()
