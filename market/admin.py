@@ -294,7 +294,8 @@ class QuarantineAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Quarantine]:
         has = ExpressionWrapper(Q(document__isnull=False), output_field=BooleanField())
-        return super().get_queryset(request).defer("document").annotate(packed=has)
+        rows: QuerySet[Quarantine] = super().get_queryset(request)
+        return rows.defer("document").annotate(packed=has)
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("market.change_quarantine"))
