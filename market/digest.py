@@ -350,10 +350,10 @@ def _snapshot(
 
 
 def _take_summary(adapter: Adapter, platform: str, gpu: str, region: str, summary: Summary, batch: Batch) -> None:
-    """What a source sums up itself. Without any price it only divides a stand-in's GPUs."""
+    """What a source sums up itself. A split without any price only divides a stand-in's GPUs."""
     split = dict(summary.split or {})
     batch.offers_used += 1
-    if adapter.stands_in_for and summary.median is None and summary.average is None:
+    if adapter.stands_in_for and summary.split is not None and summary.median is None and summary.average is None:
         kept = {key: split[key] for key in storage.SPLIT_KEYS if key in split}
         batch.splits.append(
             storage.SplitRow(gpu, platform, region, bucket(summary.observed_at), summary.gpus_total, kept)

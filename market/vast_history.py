@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from itertools import pairwise
 from typing import TypeVar
@@ -20,7 +20,7 @@ from django.db import transaction
 from gpuadvisor.core import clock
 from gpuadvisor.core.partitions import add_months, ensure_months
 
-from . import stats, storage
+from . import rollups, stats, storage
 from .cache import forget_market
 from .catalog.services import name_index
 from .models import MarketData, UtilizationTrend
@@ -51,6 +51,7 @@ class HistoryReport:
     points: int = 0
     changed: int = 0
     refused: Counter[str] = field(default_factory=Counter)
+    days: set[date] = field(default_factory=set)
     longest_step: int = 0  # seconds between two points where the platform chose more than was asked
 
 
@@ -97,16 +98,23 @@ class VastHistory:
         Raises: SourceError where Vast.ai does not answer; what was stored before stays.
         """
         report = HistoryReport()
-        for window in windows:
-            report.windows += 1
-            wanted = tuple(name for name in window.names if not self._is_there(name, window, step))
-            if not wanted:
-                report.spared += 1
-                continue
-            span = {"since": window.since, "until": window.until, "now": clock.now()}
-            data = self._patiently(partial(fetch_history, wanted, step=step, url=self._url, **span))
-            self._store(data, window, step, report)
+        try:
+            for window in windows:
+                self._take(window, step, report)
+        finally:
+            if report.days:
+                rollups.roll_up(min(report.days), max(report.days))
         return report
+
+    def _take(self, window: Window, step: int, report: HistoryReport) -> None:
+        report.windows += 1
+        wanted = tuple(name for name in window.names if not self._is_there(name, window, step))
+        if not wanted:
+            report.spared += 1
+            return
+        span = {"since": window.since, "until": window.until, "now": clock.now()}
+        data = self._patiently(partial(fetch_history, wanted, step=step, url=self._url, **span))
+        self._store(data, window, step, report)
 
     def _store(self, data: object, window: Window, step: int, report: HistoryReport) -> None:
         rows: dict[Key, storage.MarketRow] = {}
@@ -144,6 +152,7 @@ class VastHistory:
             report.changed += storage.upsert_market(list(rows.values()))
             storage.upsert_trends(list(last.values()))
             transaction.on_commit(forget_market)
+        report.days |= set(days)
 
     def _leave_imported(self, rows: dict[Key, storage.MarketRow]) -> None:
         """Drop the moments of imported prices: a live row would replace them, and these have no price."""
@@ -206,12 +215,16 @@ def _row(gpu: str, point: Point) -> storage.MarketRow:
         gpu_count=point.gpus_total,
         offer_count=None,
     )
+    score = stats.demand_score(
+        rented_percentage=figures.rented_percentage, rented_before=None, price=None, price_before=None
+    )
     moment = datetime.fromtimestamp(point.at.timestamp() // 900 * 900, UTC)
     indicators = {
         "source": VastMetrics.name,
         "observed_at": point.at.isoformat(),
         "stands_in_for": VastMetrics.stands_in_for,
         "price_basis": "ask",
+        "demand_score": score,
         **point.split,
     }
     return storage.MarketRow(gpu, VastMetrics.platform, "global", moment, "live", figures, indicators)

@@ -123,7 +123,7 @@ class RunPod(Adapter):
                 continue
             price = list_price(row[key])
             if isinstance(price, str):
-                yield refuse_price(name, key, row[key], price)
+                yield refuse_price(f"{name}:{cloud}", key, row[key], price)
                 continue
             has_spot = has_spot or is_spot
             yield observation(price, "spot" if is_spot else cloud, cloud, datacenter=cloud == "secure")
@@ -144,12 +144,12 @@ class RunPod(Adapter):
             if row.get(key) is None or price == 0:
                 continue
             if price is None or price_fault(price):
-                yield refuse_price(name, key, row[key], price_fault(price))
+                yield refuse_price(f"{name}:{months}-month", key, row[key], price_fault(price))
             elif usual is None or not LEAST_OF_LIST * usual <= price <= usual:
                 yield refuse(
                     f"{key}: not a price per hour beside the list price",
                     {"id": name, key: row[key]},
-                    subject=name,
+                    subject=f"{name}:{months}-month",
                     rule="unit_error",
                 )
             else:
@@ -172,6 +172,7 @@ def list_price(value: object) -> Decimal | str:
     return why if why or price is None else price
 
 
-def refuse_price(name: str, key: str, value: object, why: str) -> Rejection:
+def refuse_price(offer: str, key: str, value: object, why: str) -> Rejection:
+    """One price refused; `offer` is the id that it would have, so that it does not count as gone."""
     rule = "placeholder_price" if why.endswith("a placeholder") else ""
-    return refuse(f"{key}: {why}", {"id": name, key: value}, subject=name, rule=rule)
+    return refuse(f"{key}: {why}", {"id": offer, key: value}, subject=offer, rule=rule)

@@ -89,7 +89,7 @@ class RunPodV2(Adapter):
                 continue
             price = list_price(prices[cloud])
             if isinstance(price, str):
-                yield refuse_price(name, cloud, prices[cloud], price)
+                yield refuse_price(f"{name}:{cloud}", cloud, prices[cloud], price)
                 continue
             largest = count(most.get(cloud), least=1) if isinstance(most, dict) else None
             details: dict[str, Any] = {"data_centers": centers} if centers else {}

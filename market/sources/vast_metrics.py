@@ -20,6 +20,7 @@ from django.conf import settings
 from django.utils.translation import gettext_noop as _
 
 from gpuadvisor.core.money import rate
+from market.places import continent_of
 
 from .base import (
     MAX_PRICE,
@@ -131,8 +132,8 @@ class VastMetrics(Adapter):
         )
 
     def _countries(self, places: Sequence[Any], observed_at: datetime) -> Iterator[Parsed]:
-        """GPUs and rented GPUs per model and country: no price, and no split, which would ask for a row to join."""
-        cells: dict[tuple[str, str], list[int | None]] = {}
+        """GPUs and rented ones by model, country and continent: no price, no split, which would join a row."""
+        cells: dict[tuple[str, str], tuple[int, int | None]] = {}
         for place in places:
             name = spelled(place.get("gpu_name")) if isinstance(place, dict) else ""
             gpus = count(place.get("num_gpus"), least=1) if name else None
@@ -143,11 +144,13 @@ class VastMetrics(Adapter):
                 continue
             if name in SEVERAL_BOARDS:  # told once per model already, by its sum
                 continue
-            total, taken = cells.get((name, country), [0, 0])
             is_rented = place.get("rented")
-            known = taken is not None and isinstance(is_rented, bool)
-            cells[name, country] = [(total or 0) + gpus, (taken or 0) + gpus * bool(is_rented) if known else None]
-        for (name, country), (total, taken) in cells.items():
+            continent = continent_of(country.upper())
+            for region in (country.upper(), *([continent] if continent else [])):
+                total, taken = cells.get((name, region), (0, 0))
+                known = taken is not None and isinstance(is_rented, bool)
+                cells[name, region] = (total + gpus, (taken or 0) + gpus * bool(is_rented) if known else None)
+        for (name, region), (total, taken) in cells.items():
             yield Summary(
                 source=self.name,
                 platform=self.platform,
@@ -157,7 +160,7 @@ class VastMetrics(Adapter):
                 median=None,
                 gpus_total=total,
                 gpus_rented=taken,
-                region_raw=country.upper(),
+                region_raw=region,
             )
 
 

@@ -200,12 +200,12 @@ class VastOffers(Adapter):
         machines: dict[str, list[dict[str, Any]]] = {}
         seen: set[str] = set()
         for row in rows:
-            why, offer = _fault(row, seen)
+            why, offer, machine = _fault(row, seen)
             if why:
-                yield refused(why, row, offer)
+                yield refused(why, row, machine or offer)
                 continue
             seen.add(offer)
-            machines.setdefault(count_id(row["machine_id"]), []).append(row)
+            machines.setdefault(machine, []).append(row)
         rentable = Counter(row.get("rentable") for found in machines.values() for row in found)
         tells_taken = rentable[False] >= LEAST_TAKEN_SHARE * rentable.total() > 0
         for machine, offers in machines.items():
@@ -292,10 +292,10 @@ def _label(query: Query) -> str:
     return "; ".join(words)
 
 
-def _fault(row: Any, seen: set[str]) -> tuple[str, str]:
-    """Why a row is no offer of a machine (empty where it is one), and its id."""
+def _fault(row: Any, seen: set[str]) -> tuple[str, str, str]:
+    """Why a row is no offer of a machine (empty where it is one), its id and that of its machine."""
     if not isinstance(row, dict):
-        return "row is not an object", ""
+        return "row is not an object", "", ""
     offer, machine, gpus = count_id(row.get("id")), count_id(row.get("machine_id")), count(row.get("num_gpus"), least=1)
     total = number(row.get("dph_base"))
     why = (
@@ -311,7 +311,7 @@ def _fault(row: Any, seen: set[str]) -> tuple[str, str]:
         if gpus is None or gpus > MAX_PER_MACHINE
         else price_fault(total if total is None or gpus is None else total / gpus)
     )
-    return why, offer
+    return why, offer, machine
 
 
 def _ids(offer: Mapping[str, Any]) -> frozenset[int]:

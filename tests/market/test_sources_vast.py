@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
+import io
 import json
+from collections import Counter
 from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
@@ -11,9 +15,12 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
+from gpuadvisor.core import clock
+from market import ingest
+from market.models import MarketData
 from market.quality import RULES
 from market.sources import SOURCES
-from market.sources.base import Conditional, Observation, Rejection, SourceError, Summary
+from market.sources.base import Conditional, Observation, RawDocument, Rejection, SourceError, Summary
 from market.sources.vast_offers import GROUPS
 from market.sources.vast_rows import details_of
 from tests.market.documents import NOON, document, gpu_stats, machine, machines, model_stats, recorded
@@ -299,6 +306,38 @@ def test_the_vendors_own_example_is_read():
     assert [(row.gpu_count, str(row.price_per_gpu_hour)) for row in on_demand(rows)] == [(4, "0.0309")]
 
 
+def test_the_recorded_market_counts_machines_not_rows():
+    """Fault 5, R-036: on 2026-06-12 2,261 RTX 4090s stood in the rows and 1,663 in the machines."""
+    lines = csv.DictReader(io.StringIO(gzip.decompress(recorded("snapshots/vast_offers_2026-06-12.csv.gz")).decode()))
+    rows, largest = [], {}
+    for number, line in enumerate(lines, start=1):
+        gpus, renter_price = int(line["gpu_count"]), float(line["host_price_per_gpu_hour_usd"]) / 0.75
+        rows.append(
+            offer(
+                number,
+                gpu_ids=[],
+                machine_id=int(line["machine_id"]),
+                gpu_name=line["gpu_model"],
+                gpu_ram=float(line["vram_gb"]) * 1024,
+                gpu_frac=None,
+                num_gpus=gpus,
+                dph_base=renter_price * gpus,
+                rentable=line["rent_status"] != "rented",
+            )
+        )
+        largest[line["machine_id"]] = max(largest.get(line["machine_id"], (0, "")), (gpus, line["gpu_model"]))
+    found, refused = parse(OFFERS, parts(*rows, limit=5000))
+    assert refused == []
+    counted, asked = Counter(), Counter()
+    for row in on_demand(found):
+        counted[row.gpu_raw] += row.gpu_count
+    for gpus, name in largest.values():
+        asked[name] += gpus
+    assert counted == asked
+    assert counted["RTX 4090"] == 1663
+    assert sum(row["num_gpus"] for row in rows if row["gpu_name"] == "RTX 4090") == 2261
+
+
 def test_a_machine_counts_once_whatever_number_of_its_parts_are_offered():
     """Fault 5: 4090 2,261 GPUs over rows, 1,663 over machines; the whole offer tells the price."""
     rows, refused = parse(
@@ -377,9 +416,10 @@ def test_a_board_is_told_by_its_memory():
 )
 def test_a_bad_offer_is_refused_alone(change, rule):
     """R-037."""
-    rows, refused = parse(OFFERS, parts(offer(1), offer(2, **change)))
+    rows, refused = parse(OFFERS, parts(offer(1), offer(2, **{"machine_id": 8, **change})))
     assert [(row.gpu_count, row.external_id) for row in on_demand(rows)] == [(2, "7")]
     assert [row.rule for row in refused] == [rule]
+    assert [row.subject for row in refused] == ["2" if "machine_id" in change else "8"]
 
 
 @pytest.mark.parametrize(
@@ -588,8 +628,11 @@ def test_countries_have_counts_and_no_price():
     )
     assert [(r.gpu_raw, r.region_raw, r.gpus_total, r.gpus_rented, r.median, r.split) for r in rows[1:]] == [
         ("RTX 5090", "US", 6, 4, None, None),
+        ("RTX 5090", "north-america", 6, 4, None, None),
         ("H100 SXM", "DE", 4, 4, None, None),
+        ("H100 SXM", "europe", 4, 4, None, None),
         ("RTX 5090", "FR", 4, None, None, None),
+        ("RTX 5090", "europe", 4, None, None, None),
     ]
     assert [row.reason for row in refused] == ["no country", "number of GPUs is not a count"]
 
@@ -621,6 +664,17 @@ def test_metrics_that_do_not_tell_what_is_rented_leave_it_unknown():
     assert (rows[0].gpus_total, rows[0].gpus_rented) == (100, None)
 
 
+def test_countries_without_a_price_become_rows_while_the_leader_is_off(catalog, settings):
+    """R-017: they are no division of another's row, they have a rented share of their own."""
+    settings.MARKET_SOURCES = [METRICS.name]
+    data = metrics(gpu(), places=[place(), place(rented=False)])
+    ingest.refresh(METRICS.name, document=RawDocument(json.dumps(data).encode(), 200, clock.now()))
+    rows = {row.region: row for row in MarketData.objects.filter(gpu_model="RTX 5090")}
+    assert set(rows) == {"global", "US", "north-america"}
+    assert (rows["US"].median_price, rows["US"].gpu_count, str(rows["US"].average_utilization)) == (None, 8, "50.00")
+    assert rows["global"].demand_indicators["usage_30d"] == "91.23"
+
+
 @pytest.fixture
 def host_key(settings):
     settings.VAST_API_KEY = "vast_test"
@@ -637,7 +691,7 @@ def test_metrics_are_asked_for_with_the_key_and_without_filters(host_key, monkey
         answered = METRICS.fetch(Conditional(NOON))
     assert asked[0]["path"] == "/current/?verified=all&hosting_type=all&num_gpus=all"
     assert {question["headers"]["authorization"] for question in asked} == {"Bearer vast_test"}
-    assert [row.region_raw for row in METRICS.parse(answered)] == ["global", "US"]
+    assert [row.region_raw for row in METRICS.parse(answered)] == ["global", "US", "north-america"]
 
 
 def test_metrics_do_without_places(host_key, monkeypatch):

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 
 from gpuadvisor.core import clock
 from market import vast_history
-from market.models import MarketData, UtilizationTrend
+from market.models import MarketDaily, MarketData, UtilizationTrend
 from market.sources.base import Rejection, SourceError
 from market.sources.vast_metrics import Point, VastMetrics, parse_history
 from market.vast_history import VastHistory
@@ -155,7 +155,9 @@ def test_the_past_becomes_rows_of_a_stand_in_without_a_median(far, until, capsys
         "available_gpus": 30,
         "rented_median": "0.3900",
         "available_median": "0.5000",
+        "demand_score": 70,
     }
+    assert MarketDaily.objects.filter(gpu_model="RTX 5090", average_utilization=70).exists()
     assert UtilizationTrend.objects.filter(gpu_model="RTX 5090").exists()
     assert "6 moments read, 6 rows new or different" in capsys.readouterr().out
 
