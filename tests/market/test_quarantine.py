@@ -36,7 +36,8 @@ def start():
 
 
 def figures():
-    return sorted(MarketData.objects.values_list("region", "data_timestamp", "max_price", "median_price", "offer_count"))
+    names = ("region", "data_timestamp", "median_price", "max_price", "offer_count")
+    return sorted(MarketData.objects.values_list(*names))
 
 
 def usual(dear=60.0, **changes):
@@ -111,9 +112,7 @@ def test_a_released_row_counts_from_when_it_was_first_seen(refused, start):
 
 
 def test_a_release_taken_back_leaves_no_trace_in_the_figures(refused, start):
-    before = sorted(
-        MarketData.objects.values_list("region", "data_timestamp", "median_price", "max_price", "offer_count")
-    )
+    before = figures()
     decide(refused, "released")
     decisions.apply_due()
     refused.refresh_from_db()
@@ -121,10 +120,7 @@ def test_a_release_taken_back_leaves_no_trace_in_the_figures(refused, start):
     refused.refresh_from_db()
     assert refused.applied_at is None
     decisions.apply_due()
-    assert (
-        figures()
-        == before
-    )
+    assert figures() == before
     assert PricingSnapshot.objects.get(external_id="10").additional_features["refused"] == "above_band"
 
 
