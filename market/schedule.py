@@ -19,7 +19,6 @@ from . import runs
 from .sources import SIMULATED, SOURCES
 from .sources.base import HOUR, QUARTER, Adapter
 
-LONGEST_WAIT = 35.0  # seconds; with the jitter a minute, and a message that waits longer may be lost or come twice
 GRACE = timedelta(seconds=60)  # a beat whose clock runs ahead of the database's still means the slot that begins
 
 
@@ -59,8 +58,8 @@ def _slot(adapter: Adapter, now: datetime, every: timedelta) -> datetime:
 
 
 def wait_of(adapter: Adapter) -> float:
-    """Seconds from the beat to the call, without the jitter: what whole quarters leave of its delay, 35 at most."""
-    return min(adapter.delay_seconds % QUARTER.total_seconds(), LONGEST_WAIT)
+    """Seconds from the beat to the call, without the jitter: what whole quarters leave of its delay."""
+    return adapter.delay_seconds % QUARTER.total_seconds()
 
 
 def job_of(name: str) -> str:

@@ -16,6 +16,7 @@ from .pages.warm import warm
 from .sources import SIMULATED, SOURCES
 
 JITTER_SECONDS = 25
+LONGEST_WAIT = 60.0
 SIMULATE_AFTER_SECONDS = 60
 WARM_AFTER_SECONDS = 10
 FILL_IN_SECONDS = 40
@@ -26,15 +27,23 @@ def refresh_market() -> int:
     """Queue one refresh per source whose slot is due (beat, every 15 minutes); the number queued."""
     names = schedule.due(schedule.sources_on(), clock.now())
     for name in names:
-        wait = schedule.wait_of(SOURCES[name]) + random.uniform(0, JITTER_SECONDS)  # noqa: S311 - only spread
-        refresh_source.apply_async(args=(name,), countdown=wait)
+        _ask_in(name, schedule.wait_of(SOURCES[name]) + random.uniform(0, JITTER_SECONDS))  # noqa: S311 - only spread
     simulate.apply_async(countdown=SIMULATE_AFTER_SECONDS if names else 0)
     return len(names)
 
 
+def _ask_in(name: str, seconds: float) -> None:
+    """Refresh a source so much later, a minute at a time: a message that waits longer may be lost or come twice."""
+    now = min(seconds, LONGEST_WAIT)
+    refresh_source.apply_async(args=(name, seconds - now), countdown=now)
+
+
 @shared_task(soft_time_limit=540, time_limit=600)  # a source that answers group by group takes eight minutes
-def refresh_source(name: str) -> int:
-    """Refresh one source once in its slot; market rows that were new or different."""
+def refresh_source(name: str, wait: float = 0) -> int:
+    """Refresh one source once in its slot, after `wait` more seconds; market rows that were new or different."""
+    if wait > 0:
+        _ask_in(name, wait)
+        return 0
     now = clock.now()
     if name not in schedule.sources_on() or schedule.is_answered(name, now):
         return 0

@@ -89,7 +89,9 @@ def test_each_source_is_its_own_task_spread_over_the_slot(monkeypatch, settings)
     """R-034: each source alone."""
     settings.MARKET_SOURCES = ["500farm_machines", "runpod", "nobody"]
     queued = []
-    monkeypatch.setattr(tasks.refresh_source, "apply_async", lambda args, countdown: queued.append((*args, countdown)))
+    monkeypatch.setattr(
+        tasks.refresh_source, "apply_async", lambda args, countdown: queued.append((args[0], countdown))
+    )
     monkeypatch.setattr(tasks.simulate, "apply_async", lambda countdown: queued.append(("simulate", countdown)))
     assert tasks.refresh_market() == 2
     assert [name for name, _countdown in queued] == ["500farm_machines", "runpod", "simulate"]
