@@ -97,8 +97,8 @@ class VastOffers(Adapter):
     name = "vast_offers"
     title = "Vast.ai offers"
     about = _(
-        "Every offer that Vast.ai shows to renters. Off unless switched on: the platform's terms forbid collecting "
-        "its data systematically, so ask it first."
+        "Every offer that Vast.ai shows to renters; off unless switched on, since the platform's terms may forbid "
+        "collecting them."
     )
     website = "https://vast.ai/"
     spells_like = "vast"
