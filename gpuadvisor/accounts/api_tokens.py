@@ -12,7 +12,7 @@ from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from gpuadvisor.core import clock
+from gpuadvisor.core import audit, clock
 from gpuadvisor.core.errors import DomainError
 from gpuadvisor.core.ids import uuid7
 
@@ -51,7 +51,9 @@ def create_token(*, user: User, name: str, pk: UUID | None = None) -> tuple[ApiT
         raise DomainError(_("You have %(number)d tokens: revoke one first.") % {"number": MAX_LIVE}, code="limit")
     if live.filter(name=name).exists():
         raise DomainError(_("You have a token of this name."), code="name")
-    return ApiToken.objects.create(pk=pk or uuid7(), user=user, name=name, digest=digest(key), hint=key[:HINT]), key
+    token = ApiToken.objects.create(pk=pk or uuid7(), user=user, name=name, digest=digest(key), hint=key[:HINT])
+    audit.record(user=user, action="token.created", details={"name": name, "hint": token.hint})
+    return token, key
 
 
 def _with_new_key(token: ApiToken, key: str) -> ApiToken:
@@ -63,9 +65,12 @@ def _with_new_key(token: ApiToken, key: str) -> ApiToken:
     return token
 
 
-def revoke_token(token: ApiToken) -> None:
+@transaction.atomic
+def revoke_token(token: ApiToken, *, by: User) -> None:
     """From now on the key opens nothing; the row stays, so that its use can still be looked up."""
-    ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=clock.now())
+    if ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=clock.now()):
+        details = {"name": token.name, "hint": token.hint, "owner": str(token.user_id)}
+        audit.record(user=by, action="token.revoked", details=details)
 
 
 def authenticate(key: str) -> ApiToken | None:

@@ -49,7 +49,7 @@ def revoke(request: AppRequest, pk: UUID) -> HttpResponse:
     """Ask, then let the key open nothing any more."""
     token = get_object_or_404(ApiToken.objects.filter(user=request.user), pk=pk)
     if request.method == "POST":
-        api_tokens.revoke_token(token)
+        api_tokens.revoke_token(token, by=request.user)
         return go_to(request, "accounts:tokens", toast_text=_("Token revoked. Its key opens nothing any more."))
     return render(request, "accounts/token_revoke.html", {"token": token})
 

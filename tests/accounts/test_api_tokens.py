@@ -13,6 +13,7 @@ from gpuadvisor.accounts.models import ApiToken
 from gpuadvisor.accounts.token_forms import TokenForm
 from gpuadvisor.core import clock
 from gpuadvisor.core.errors import DomainError
+from gpuadvisor.core.models import AuditEntry
 from tests.accounts.conftest import confirm_password
 from tests.factories import UserFactory
 
@@ -134,7 +135,7 @@ def test_a_user_has_at_most_ten_live_tokens(confirmed, host):
     assert response.status_code == 422
     assert "You have 10 tokens: revoke one first." in response.content.decode()
     assert 'name="name"' not in confirmed.get(PAGE).content.decode()
-    api_tokens.revoke_token(host.api_tokens.first())
+    api_tokens.revoke_token(host.api_tokens.first(), by=host)
     assert make(confirmed, "Eleventh").status_code == 200
 
 
@@ -201,6 +202,16 @@ def test_the_last_use_is_written_once_a_minute(host, django_assert_num_queries):
     ApiToken.objects.update(last_used_at=first - timedelta(seconds=61))
     api_tokens.authenticate(key)
     assert ApiToken.objects.get().last_used_at >= first
+
+
+def test_making_and_revoking_are_written_down_without_the_key(confirmed, host):
+    key = shown_key(make(confirmed))
+    url = reverse("accounts:token-revoke", args=[host.api_tokens.get().pk])
+    confirmed.post(url)
+    confirmed.post(url)
+    entries = AuditEntry.objects.filter(user=host).order_by("at")
+    assert [entry.action for entry in entries] == ["token.created", "token.revoked"]
+    assert key not in str([entry.details for entry in entries])
 
 
 def test_staff_revoke_a_leaked_key_and_never_read_its_fingerprint(client, host):

@@ -137,7 +137,7 @@ def test_what_is_no_live_token_is_refused_with_the_same_words(ask, key, kind):
 def test_a_token_ends_with_its_revocation_or_its_user(ask, key, host, change):
     assert ask("/models", key=key).status_code == 200
     if change == "revoked":
-        api_tokens.revoke_token(host.api_tokens.get())
+        api_tokens.revoke_token(host.api_tokens.get(), by=host)
     elif change == "inactive":
         host.is_active = False
         host.save()

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from gpuadvisor.core import clock
 from market.cache import forget_market
-from market.models import GPUModel, MarketDaily, MarketData, SourceRun
+from market.models import GPUModel, MarketDaily, MarketData, MarketForecast, SourceRun
 from tests.api.conftest import BASE, ago
 from tests.factories import GPUModelFactory, MarketDataFactory, PlatformFactory
 
@@ -143,6 +143,41 @@ def test_the_pages_of_a_history_keep_their_span_while_time_goes_on(ask):
     assert len(seen) >= 2
 
 
+def test_a_forecast_has_its_interval_and_how_well_its_method_did(ask):
+    MarketForecast.objects.create(
+        gpu_model="RTX 4090",
+        platform="vast",
+        measure="price",
+        horizon_days=7,
+        method="naive",
+        value=Decimal("0.5"),
+        low=Decimal("0.4"),
+        high=Decimal("0.6"),
+        is_naive=True,
+        points=90,
+        as_of=ago(hours=3),
+        made_at=ago(hours=2),
+        error=Decimal("0.02"),
+        naive_error=Decimal("0.02"),
+    )
+    body = ask("/market/rtx-4090/forecast").json()
+    (row,) = body["data"]
+    assert (row["measure"], row["horizon_days"], row["value"], row["low"]) == ("price", 7, "0.5000", "0.4000")
+    assert (row["is_naive"], row["error"], row["coverage_percentage"], row["points"]) == (True, "0.0200", None, 90)
+    assert {(one["measure"], one["horizon_days"]) for one in body["missing"]} == {
+        ("price", 30),
+        ("rented", 7),
+        ("rented", 30),
+    }
+    assert body["attribution"]
+
+
+def test_without_enough_history_a_forecast_says_what_is_missing(ask):
+    body = ask("/market/h100-sxm/forecast", {"platform": "runpod"}).json()
+    assert (body["data"], body["attribution"]) == ([], [])
+    assert all(one["days"] == 0 < one["needed"] for one in body["missing"])
+
+
 @pytest.mark.parametrize("limit", [1, 2, 1000])
 def test_pages_lead_through_everything_once(ask, client, limit):
     """R-061: by key, so what comes or goes meanwhile shifts nothing."""
@@ -193,7 +228,7 @@ def test_the_status_names_every_source_with_its_age(ask, settings):
     assert (never["state"], never["age_seconds"]) == ("never", None)
 
 
-PATHS = ["/models", "/market", "/market/rtx-4090/history", "/platforms", "/status"]
+PATHS = ["/models", "/market", "/market/rtx-4090/history", "/market/rtx-4090/forecast", "/platforms", "/status"]
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -295,6 +330,7 @@ BAD = [
     ("/market/rtx-4090/history", "since=2026-11-22&until=2026-11-22", "since"),
     ("/market/rtx-4090/history", "origin=both", "origin"),
     ("/market/rtx-4090/history", "cursor=WyJhIiwiYiIsImMiXQ", "cursor"),
+    ("/market/rtx-4090/forecast", "limit=1", "limit"),
     ("/platforms", "open_to_new_hosts=perhaps", "open_to_new_hosts"),
     ("/status", "platform=nowhere", "platform"),
 ]
@@ -309,6 +345,7 @@ def test_a_bad_parameter_is_refused_by_its_name(client, path, query, field):
     assert response.json()["errors"][0]["code"]
 
 
-def test_an_unknown_model_has_no_history(ask):
-    response = ask("/market/unknown/history")
-    assert (response.status_code, response["Content-Type"]) == (404, "application/problem+json")
+def test_an_unknown_model_has_no_series(ask):
+    for what in ("history", "forecast"):
+        response = ask(f"/market/unknown/{what}")
+        assert (response.status_code, response["Content-Type"]) == (404, "application/problem+json")

@@ -70,7 +70,7 @@ class Api(NinjaAPI):
         """The endpoints, reached without signing in; ninja's own pages left out."""
         patterns = [pattern for pattern in self.urls[0] if getattr(pattern, "name", "") != "api-root"]
         for pattern in patterns:
-            if isinstance(pattern, URLPattern) and pattern.callback:
+            if isinstance(pattern, URLPattern):
                 login_not_required(pattern.callback)
         return patterns
 

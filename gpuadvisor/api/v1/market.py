@@ -18,13 +18,14 @@ from market.models import GPUModel
 from market.pages.common import source_states
 from market.pages.platforms import platform_rows
 from market.places import GLOBAL, REGIONS
+from market.selectors.forecast import Forecast, forecast_of, missing_forecasts
 from market.selectors.now import LEADER
 from market.selectors.places import aged
 from market.selectors.series import Point, place_series
 from market.sources import SOURCES
 
 from ..paging import next_url, page_after, page_by_key, read_cursor, write_cursor
-from ..params import EARLIEST, Moment, PagedFilters, Text, Whole, read_moment
+from ..params import EARLIEST, Filters, Moment, PagedFilters, Text, Whole, read_moment
 from ..problems import bad_parameter
 from . import schemas as out
 
@@ -149,6 +150,29 @@ def history(request: HttpRequest, response: HttpResponse, slug: str, filters: Qu
         attribution=_attribution_of_series(platform, origin) if rows else [],
         next=next_url(request, response, cursor),
         next_cursor=cursor or None,
+    )
+
+
+class ForecastFilters(Filters):
+    platform: Text = Field(LEADER, max_length=40, description="Slug of a platform.", examples=["vast"])
+
+
+@router.get("/market/{slug:slug}/forecast", response=out.ForecastsOut, summary="Forecast of one model")
+def forecast(request: HttpRequest, slug: str, filters: Query[ForecastFilters]) -> out.ForecastsOut:
+    """Price and rented share in 7 and 30 days, with an interval and how well the method did on this very series."""
+    name, platform = _model_or_404(slug)["name"], _platform(filters.platform) or LEADER
+    origin = selectors.current_origin() or "live"
+    made = forecast_of(name, platform, origin)
+    return out.ForecastsOut(
+        gpu=slug,
+        platform=platform,
+        origin=origin,
+        data=[_forecast_out(one) for one in made],
+        missing=[
+            out.MissingForecastOut(measure=one.measure, horizon_days=one.horizon_days, days=one.days, needed=one.needed)
+            for one in missing_forecasts(name, platform, origin)
+        ],
+        attribution=_attribution_of_series(platform, origin) if made else [],
     )
 
 
@@ -340,6 +364,25 @@ def _point_out(point: Point) -> out.PointOut:
         gpus=point.gpus,
         offers=point.offers,
         flags=sorted(point.flags),
+    )
+
+
+def _forecast_out(one: Forecast) -> out.ForecastOut:
+    return out.ForecastOut(
+        measure=one.measure,
+        horizon_days=one.horizon_days,
+        value=one.value,
+        low=one.low,
+        high=one.high,
+        level_percentage=one.level,
+        method=one.method,
+        is_naive=one.is_naive,
+        error=one.error,
+        naive_error=one.naive_error,
+        coverage_percentage=one.coverage,
+        points=one.points,
+        as_of=one.as_of,
+        made_at=one.made_at,
     )
 
 

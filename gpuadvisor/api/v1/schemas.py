@@ -169,6 +169,45 @@ class HistoryOut(Paged):
     attribution: list[Attribution]
 
 
+class ForecastOut(Out):
+    """What one figure is expected to be. Units: USD per GPU-hour (`price`), percent (`rented`)."""
+
+    measure: Literal["price", "rented"] = example("price", "The median price, or the rented share.")
+    horizon_days: int = example(7)
+    value: Money = example("0.3910")
+    low: Money = example("0.3540")
+    high: Money = example("0.4280")
+    level_percentage: int = example(80, "How often the interval should hold the truth.")
+    method: str = example("theta")
+    is_naive: bool = example(False, "No method did better than a naive one.")
+    error: Money | None = example("0.0180", "Mean absolute error over this series' own past; null: too short.")
+    naive_error: Money | None = example("0.0210", "That of the best naive forecast.")
+    coverage_percentage: Share | None = example(78.5, "How often the interval held the truth there.")
+    points: int = example(90, "Days of history it rests on.")
+    as_of: Instant = example("2026-11-25T00:00:00Z", "The last moment that it knew.")
+    made_at: Instant = example("2026-11-25T02:10:00Z")
+
+
+class MissingForecastOut(Out):
+    """Why a forecast is missing: the series has figures of `days` days and needs `needed`."""
+
+    measure: Literal["price", "rented"] = example("rented")
+    horizon_days: int = example(30)
+    days: int = example(41, "0: the platform does not publish it.")
+    needed: int = example(60)
+
+
+class ForecastsOut(Out):
+    gpu: str = example("rtx-4090")
+    platform: str = example("vast")
+    region: Literal["global"] = "global"
+    origin: Origin = example("live", ORIGIN)
+    currency: Literal["USD"] = "USD"
+    data: list[ForecastOut]
+    missing: list[MissingForecastOut]
+    attribution: list[Attribution]
+
+
 class PlatformOut(Out):
     """A marketplace or cloud, and what it allows a host to do."""
 
