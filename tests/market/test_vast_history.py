@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
+import hypothesis
 import pytest
 from django.core.management import CommandError, call_command
+from hypothesis import strategies as st
 
 from gpuadvisor.core import clock
 from market import vast_history
@@ -265,3 +268,22 @@ def test_without_a_key_the_command_says_so(catalog, settings):
 def test_wrong_arguments_are_one_sentence(db, arguments, sentence):
     with pytest.raises(CommandError, match=sentence):
         call_command("import_vast_history", *arguments)
+
+
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+COLUMN = st.lists(ANY | st.integers(0, 50), min_size=2, max_size=2) | ANY
+NAMES = ("timestamps", "rented_verified", "avail_verified", "rented_unverified", "avail_unverified", "total")
+TABLE = st.dictionaries(st.sampled_from(NAMES), COLUMN) | st.fixed_dictionaries(dict.fromkeys(NAMES, COLUMN)) | ANY
+SERIES = st.fixed_dictionaries({"supply_demand": TABLE}, optional={"pricing": TABLE}) | ANY
+
+
+@hypothesis.settings(max_examples=150, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+@hypothesis.given(gpus=st.dictionaries(st.sampled_from(["RTX 5090", "A100 SXM4", "", "\x00"]), SERIES) | ANY)
+def test_no_history_raises_anything_but_a_source_error(gpus):
+    """Promise 26: whatever stands in a field, a moment is used or refused."""
+    with suppress(SourceError):
+        assert all(isinstance(each, Point | Rejection) for each in parse_history({"gpus": gpus}))
