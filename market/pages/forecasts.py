@@ -88,7 +88,8 @@ def _why(missing: TooLittle, place: MarketNow) -> str:
         "days": missing.days,
         "needed": missing.needed,
     }
-    if missing.days == 0 and (missing.measure == "rented" or place.price_basis != "ask"):
+    is_told = (place.median if missing.measure == "price" else place.rented_percentage) is not None
+    if missing.days == 0 and not is_told:
         return _("%(measure)s %(when)s: not forecast, since this platform does not publish it.") % words
     if missing.days < missing.needed:
         return (

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
+from django.utils.translation import gettext as _
+
 from gpuadvisor.core import charts, formats
 
 BARS = 24
@@ -41,6 +43,11 @@ class Bar:
     rented_height: str
     free_y: str
     free_height: str
+
+    @property
+    def title(self) -> str:
+        words = {"range": self.range, "rented": self.rented, "free": self.free}
+        return _("%(range)s: %(rented)s rented, %(free)s free") % words
 
     @property
     def range(self) -> str:

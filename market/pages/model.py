@@ -148,7 +148,7 @@ def stats_of(place: MarketNow | None, facts: dict[str, PlatformFacts]) -> list[S
         note = _("rented GPUs of all that are offered")
         stats.append(Stat(_("Rented share"), formats.percent(place.rented_percentage), note, **told))  # type: ignore[arg-type]
     if place.gpu_count is None:
-        stats.append(Stat(_("GPUs counted"), formats.DASH, _("A price list names no single GPUs.")))
+        stats.append(Stat(_("GPUs counted"), formats.DASH, _("Its source counts no single GPUs.")))
     else:
         stats.append(Stat(_("GPUs counted"), formats.number(place.gpu_count, 0), _offers(place), **told))  # type: ignore[arg-type]
     if place.demand_score is None:

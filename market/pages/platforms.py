@@ -64,7 +64,7 @@ class PlatformFacts:
         if basis == "host_net":
             return _("already off")
         if self.is_reference:
-            return _("none for hosts")
+            return formats.DASH
         return _("unknown") if self.fee_percentage is None else formats.percent(self.fee_percentage)
 
     def fee_for(self, basis: Basis) -> Decimal | None:
@@ -105,6 +105,10 @@ class PlatformRow:
     facts: PlatformFacts
     spoken: Spoken | None
     source: str
+
+    @property
+    def fee(self) -> str:
+        return self.facts.fee_words("host_net" if self.spoken and self.spoken.price_basis == "host_net" else None)
 
 
 def source_of(platform: str, spoken: Spoken | None) -> str:

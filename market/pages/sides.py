@@ -24,14 +24,21 @@ FEW_OFFERS = 5
 
 @dataclass(frozen=True, slots=True)
 class RegionRow:
-    """One region of the shown platform. `wider` is the continent to look at where the cell is thin."""
+    """One region of the shown platform; `thin` says so where its offers are few, and where to look instead."""
 
     place: MarketNow
     name: str
     is_continent: bool
-    is_thin: bool
-    wider: str
-    wider_name: str
+    thin: str
+
+
+def thin_words(place: MarketNow, wider: str) -> str:
+    """What to say of a cell of few offers; empty for the others."""
+    if not is_thin(place):
+        return ""
+    if wider and wider != place.region:
+        return _("fewer than 5 offers: see %(name)s") % {"name": region_words(wider)}
+    return _("fewer than 5 offers")
 
 
 def regions_of(places: list[MarketNow], platform: str) -> list[RegionRow]:
@@ -52,17 +59,10 @@ def regions_of(places: list[MarketNow], platform: str) -> list[RegionRow]:
     rows = []
     for continent, group in sorted(groups.items(), key=lambda item: (-weight(item[1]), item[0])):
         has_whole = any(place.region == continent for place in group)
+        wider = continent if has_whole else ""
         for place in sorted(group, key=lambda p: (p.region != continent, -size(p), p.region)):
-            wider = continent if is_thin(place) and has_whole and place.region != continent else ""
             rows.append(
-                RegionRow(
-                    place,
-                    region_words(place.region),
-                    is_continent(place.region),
-                    is_thin(place),
-                    wider,
-                    region_words(wider) if wider else "",
-                )
+                RegionRow(place, region_words(place.region), is_continent(place.region), thin_words(place, wider))
             )
     return rows
 

@@ -70,6 +70,8 @@ def interval_words(every: timedelta) -> str:
     if every >= DAY:
         return _("once a day")
     minutes = int(every.total_seconds() // 60)
+    if minutes == 60:
+        return _("every hour")
     return ngettext("every minute", "every %(minutes)s minutes", minutes) % {"minutes": minutes}
 
 
@@ -118,13 +120,18 @@ def lines(names: dict[str, str]) -> list[SourceLine]:
     return sorted(told, key=lambda line: (line.report.state in off, bool(line.stands_in_for)))
 
 
+def _since(reports: list[SourceReport]) -> datetime | None:
+    """When the figures that stand still longest were renewed last."""
+    return min((report.last_good_at for report in reports if report.last_good_at), default=None)
+
+
 def overall() -> Overall:
     """Green: every source that is on answers. Amber: one is late, fails, or is held back; or nothing was asked yet.
     Red: a platform's leading figures are hidden, or nothing that is shown comes from a live source."""
     live = [r for r in reports() if SOURCES[r.name].origin == "live" and r.state not in ("off", "no_key")]
     counts = {state: sum(report.state == state for report in live) for state in ("answers", *IN_ORDER)}
     troubled = [report for report in live if report.state in IN_ORDER[:3]]
-    since = min((report.last_good_at for report in troubled if report.last_good_at), default=None)
+    since = _since(troubled)
     origin = selectors.current_origin()
     lost = [r for r in troubled if r.is_hidden and r.last_good_at and not SOURCES[r.name].stands_in_for]
     if origin is None:
@@ -141,7 +148,7 @@ def overall() -> Overall:
             "A source sent figures that cannot be right as a whole. They are held back; what is shown is the last good "
             "state, and no alert fires from the held one."
         )
-        return Overall("warn", words, since, counts)
+        return Overall("warn", words, _since([report for report in live if report.state == "held"]), counts)
     if troubled:
         number = len(troubled)
         words = ngettext(
@@ -180,7 +187,7 @@ def span(age: timedelta) -> str:
     if age >= 2 * DAY:
         return ngettext("%(n)s day", "%(n)s days", age.days) % {"n": age.days}
     hours = age / timedelta(hours=1)
-    if hours >= 2:
+    if hours >= 1:
         return ngettext("%(n)s hour", "%(n)s hours", int(hours)) % {"n": int(hours)}
     minutes = int(age / timedelta(minutes=1))
     return ngettext("%(n)s minute", "%(n)s minutes", minutes) % {"n": minutes}

@@ -34,11 +34,12 @@ def is_thin(row: MarketNow) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """What a platform told lately: of how many models of the catalog, when last, and by which source."""
+    """What a platform told lately: of how many models of the catalog, when last, by which source, as prices of what."""
 
     models: int
     as_of: datetime
     source: str
+    price_basis: str
 
 
 def platforms_speaking() -> dict[str, Spoken]:
@@ -54,19 +55,21 @@ def platforms_speaking() -> dict[str, Spoken]:
                 where (d.gpu_model, d.platform) > (pair.gpu_model, pair.platform)
                   and d.data_timestamp between %(rough_week)s and %(rough_end)s
                 order by d.gpu_model, d.platform limit 1) n)
-        select pair.platform, m.data_timestamp, m.source, statement_timestamp()
+        select pair.platform, m.data_timestamp, m.source, m.basis, statement_timestamp()
         from speaking cross join pair join gpu_models g on g.name = pair.gpu_model
         cross join lateral (
-            select d.data_timestamp, coalesce(d.demand_indicators->>'source', '') as source from market_data d
+            select d.data_timestamp, coalesce(d.demand_indicators->>'source', '') as source,
+                coalesce(d.demand_indicators->>'price_basis', '') as basis
+            from market_data d
             where d.gpu_model = pair.gpu_model and d.platform = pair.platform and d.region = 'global'
               and d.origin = speaking.origin and d.data_timestamp between %(rough_week)s and %(rough_end)s
               and d.data_timestamp <= statement_timestamp() + interval '5 minutes'
             order by d.data_timestamp desc limit 1) m
     """  # noqa: S608 - nothing but our own names
-    found: dict[str, list[tuple[datetime, str]]] = {}
+    found: dict[str, list[tuple[datetime, str, str]]] = {}
     with connection.cursor() as cursor:
         cursor.execute(sql, times())
-        for platform, as_of, source, now in cursor.fetchall():
+        for platform, as_of, source, basis, now in cursor.fetchall():
             if now - as_of <= freshness_of(source).hidden:
-                found.setdefault(platform, []).append((as_of, source))
+                found.setdefault(platform, []).append((as_of, source, basis))
     return {platform: Spoken(len(told), *max(told)) for platform, told in found.items()}

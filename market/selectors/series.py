@@ -93,8 +93,7 @@ def _moments(key: dict[str, str], since: datetime, until: datetime, step: timede
                 percentile_cont(0.5) within group (order by p90_price),
                 percentile_cont(0.5) within group (order by average_price),
                 avg(average_utilization), avg(gpu_count),
-                avg(coalesce((demand_indicators->>'available_gpus')::numeric,
-                    greatest(gpu_count - active_instances, 0))),
+                avg(coalesce((demand_indicators->>'available_gpus')::numeric, gpu_count - active_instances)),
                 avg(offer_count), string_agg(distinct demand_indicators->>'flags', '')
             from market_data
             where gpu_model = %(model)s and platform = %(platform)s and region = %(region)s and origin = %(origin)s
@@ -149,21 +148,27 @@ class OfferNow:
 def offers_now(gpu_model: str, *, platform: str, source: str, countries: Iterable[str] = ()) -> list[OfferNow]:
     """The on-demand offers of one model that stand now, from their last snapshots; refused and gone ones left out.
 
-    One query; the cheapest first. `countries` limits it to those.
+    One query, by the moments of that model alone: it does not grow with the rest of the market. The cheapest first;
+    `countries` limits it to those.
     """
     here = timezone.now()
     with connection.cursor() as cursor:
         cursor.execute(
             """
+            with moments as materialized (
+                select id from market_data
+                where gpu_model = %(model)s and platform = %(platform)s and region = 'global'
+                  and data_timestamp between %(start)s and %(end)s)
             select price_per_hour, coalesce((features->>'gpus')::numeric, 1)::int, (features->>'rented')::numeric::int,
                 availability_zone
             from (
                 select distinct on (s.external_id) s.price_per_hour, s.availability_zone,
                     s.additional_features as features
-                from market_data m join pricing_snapshots s on s.market_data_id = m.id
-                where m.gpu_model = %(model)s and m.platform = %(platform)s and m.region = 'global'
-                  and m.data_timestamp between %(start)s and %(end)s
-                  and s.source = %(source)s and not s.spot_instance and s.snapshot_time between %(start)s and %(end)s
+                from moments cross join lateral (
+                    select * from pricing_snapshots o
+                    where o.market_data_id = moments.id and o.source = %(source)s and not o.spot_instance
+                      and o.snapshot_time between %(start)s and %(end)s
+                    offset 0) s
                 order by s.external_id, s.snapshot_time desc
             ) last
             where not features ? 'refused' and not coalesce((features->>'gone')::boolean, false)
