@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -14,17 +14,15 @@ from django.db.models import QuerySet
 from gpuadvisor.core import clock
 from gpuadvisor.core.partitions import ensure_months
 
-from . import earlier, quality, quarantine, rollups, runs, storage
+from . import earlier, quality, quarantine, runs, storage
 from .cache import forget_market
 from .catalog.services import name_index
-from .cells import BUCKET, Earlier, bucket
+from .cells import BUCKET, bucket
 from .digest import Batch, NothingUsable, judge, read, teller_of
 from .models import MarketData, PricingSnapshot, SourceRun, UtilizationTrend
 from .places import GLOBAL
-from .sources import SIMULATED, SOURCES
+from .sources import SOURCES
 from .sources.base import Adapter, Conditional, RawDocument, SourceError
-
-__all__ = ["bucket", "may_simulate", "refresh", "simulate"]
 
 CHECK_TOLERANCE = Decimal("0.25")  # how far a check may lie from its leader before staff are told
 LEVELS_FOR = timedelta(days=3)  # how long a price tells what a GPU costs
@@ -163,73 +161,3 @@ def _compare_with_leader(adapter: Adapter, batch: Batch, moment: datetime) -> No
         f"Checked {len(both)} GPU models against {adapter.stands_in_for}: {len(apart)} differ by more than a quarter."
     )
     batch.notes += [f"{gpu}: {count} GPUs, the leader counts {theirs}." for gpu, count, theirs in apart[:20]]
-
-
-# -- The simulated market --------------------------------------------------------------------------------------------
-
-
-def may_simulate(now: datetime) -> bool:
-    """Whether the invented market runs: switched on, and nothing live in the last 24 hours."""
-    if not settings.MARKET_SIMULATION:
-        return False
-    return not MarketData.objects.filter(origin="live", data_timestamp__gt=now - timedelta(hours=24)).exists()
-
-
-def simulate(*, days: int = 0) -> int:
-    """The simulated market now and, with `days`, of the days before; market rows written, 0 where it may not run.
-
-    The days before are told twice a day, the last of them every hour; what is there stays.
-    """
-    now = clock.now()
-    if not may_simulate(now):
-        return 0
-    changed = _backfill(now, days) if days else 0
-    report = refresh(SIMULATED, force=True)
-    if changed:
-        rollups.roll_up(now.date() - timedelta(days=days), now.date())
-    return changed + report.changed
-
-
-def _moments(now: datetime, days: int) -> Iterator[datetime]:
-    hour = now.replace(minute=0, second=0, microsecond=0)
-    for age in range(days * 24, 0, -1):
-        moment = hour - timedelta(hours=age)
-        if age <= 24 or moment.hour % 12 == 0:
-            yield moment
-
-
-def _backfill(now: datetime, days: int) -> int:
-    """Earlier simulated moments, a batch per transaction; without single offers, which only the present needs."""
-    adapter, names = SOURCES[SIMULATED], name_index()
-    teller = teller_of(adapter)
-    there = set(
-        MarketData.objects.filter(
-            origin="simulated", region="global", data_timestamp__gt=now - timedelta(days=days + 1)
-        ).values_list("data_timestamp", flat=True)
-    )
-    missing = [moment for moment in _moments(now, days) if moment not in there]
-    changed = 0
-    for start in range(0, len(missing), 24):
-        rows: list[storage.MarketRow] = []
-        for moment in missing[start : start + 24]:
-            try:
-                batch = judge(adapter, read(adapter, adapter.fetch(Conditional(moment)), names, now=now))
-                batch.complete(teller, Earlier())  # without the time before: it lies in the same batch
-                rows += batch.rows
-            except SourceError as error:  # no catalog yet: no name is known
-                runs.log.warning("the simulated market could not be made: %s", error)
-                return changed
-        make_months([row.moment for row in rows])
-        last: dict[tuple[str, str, str, object], storage.Key] = {}
-        for row in rows:
-            last[row.gpu_model, row.platform, row.region, row.moment.date()] = (
-                row.gpu_model,
-                row.platform,
-                row.region,
-                row.moment,
-            )
-        with transaction.atomic():
-            changed += storage.upsert_market(rows)
-            storage.upsert_trends(list(last.values()))
-            transaction.on_commit(forget_market)
-    return changed

@@ -17,7 +17,7 @@ from gpuadvisor.accounts.models import Tier, User
 from gpuadvisor.core.money import amount, rate
 from gpuadvisor.core.partitions import ensure_months
 from market.models import GPUModel
-from market.sources.simulated import LEVELS, level, rented_share
+from market.simulation import LEVELS, level, rented_share
 
 from . import caching, estimates, services
 from .models import GPUConfiguration, PerformanceMetric, Portfolio

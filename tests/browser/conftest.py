@@ -74,7 +74,7 @@ def server(django_db_setup, django_db_blocker):
 @pytest.fixture
 def site(server, transactional_db):
     """The site with the catalog, a month of simulated market and the demo host; its address."""
-    from market.ingest import simulate
+    from market.invented import simulate
 
     call_command("load_gpu_catalog", verbosity=0)
     simulate(days=30)

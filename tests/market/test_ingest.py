@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 
 from gpuadvisor.core import clock
-from market import ingest, runs, selectors
+from market import ingest, invented, runs, selectors
 from market.models import MarketData, PricingSnapshot, SourceRun, UnknownGPUName, UtilizationTrend
 from market.quality import RULES
 from market.sources import SOURCES
@@ -332,33 +332,33 @@ def test_a_source_that_asks_for_a_pause_gets_it():
 @pytest.mark.django_db
 def test_the_simulated_market_fills_a_fresh_site_and_is_marked(settings):
     """part 6: through the same pipeline, labelled."""
-    changed = ingest.simulate(days=1)
+    changed = invented.simulate(days=1)
     assert changed > 0
     assert set(MarketData.objects.values_list("origin", flat=True)) == {"simulated"}
     assert selectors.current_origin() == "simulated"
     assert selectors.market_now(["RTX 4090"])["RTX 4090"].is_simulated
-    assert UtilizationTrend.objects.filter(gpu_model="RTX 4090", region="global").count() in (2, 3)
+    assert UtilizationTrend.objects.filter(gpu_model="RTX 4090", platform="vast", region="global").count() in (2, 3)
     before = MarketData.objects.count()
-    assert ingest.simulate(days=1) == 0
+    assert invented.simulate(days=1) == 0
     assert MarketData.objects.count() == before
 
 
 def test_nothing_is_simulated_where_it_is_switched_off(settings):
     settings.MARKET_SIMULATION = False
-    assert ingest.simulate(days=1) == 0
+    assert invented.simulate(days=1) == 0
     assert not MarketData.objects.exists()
 
 
 def test_nothing_is_simulated_within_a_day_of_a_live_figure():
     MarketDataFactory(data_timestamp=clock.now() - timedelta(hours=23))
-    assert ingest.simulate(days=1) == 0
+    assert invented.simulate(days=1) == 0
     MarketData.objects.update(data_timestamp=clock.now() - timedelta(hours=25))
-    assert ingest.simulate() > 0
+    assert invented.simulate() > 0
 
 
 def test_a_live_answer_takes_over_at_once_and_nothing_simulated_is_left_in_a_figure(market):
     """The two never share a line or a figure."""
-    ingest.simulate(days=2)
+    invented.simulate(days=2)
     replay("500farm_machines", market)
     assert selectors.current_origin() == "live"
     now = selectors.market_now(["RTX 4090", "H100 SXM"])
@@ -378,14 +378,27 @@ def test_the_simulated_market_never_overwrites_a_live_row():
     at = ingest.bucket(clock.now()) - timedelta(days=2)
     at = at.replace(hour=12, minute=0)
     MarketDataFactory(data_timestamp=at, median_price=D("0.1234"))
-    ingest.simulate(days=4)
-    assert MarketData.objects.get(data_timestamp=at, gpu_model="RTX 4090", region="global").median_price == D("0.1234")
-    trend = UtilizationTrend.objects.get(gpu_model="RTX 4090", region="global", trend_date=at.date())
+    invented.simulate(days=4)
+    kept = MarketData.objects.get(data_timestamp=at, gpu_model="RTX 4090", platform="vast", region="global")
+    assert kept.median_price == D("0.1234")
+    trend = UtilizationTrend.objects.get(gpu_model="RTX 4090", platform="vast", region="global", trend_date=at.date())
     assert MarketData.objects.get(pk=trend.market_data_id).origin != "imported"
 
 
 def test_a_fresh_demo_has_a_month_of_history():
-    ingest.simulate(days=30)
+    invented.simulate(days=30)
     since = clock.now() - timedelta(days=30)
     points = selectors.market_history("RTX 4090", since=since, until=clock.now(), platform="vast", origin="simulated")
     assert 28 <= len(points) <= 31
+
+
+def test_the_hours_that_a_season_needs_are_filled_in_newest_first_and_once():
+    """Hour of week is computed from four weeks; a fresh site gets them beside its refreshes, not before its start."""
+    assert invented.fill_in(seconds=0) > 0
+    hours = MarketData.objects.filter(gpu_model="RTX 4090", platform="vast").order_by("-data_timestamp")
+    times = list(hours.values_list("data_timestamp", flat=True))
+    assert len(times) == 24
+    assert clock.now() - times[0] < timedelta(hours=2)
+    assert set(hours.values_list("region", flat=True)) == {"global"}
+    assert invented.fill_in(seconds=0) > 0
+    assert hours.count() == 48

@@ -9,9 +9,10 @@ from decimal import Decimal
 import pytest
 
 from market import stats
+from market.simulation import LEVELS, squeeze
 from market.sources import SOURCES
 from market.sources.base import Conditional, Observation, Rejection, SourceError, Summary, clock_of, count, number, text
-from market.sources.simulated import LEVELS, Simulated
+from market.sources.simulated import Simulated
 from tests.market.documents import (
     NOON,
     document,
@@ -267,8 +268,9 @@ def test_numbers_of_others():
 
 
 def simulated_at(moment):
+    """The invented offers on Vast.ai."""
     source = Simulated()
-    return list(source.parse(source.fetch(Conditional(moment))))
+    return [row for row in source.parse(source.fetch(Conditional(moment))) if row.platform == "vast"]
 
 
 def test_the_simulated_market_is_the_same_for_the_same_quarter_hour():
@@ -283,6 +285,8 @@ def test_the_simulated_market_keeps_its_levels_over_a_month():
     for day in range(0, 60, 3):
         cells = {}
         for row in simulated_at(NOON - timedelta(days=day, hours=day % 24)):
+            if row.price_per_gpu_hour > 5 * D(str(LEVELS[row.gpu_raw][0])):
+                continue  # a price that nobody shall pay: the quality rules leave it out
             cells.setdefault(row.gpu_raw, []).append(
                 stats.Offer(row.price_per_gpu_hour, row.gpu_count, row.gpus_rented)
             )
@@ -314,6 +318,45 @@ def test_a_simulated_machine_changes_rarely():
     changed = [
         key
         for key, row in after.items()
-        if (row.price_per_gpu_hour, row.gpus_rented) != (before[key].price_per_gpu_hour, before[key].gpus_rented)
+        if key not in before
+        or (row.price_per_gpu_hour, row.gpus_rented) != (before[key].price_per_gpu_hour, before[key].gpus_rented)
     ]
     assert len(changed) < len(after) * 0.05
+
+
+def test_the_simulated_market_holds_a_few_prices_that_nobody_shall_pay():
+    held = [r for r in simulated_at(NOON) if r.price_per_gpu_hour > 5 * D(str(LEVELS[r.gpu_raw][0]))]
+    assert 1 <= len(held) <= 12
+    assert {row.gpus_rented for row in held} == {0}
+
+
+def test_a_simulated_shortage_takes_the_cheap_machines_first():
+    """Scarcity, not repricing: what is left to rent grows dear while list prices hardly move."""
+    gpu, short = max(
+        ((gpu, NOON - timedelta(hours=6 * back)) for gpu in LEVELS for back in range(240)),
+        key=lambda pair: squeeze(*pair) if LEVELS[pair[0]][4] >= 40 else 0,
+    )
+
+    def asked(moment):
+        rows = [r for r in simulated_at(moment) if r.gpu_raw == gpu]
+        left = [(r.price_per_gpu_hour, r.gpu_count - r.gpus_rented) for r in rows if r.gpu_count > r.gpus_rented]
+        return stats.median([(r.price_per_gpu_hour, r.gpu_count) for r in rows]), stats.median(left), len(left)
+
+    calm = next(short + timedelta(days=d) for d in range(6, 40) if squeeze(gpu, short + timedelta(days=d)) == 0)
+    every_short, left_short, free_short = asked(short)
+    every_calm, left_calm, free_calm = asked(calm)
+    assert squeeze(gpu, short) > 0.8
+    assert free_short < free_calm
+    assert left_short / left_calm > D("1.2")
+    assert left_short / left_calm > every_short / every_calm
+
+
+def test_the_simulated_market_has_other_platforms_as_the_real_one_tells_them():
+    source = Simulated()
+    rows = list(source.parse(source.fetch(Conditional(NOON))))
+    by_platform = {}
+    for row in rows:
+        by_platform.setdefault(row.platform, []).append(row)
+    assert set(by_platform) == {"vast", "clore", "runpod", "salad"}
+    assert all(row.gpus_rented is None and row.price_basis == "list" for row in by_platform["runpod"])
+    assert all(row.median is None and 0 < row.rented_percentage < 100 for row in by_platform["salad"])

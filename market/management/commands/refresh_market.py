@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from gpuadvisor.core import clock
-from market import ingest, schedule
+from market import ingest, invented, schedule
 from market.sources import SIMULATED, SOURCES
 from market.sources.base import RawDocument
 
@@ -39,7 +39,7 @@ class Command(BaseCommand):
             self.stderr.write(self.style.WARNING(f"MARKET_SOURCES names unknown sources: {', '.join(unknown)}"))
         reports = []
         for name in names:
-            if name == SIMULATED and document is None and not ingest.may_simulate(clock.now()):
+            if name == SIMULATED and document is None and not invented.may_simulate(clock.now()):
                 self.stdout.write(f"{name}: skipped, MARKET_SIMULATION is off or a live figure is younger than a day")
                 continue
             if document is None and (key := schedule.missing_key(name)):

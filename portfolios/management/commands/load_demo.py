@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from gpuadvisor.core import clock
 from gpuadvisor.core.errors import DomainError
-from market import history, ingest
+from market import forecasts, history, invented
 from market.models import GPUModel, MarketData
 from portfolios import demo
 
@@ -31,8 +31,9 @@ class Command(BaseCommand):
             raise CommandError("The GPU catalog is not loaded: run load_gpu_catalog first.") from error
         self._tell_login()
         if settings.MARKET_SIMULATION:
-            ingest.simulate(days=MARKET_DAYS)  # does nothing where a live source speaks
+            invented.simulate(days=MARKET_DAYS)  # does nothing where a live source speaks
         self._import_history()
+        forecasts.make_forecasts()
         if verbosity:
             self.stdout.write(self.style.SUCCESS(f"Demo login: {demo.EMAIL} / {demo.PASSWORD}"))
 
