@@ -98,8 +98,8 @@ def test_a_model_page_has_its_places_charts_and_card(client, card):
         at = start.replace(month=5, day=day + 1)
         MarketDataFactory(data_timestamp=at, origin="imported", p10_price=None, p90_price=None)
     page = get(client, "market:gpu", slug="rtx-4090")
-    assert "Price, last 30 days" in page
-    assert "Rented share, last 30 days" in page
+    assert "GPUs free to rent" in page
+    assert "Rented share" in page
     assert "Observed earlier: Vast.ai, May 1" in page
     assert "it says nothing about today" in page
     assert "SE" in page
@@ -200,7 +200,7 @@ def test_ten_thousand_rows_ask_as_many_queries_as_ten(client, card, django_asser
         )
         for n in range(10_000)
     )
-    assert count() == few <= 12
+    assert count() == few <= 20
 
 
 def test_pages_write_nothing(client, card):
@@ -209,10 +209,10 @@ def test_pages_write_nothing(client, card):
     assert client.post(reverse("market:index")).status_code == 405
 
 
-@pytest.mark.parametrize(("offers", "told"), [(1, "1 offer<"), (2, "2 offers")])
+@pytest.mark.parametrize(("offers", "told"), [(1, r"\b1 offer\b"), (2, r"\b2 offers\b")])
 def test_one_offer_is_one_offer(client, card, offers, told):
     MarketDataFactory(data_timestamp=recent(), offer_count=offers)
-    assert told in get(client, "market:gpu", slug="rtx-4090")
+    assert re.search(told, get(client, "market:gpu", slug="rtx-4090"))
 
 
 @pytest.mark.parametrize(
@@ -231,4 +231,4 @@ def test_the_column_that_sorts_is_marked_and_the_others_offer_it(client, card, s
     (marked,) = [head for head in heads if "aria-sort" in head]
     assert f'aria-sort="{direction}"' in marked
     assert f'>{column}<span aria-hidden="true"> {arrow}</span>' in marked
-    assert (len(heads), page.count("↕")) == (5, 4)
+    assert (len(heads), page.count("↕")) == (7, 6)
