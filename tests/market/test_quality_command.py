@@ -1,5 +1,6 @@
 """`check_market_quality` (R-037): the rules measured on the recorded series."""
 
+import gzip
 import json
 from io import StringIO
 
@@ -7,6 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from market.quality import RULES
+from market.quality.measure import FILES
 
 from .documents import DATA, recorded
 
@@ -51,3 +53,13 @@ def test_without_series_the_command_says_so(settings, tmp_path, options):
     settings.MARKET_DATA_DIR = tmp_path
     with pytest.raises(CommandError, match=r"There are no recorded series.*Set MARKET_DATA_DIR"):
         call_command("check_market_quality", *options)
+
+
+def test_a_series_that_was_cut_short_is_told(settings, tmp_path):
+    """R-037: half a copied file ends in a message."""
+    for name in FILES:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(gzip.compress(b"timestamp,platform\n" * 99)[:40])
+    settings.MARKET_DATA_DIR = tmp_path
+    with pytest.raises(CommandError, match="cannot be read"):
+        call_command("check_market_quality")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from argparse import ArgumentParser
 from collections import Counter
 from pathlib import Path
@@ -28,7 +29,10 @@ class Command(BaseCommand):
                 f"There are no recorded series to measure with: {folder} has no {', '.join(missing)}."
                 " Set MARKET_DATA_DIR to the folder that holds them."
             )
-        report = measure(folder)
+        try:
+            report = measure(folder)
+        except (OSError, EOFError, zlib.error) as error:  # a file cut short while it was copied
+            raise CommandError(f"The recorded series in {folder} cannot be read: {error}") from None
         if as_json:
             self.stdout.write(json.dumps(as_dict(report)))
         else:
