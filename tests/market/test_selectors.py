@@ -10,7 +10,7 @@ import pytest
 from gpuadvisor.core import clock
 from market import rollups, selectors
 from market.models import MarketData, SourceRun
-from tests.factories import MarketDataFactory
+from tests.factories import MarketDataFactory, PlatformFactory
 
 D = Decimal
 pytestmark = pytest.mark.django_db
@@ -135,3 +135,116 @@ def test_a_failing_source_says_since_when_and_keeps_its_last_good_answer():
     assert (runpod.error, runpod.is_stale) == ("down", True)
     assert (machines.failing_since, machines.is_stale) == (None, False)
     assert (never.last_good_at, never.failing_since) == (None, None)
+
+
+DAILY = {"source": "lambda", "price_basis": "list"}
+
+
+@pytest.mark.parametrize(
+    ("source", "age", "stale", "advice", "hidden"),
+    [
+        ("500farm_machines", timedelta(minutes=29), False, True, False),
+        ("500farm_machines", timedelta(minutes=31), True, True, False),
+        ("500farm_machines", timedelta(hours=12, minutes=1), True, False, False),
+        ("500farm_machines", timedelta(hours=24, minutes=1), True, False, True),
+        ("lambda", timedelta(hours=25), False, True, False),
+        ("lambda", timedelta(days=2, minutes=1), True, True, False),
+        ("lambda", timedelta(days=3, minutes=1), True, False, False),
+        ("lambda", timedelta(days=7, minutes=1), True, False, True),
+        ("nobody", timedelta(hours=24, minutes=1), True, False, True),
+    ],
+)
+def test_a_figure_ages_as_its_source_is_asked(source, age, stale, advice, hidden):
+    """Two refreshes, 12 and 24 hours; of a source asked daily 2, 3 and 7 days."""
+    MarketDataFactory(data_timestamp=clock.now() - age, platform="lambda", demand_indicators={"source": source})
+    row = selectors.market_now(["RTX 4090"])["RTX 4090"]
+    assert (row.is_stale, row.is_for_advice, row.is_hidden) == (stale, advice, hidden)
+    assert (row.median is None) is hidden
+
+
+@pytest.mark.parametrize(
+    ("age", "origin"), [(timedelta(days=6), "live"), (timedelta(days=7, minutes=1), "simulated")], ids=["6d", "7d"]
+)
+def test_live_speaks_as_long_as_any_live_figure_may_be_shown(age, origin):
+    """Fault 10, R-056: the simulated market never stands beside a live figure, not even beside a daily one."""
+    MarketDataFactory(data_timestamp=clock.now() - age, platform="lambda", demand_indicators=DAILY)
+    MarketDataFactory(data_timestamp=ago(minutes=1), origin="simulated")
+    assert selectors.current_origin() == origin
+    rows = selectors.market_on_platforms(["RTX 4090"])
+    assert {row.origin for row in rows} == {origin}
+    assert {row.origin for row in selectors.market_by_place("RTX 4090")} == {origin}
+
+
+@pytest.mark.parametrize(
+    ("rows", "leads"),
+    [
+        ([("salad", "host_net", 900), ("clore", "ask", 5), ("aws", "list", None)], "clore"),
+        ([("salad", "host_net", 900), ("aws", "list", None)], "aws"),
+        ([("akash", "ask", 400), ("clore", "ask", 7900)], "clore"),
+        ([("clore", "ask", 7900), ("vast", "ask", 1)], "vast"),
+    ],
+    ids=["offers first", "then a price list", "most GPUs", "Vast.ai before all"],
+)
+def test_a_market_of_offers_leads_before_lists_and_payouts(rows, leads):
+    for platform, basis, gpus in rows:
+        PlatformFactory(slug=platform, name=platform)
+        indicators = {"source": f"{platform}", "price_basis": basis}
+        MarketDataFactory(
+            data_timestamp=ago(minutes=5), platform=platform, gpu_count=gpus, demand_indicators=indicators
+        )
+    assert selectors.market_now(["RTX 4090"])["RTX 4090"].platform == leads
+    assert len(selectors.market_on_platforms(["RTX 4090"])) == len(rows)
+
+
+def test_another_platform_answers_where_the_leader_is_hidden():
+    MarketDataFactory(data_timestamp=ago(hours=30))
+    MarketDataFactory(data_timestamp=ago(minutes=5), platform="runpod", median_price=D("0.54"), demand_indicators=DAILY)
+    row = selectors.market_now(["RTX 4090"])["RTX 4090"]
+    assert (row.platform, row.median, row.is_hidden) == ("runpod", D("0.5400"), False)
+
+
+def test_what_a_source_tells_besides_is_passed_on():
+    told = {
+        "source": "500farm_gpu_stats_v2",
+        "price_basis": "ask",
+        "rented_median": "0.39",
+        "available_median": "0.5",
+        "spot_median": "0.21",
+        "secure_price": "0.69",
+        "community_price": "0.54",
+        "available_gpus": 272,
+        "demand_score": 81,
+        "stock_status": "High",
+        "flags": ["scarcity", "thin_cell"],
+    }
+    MarketDataFactory(data_timestamp=ago(minutes=5), demand_indicators=told)
+    row = selectors.market_now(["RTX 4090"])["RTX 4090"]
+    assert (row.rented_median, row.available_median, row.spot_median) == (D("0.39"), D("0.5"), D("0.21"))
+    assert (row.secure_price, row.community_price, row.stock_status) == (D("0.69"), D("0.54"), "High")
+    assert (row.available_gpus, row.demand_score, row.flags) == (272, 81, ("scarcity", "thin_cell"))
+
+
+@pytest.mark.parametrize(
+    "told",
+    [{}, {"flags": "x"}, {"demand_score": True, "rented_median": "NaN"}, {"rented_median": [], "available_gpus": "7"}],
+)
+def test_damaged_indicators_are_unknown(told):
+    MarketDataFactory(data_timestamp=ago(minutes=5), demand_indicators=told)
+    row = selectors.market_now(["RTX 4090"])["RTX 4090"]
+    assert (row.rented_median, row.available_gpus, row.demand_score, row.flags) == (None, None, None, ())
+    assert row.median == D("0.6400")
+
+
+def test_every_place_of_a_model_is_one_query(django_assert_num_queries):
+    at = ago(minutes=3)
+    MarketData.objects.bulk_create(
+        MarketDataFactory.build(platform=platform, region=region, data_timestamp=at - timedelta(minutes=15 * n))
+        for platform in ("vast", "clore", "akash")
+        for region in ("global", "europe", "SE", "US")
+        for n in range(20)
+    )
+    with django_assert_num_queries(1):
+        rows = selectors.market_by_place("RTX 4090")
+    assert len(rows) == 12
+    assert {row.as_of for row in rows} == {at}
+    assert (rows[0].platform, rows[0].region) == ("vast", "global")
