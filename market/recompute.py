@@ -14,7 +14,7 @@ from itertools import groupby
 
 from django.db import connection, transaction
 
-from . import earlier, repair, storage
+from . import earlier, repair, rollups, storage
 from .cache import forget_market
 from .cells import BUCKET, Cell, Model, Series, bucket, cells_of, indicators_of
 from .digest import teller_of
@@ -100,6 +100,8 @@ def recompute(span: Span, *, dry_run: bool = False, tell: Tell | None = None) ->
             outcomes.append(_source(adapter, span, tell))
         if dry_run:
             transaction.set_rollback(True)
+    if not dry_run and any(outcome.changed or outcome.removed for outcome in outcomes):
+        rollups.roll_up(bucket(span.since).date(), span.until.date())
     return outcomes
 
 
