@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
+
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
 
 from .problems import DETAILS
 
@@ -21,7 +25,7 @@ class Parameter:
     name: str
     kind: str
     default: str
-    about: str
+    about: SafeString
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,11 @@ def example_of(schema: Schema, part: Schema) -> Any:
     return part.get("const", part.get("default"))
 
 
+def marked(text: str) -> SafeString:
+    """What stands between backticks, set as code."""
+    return mark_safe(re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text)))
+
+
 def _kind(part: Schema) -> str:
     """A type in one word or two."""
     if "anyOf" in part:
@@ -112,11 +121,16 @@ def _parameter(parameter: Schema) -> Parameter:
     if "minimum" in part or "maximum" in part:
         kind = f"{kind} {part.get('minimum', '')}–{part.get('maximum', '')}"
     default = part.get("default")
-    return Parameter(parameter["name"], kind, "" if default is None else str(default), parameter.get("description", ""))
+    return Parameter(
+        parameter["name"], kind, "" if default is None else str(default), marked(parameter.get("description", ""))
+    )
 
 
 def _fields(schema: Schema, answer: Schema) -> list[Parameter]:
     """The fields of one row of `data`, what a reader asks about."""
     data = _resolved(schema, answer)["properties"]["data"]
     row = _resolved(schema, data["items"])
-    return [Parameter(name, _kind(part), "", part.get("description", "")) for name, part in row["properties"].items()]
+    return [
+        Parameter(name, _kind(part), "", marked(part.get("description", "")))
+        for name, part in row["properties"].items()
+    ]

@@ -129,6 +129,7 @@
   document.addEventListener("focusin", (event) => {
     if (event.target.matches("input[data-select]")) event.target.select();
   });
+  if (document.activeElement?.matches("input[data-select]")) document.activeElement.select();
   for (const button of navigator.clipboard ? document.querySelectorAll("[data-copy]") : []) {
     button.hidden = false;
     button.addEventListener("click", async () => {

@@ -52,7 +52,7 @@ def without_a_promise(schema):
 
 
 def without_a_value(schema):
-    schema["components"]["schemas"]["SourceOut"]["properties"]["state"]["enum"].remove("stale")
+    schema["components"]["schemas"]["SourceOut"]["properties"]["state"]["enum"].remove("late")
 
 
 @pytest.mark.parametrize(

@@ -214,18 +214,25 @@ def test_platforms_say_who_may_and_what_it_costs(ask):
 
 
 def test_the_status_names_every_source_with_its_age(ask, settings):
-    settings.MARKET_SOURCES = ["500farm_machines", "runpod", "salad"]
+    settings.MARKET_SOURCES, settings.VAST_API_KEY = ["500farm_machines", "runpod", "salad", "vast_metrics"], ""
     SourceRun.objects.create(
-        source="500farm_machines", status="ok", started_at=ago(minutes=4), finished_at=ago(minutes=4), rows_refused=7
+        source="500farm_machines",
+        status="ok",
+        rows_seen=90,
+        rows_refused=7,
+        started_at=ago(minutes=4),
+        finished_at=ago(minutes=4),
     )
     SourceRun.objects.create(source="runpod", status="failed", started_at=ago(minutes=3), error="The answer is empty.")
     forget_market()
     rows = {row["source"]: row for row in ask("/status").json()["data"]}
-    good, failing, never = rows["500farm_machines"], rows["runpod"], rows["salad"]
-    assert (good["state"], good["refused"], good["interval_seconds"], good["platform"]) == ("ok", 7, 900, "vast")
+    good, failing = rows["500farm_machines"], rows["runpod"]
+    assert (good["state"], good["rows"], good["refused"], good["platform"]) == ("answers", 90, 7, "vast")
+    assert (good["interval_seconds"], good["is_stale"]) == (900, False)
     assert 230 <= good["age_seconds"] <= 300
-    assert (failing["state"], failing["error"], failing["last_success_at"]) == ("failing", "The answer is empty.", None)
-    assert (never["state"], never["age_seconds"]) == ("never", None)
+    assert (failing["state"], failing["last_success_at"], failing["age_seconds"]) == ("failing", None, None)
+    assert INSTANT.match(failing["failing_since"])
+    assert [rows[name]["state"] for name in ("salad", "akash", "vast_metrics")] == ["waiting", "off", "no_key"]
 
 
 PATHS = ["/models", "/market", "/market/rtx-4090/history", "/market/rtx-4090/forecast", "/platforms", "/status"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import Query, Router
@@ -15,13 +15,14 @@ from market import history as imported
 from market import selectors
 from market.cache import kept
 from market.models import GPUModel
-from market.pages.common import source_states
 from market.pages.platforms import platform_rows
+from market.pages.status import reports
 from market.places import GLOBAL, REGIONS
 from market.selectors.forecast import Forecast, forecast_of, missing_forecasts
 from market.selectors.now import LEADER
 from market.selectors.places import aged
 from market.selectors.series import Point, place_series
+from market.selectors.sources import SourceReport
 from market.sources import SOURCES
 
 from ..paging import next_url, page_after, page_by_key, read_cursor, write_cursor
@@ -169,7 +170,12 @@ def forecast(request: HttpRequest, slug: str, filters: Query[ForecastFilters]) -
         origin=origin,
         data=[_forecast_out(one) for one in made],
         missing=[
-            out.MissingForecastOut(measure=one.measure, horizon_days=one.horizon_days, days=one.days, needed=one.needed)
+            out.MissingForecastOut(
+                measure=cast("out.Measure", one.measure),
+                horizon_days=one.horizon_days,
+                days=one.days,
+                needed=one.needed,
+            )
             for one in missing_forecasts(name, platform, origin)
         ],
         attribution=_attribution_of_series(platform, origin) if made else [],
@@ -224,7 +230,9 @@ class StatusFilters(PagedFilters):
 def status(request: HttpRequest, response: HttpResponse, filters: Query[StatusFilters]) -> out.StatusOut:
     """How each source does: its last success, its age, how often it is asked, what of its last answer was refused."""
     platform, now = _platform(filters.platform), clock.now()
-    rows = sorted((row for row in source_states() if platform in (None, row.platform)), key=lambda row: row.name)
+    rows = sorted(
+        (row for row in reports() if platform in (None, SOURCES[row.name].platform)), key=lambda row: row.name
+    )
     page = page_by_key(rows, key=lambda row: (row.name,), parts=1, cursor=filters.cursor, limit=filters.limit)
     return out.StatusOut(
         origin=selectors.current_origin(),
@@ -369,7 +377,7 @@ def _point_out(point: Point) -> out.PointOut:
 
 def _forecast_out(one: Forecast) -> out.ForecastOut:
     return out.ForecastOut(
-        measure=one.measure,
+        measure=cast("out.Measure", one.measure),
         horizon_days=one.horizon_days,
         value=one.value,
         low=one.low,
@@ -386,23 +394,19 @@ def _forecast_out(one: Forecast) -> out.ForecastOut:
     )
 
 
-def _source_out(row: selectors.SourceState, now: datetime) -> out.SourceOut:
-    state: Literal["ok", "stale", "failing", "never"] = "ok"
-    if row.last_good_at is None:
-        state = "failing" if row.failing_since else "never"
-    elif row.failing_since:
-        state = "failing"
-    elif row.is_stale:
-        state = "stale"
+def _source_out(row: SourceReport, now: datetime) -> out.SourceOut:
+    source = SOURCES[row.name]
     return out.SourceOut(
         source=row.name,
-        title=row.title,
-        platform=row.platform or None,
-        state=state,
+        title=source.title,
+        platform=source.platform or None,
+        state=row.state,
         last_success_at=row.last_good_at,
         age_seconds=int((now - row.last_good_at).total_seconds()) if row.last_good_at else None,
-        interval_seconds=int(SOURCES[row.name].every.total_seconds()),
-        refused=row.refused,
-        failing_since=row.failing_since,
-        error=row.error,
+        interval_seconds=int(source.every.total_seconds()),
+        rows=row.rows_seen,
+        refused=row.rows_refused,
+        failing_since=row.since,
+        is_stale=row.is_stale,
+        is_hidden=row.is_hidden,
     )

@@ -36,9 +36,16 @@ DayOrInstant = Annotated[
 ]
 Origin = Literal["live", "imported", "simulated"]
 Basis = Literal["ask", "list", "host_net"]
+Measure = Literal["price", "rented"]
+SourceStateName = Literal["answers", "late", "failing", "held", "waiting", "off", "no_key"]
 
 ORIGIN = "Where it comes from. `simulated` is no real market: it speaks only where no source can be reached."
 BASIS = "What the prices are: `ask` of offers, a price `list`, or `host_net`: what the host gets, fees already off."
+
+STATES = (
+    "`answers`, `late` (no answer for two refreshes), `failing`, `held` (its last answer awaits a decision), `waiting` "
+    "(for its first answer), `off`, or `no_key` (it wants a key that this site does not have)."
+)
 
 
 class Out(BaseModel):
@@ -172,7 +179,7 @@ class HistoryOut(Paged):
 class ForecastOut(Out):
     """What one figure is expected to be. Units: USD per GPU-hour (`price`), percent (`rented`)."""
 
-    measure: Literal["price", "rented"] = example("price", "The median price, or the rented share.")
+    measure: Measure = example("price", "The median price, or the rented share.")
     horizon_days: int = example(7)
     value: Money = example("0.3910")
     low: Money = example("0.3540")
@@ -191,7 +198,7 @@ class ForecastOut(Out):
 class MissingForecastOut(Out):
     """Why a forecast is missing: the series has figures of `days` days and needs `needed`."""
 
-    measure: Literal["price", "rented"] = example("rented")
+    measure: Measure = example("rented")
     horizon_days: int = example(30)
     days: int = example(41, "0: the platform does not publish it.")
     needed: int = example(60)
@@ -236,13 +243,15 @@ class SourceOut(Out):
     source: str = example("500farm_machines")
     title: str = example("500.farm")
     platform: str | None = example("vast", "Null where it tells of many.")
-    state: Literal["ok", "stale", "failing", "never"] = example("ok")
+    state: SourceStateName = example("answers", STATES)
     last_success_at: Instant | None = example("2026-11-25T03:15:00Z")
     age_seconds: int | None = example(312)
     interval_seconds: int = example(900, "How often it is asked.")
-    refused: int = example(12, "Rows of its last answer that are no part of the figures.")
-    failing_since: Instant | None = example(None)
-    error: str = example("", "Why its last answer could not be used.")
+    rows: int = example(9120, "Rows of its last stored answer, usable or not.")
+    refused: int = example(12, "Those of them that are no part of the figures.")
+    failing_since: Instant | None = example(None, "Of a failing or held source.")
+    is_stale: bool = example(False, "Older than two refreshes: its figures are marked.")
+    is_hidden: bool = example(False, "Too old to show any figure of it.")
 
 
 class StatusOut(Paged):
