@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import json
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -24,6 +25,15 @@ PAST_DAYS = 180  # what a forecast and its errors may rest on
 COLUMNS = ("value", "low", "high", "level_percentage", "method", "is_naive", "error", "naive_error")
 
 Name = tuple[str, str]  # GPU model, platform
+
+
+@dataclass(frozen=True, slots=True)
+class _Day:
+    day: date
+    price: Decimal | None
+    share: Decimal | None
+    moments: int
+    sources: list[str]
 
 
 @dataclass(slots=True)
@@ -73,31 +83,42 @@ def _days(origin: str, now: datetime) -> Days:
     today = now.date()
     with connection.cursor() as cursor:
         cursor.execute(
-            "select gpu_model, platform, day, median_price, average_utilization, moments from market_daily"
+            "select gpu_model, platform, day, median_price, average_utilization, moments, sources from market_daily"
             " where origin = %s and region = 'global' and day between %s and %s order by gpu_model, platform, day",
             [origin, today - timedelta(days=PAST_DAYS), today],
         )
-        found: dict[Name, list[tuple[date, Decimal | None, Decimal | None, int]]] = defaultdict(list)
-        for model, platform, day, price, share, moments in cursor:
-            found[model, platform].append((day, price, share, moments))
+        found: dict[Name, list[_Day]] = defaultdict(list)
+        for model, platform, day, price, share, moments, sources in cursor:
+            found[model, platform].append(_Day(day, price, share, moments, json.loads(sources)))
     days = Days({measure: {} for measure in MEASURES}, {})
-    for name, rows in found.items():
-        if rows[-1][0] == today and rows[-1][3] * 2 < median(moments for *_rest, moments in rows):
+    for name, told in found.items():
+        rows = _of_one_source(told)
+        if rows[-1].day == today and rows[-1].moments * 2 < median(row.moments for row in rows):
             rows.pop()
         if not rows:
             continue
-        first, last = rows[0][0].toordinal(), rows[-1][0].toordinal()
+        first, last = rows[0].day.toordinal(), rows[-1].day.toordinal()
         prices: list[float | None] = [None] * (last - first + 1)
         shares = prices.copy()
-        for day, price, share, _moments in rows:
-            prices[day.toordinal() - first] = None if price is None else float(price)
-            shares[day.toordinal() - first] = None if share is None else float(share)
+        for row in rows:
+            at = row.day.toordinal() - first
+            prices[at] = None if row.price is None else float(row.price)
+            shares[at] = None if row.share is None else float(row.share)
         for measure, values in (("price", prices), ("rented", shares)):
             if any(value is not None for value in values):
                 days.panels[measure][name] = Series(first, values)
-        end = datetime.combine(rows[-1][0] + timedelta(days=1), datetime.min.time(), UTC)
+        end = datetime.combine(rows[-1].day + timedelta(days=1), datetime.min.time(), UTC)
         days.as_of[name] = min(end, now)
     return days
+
+
+def _of_one_source(rows: list[_Day]) -> list[_Day]:
+    """The days that the source told which told most of the last seven: no series goes across sources."""
+    recent = Counter(source for row in reversed(rows[-7:]) for source in row.sources)
+    if not recent:
+        return rows
+    leading = recent.most_common(1)[0][0]  # of equals the one seen last
+    return [row for row in rows if leading in row.sources]
 
 
 def _row(
