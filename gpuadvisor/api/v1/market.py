@@ -85,18 +85,18 @@ def market(request: HttpRequest, response: HttpResponse, filters: Query[MarketFi
         raise bad_parameter("region", "Name a gpu to read every region.")
     name = _model(filters.gpu)["name"] if filters.gpu else None
     platform = _platform(filters.platform)
-    now = clock.now()
     if filters.region == ALL and name:
         places = kept(f"api-places:{filters.gpu}", lambda: selectors.market_by_place(name))
     else:
         places = _everywhere(_region(filters.region))
     rows = sorted(
-        (slugs[place.gpu_model], place.platform, place.region, aged(place, now))
+        (slugs[place.gpu_model], place.platform, place.region, place)
         for place in places
         if place.gpu_model in slugs and name in (None, place.gpu_model) and platform in (None, place.platform)
     )
     page = page_by_key(rows, key=lambda row: row[:3], parts=3, cursor=filters.cursor, limit=filters.limit)
-    shown = [row[3] for row in page.rows]
+    now = clock.now()
+    shown = [aged(row[3], now) for row in page.rows]  # what was kept for some minutes may be old by now
     return out.MarketNowOut(
         origin=selectors.current_origin(),
         as_of=max((row.as_of for row in shown), default=None),
@@ -262,10 +262,12 @@ def _models() -> dict[str, dict[str, Any]]:
 
 def _everywhere(region: str) -> list[selectors.MarketNow]:
     """Every model on every platform in one region, as kept."""
-    return kept(
-        f"api-market:{region}",
-        lambda: selectors.market_on_platforms([row["name"] for row in _models().values()], region=region),
-    )
+
+    def ask() -> list[selectors.MarketNow]:
+        names = list(GPUModel.objects.values_list("name", flat=True))  # not of what is kept: that may be older
+        return selectors.market_on_platforms(names, region=region)
+
+    return kept(f"api-market:{region}", ask)
 
 
 def _model(slug: str | None) -> dict[str, Any]:
