@@ -1,0 +1,121 @@
+"""What crawlers and link previews read: each page once, with figures, never what a visitor typed."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from xml.etree import ElementTree
+
+import pytest
+from django.urls import reverse
+
+from gpuadvisor.core import clock
+from tests.factories import GPUModelFactory, MarketDataFactory, PlatformFactory
+
+pytestmark = pytest.mark.django_db
+SITE = "https://gpu.example"
+PAGES = [
+    ("market:home", []),
+    ("market:index", []),
+    ("market:platforms", []),
+    ("market:platform", ["vast"]),
+    ("market:method", []),
+    ("market:status", []),
+    ("market:gpu", ["rtx-4090"]),
+]
+
+
+@pytest.fixture(autouse=True)
+def market(settings):
+    settings.SITE_URL = SITE
+    PlatformFactory()
+    GPUModelFactory()
+    MarketDataFactory(data_timestamp=clock.now() - timedelta(minutes=3))
+
+
+def metas(html):
+    """Names and properties of the page's meta tags with their contents."""
+    return dict(re.findall(r'<meta (?:name|property)="([^"]+)" content="([^"]*)"', html))
+
+
+@pytest.mark.parametrize(("name", "args"), PAGES, ids=[name for name, _args in PAGES])
+def test_a_public_page_is_indexed_once_under_its_own_address(client, name, args):
+    html = client.get(reverse(name, args=args), headers={"Host": "localhost"}).content.decode()
+    address = SITE + reverse(name, args=args)
+    assert re.findall(r'<link rel="canonical" href="([^"]+)">', html) == [address]
+    found = metas(html)
+    assert found["og:url"] == address
+    assert found["og:image"].startswith(f"{SITE}/market/")
+    assert found["og:image"].endswith("card.png")
+    assert found["twitter:card"] == "summary_large_image"
+    assert found["description"]
+    assert found["og:title"]
+    assert "robots" not in found
+    assert client.get(found["og:image"].removeprefix(SITE))["Content-Type"] == "image/png"
+
+
+@pytest.mark.parametrize("query", ["?sort=name", "?q=4090", "?utm_source=x", "?page=2", "?region=US&period=7d"])
+@pytest.mark.parametrize("name", ["market:index", "market:gpu"])
+def test_a_variant_points_to_its_page_and_is_not_indexed(client, name, query):
+    path = reverse(name, args=["rtx-4090"] if name == "market:gpu" else [])
+    html = client.get(path + query).content.decode()
+    assert f'<link rel="canonical" href="{SITE}{path}">' in html
+    assert metas(html)["robots"] == "noindex, follow"
+
+
+def test_a_models_description_holds_its_figures(client):
+    found = metas(client.get(reverse("market:gpu", args=["rtx-4090"])).content.decode())
+    assert found["description"].startswith(
+        "RTX 4090 for rent: $0.64 per GPU-hour on Vast.ai, eight in ten between $0.32 – $0.87, 71% rented, as of "
+    )
+    assert found["og:description"] == found["description"]
+    assert found["og:title"] == "RTX 4090 rental price"
+
+
+def test_nothing_that_a_visitor_typed_stands_in_a_preview(client):
+    html = client.get(reverse("market:index"), {"q": "EVIL"}).content.decode()
+    head = html[: html.index("</head>")]
+    assert "EVIL" not in head
+    html = client.get(reverse("market:gpu", args=["rtx-4090"]), {"region": "EVIL"}).content.decode()
+    assert "EVIL" not in html[: html.index("</head>")]
+
+
+def test_an_unknown_model_has_no_preview(client):
+    html = client.get(reverse("market:gpu", args=["evil-card"])).content.decode()
+    assert "og:" not in html
+    assert "canonical" not in html
+
+
+def test_the_sitemap_names_every_model_and_platform_with_the_time_of_its_figures(client):
+    GPUModelFactory(name="GTX 1050", slug="gtx-1050")
+    response = client.get(reverse("market:sitemap"))
+    assert response["Content-Type"].startswith("application/xml")
+    assert "public" in response["Cache-Control"]
+    space = {"s": "http://www.sitemaps.org/schemas/sitemap/0.9"}
+    root = ElementTree.fromstring(response.content)  # noqa: S314 - our own
+    found = {url.findtext("s:loc", namespaces=space): url.findtext("s:lastmod", namespaces=space) for url in root}
+    assert f"{SITE}/market/rtx-4090/" in found
+    assert found[f"{SITE}/market/rtx-4090/"].startswith(f"{clock.today():%Y-%m}")
+    assert found[f"{SITE}/market/gtx-1050/"] is None
+    assert {f"{SITE}/", f"{SITE}/market/", f"{SITE}/market/platforms/vast/", f"{SITE}/market/status/"} <= set(found)
+    assert all(address.startswith(SITE) and "?" not in address for address in found)
+    for address in found:
+        assert client.get(address.removeprefix(SITE)).status_code == 200
+
+
+def test_robots_may_read_what_is_public(client):
+    response = client.get(reverse("market:robots"))
+    text = response.content.decode()
+    assert response["Content-Type"].startswith("text/plain")
+    assert f"Sitemap: {SITE}/sitemap.xml" in text
+    assert "Disallow: /admin/" in text
+    assert "Disallow: /market" not in text
+
+
+@pytest.mark.parametrize(("name", "args"), PAGES, ids=[name for name, _args in PAGES])
+def test_a_preview_breaks_no_policy(client, name, args):
+    """CSP: nothing inline."""
+    html = client.get(reverse(name, args=args)).content.decode()
+    assert not re.search(r"<script(?![^>]*(src=|type=\"application/json\"))", html)
+    assert " style=" not in html
+    assert "application/ld+json" not in html
