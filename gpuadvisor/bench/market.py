@@ -92,7 +92,9 @@ def comparison() -> list[Row]:
     slugs = fill()
     names = dict(GPUModel.objects.values_list("slug", "name"))
     client = Client(HTTP_HOST="localhost")
-    cold, warm, limit = [], [], []
+    cold: list[float] = []
+    warm: list[float] = []
+    limit: list[float] = []
     with psycopg.connect(database_url(DATABASE), autocommit=True) as raw:
         for round_number in range(ROUNDS + 1):  # the first warms up
             for slug in slugs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 
 from market import notices, selectors
 from market.cache import warming
@@ -21,12 +22,12 @@ def warm() -> int:
         common.source_states,
         overview.models,
         overview.places_now,
-        *(lambda days=days: overview.rows_of(days=days) for days in overview.PERIODS.values()),  # type: ignore[misc]
+        *(partial(overview.rows_of, days=days) for days in overview.PERIODS.values()),
         notices.leader,
     ]
     made = sum(_make(maker) for maker in makers)
     for row in overview.strip_rows():
-        made += _make(lambda slug=row.slug: compare.columns_of([slug], compare.DEFAULT_PERIOD))  # type: ignore[misc]
+        made += _make(partial(compare.columns_of, [row.slug], compare.DEFAULT_PERIOD))
     return made
 
 

@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec, cast
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
@@ -47,7 +47,7 @@ def public_page(view: View[P]) -> View[P]:
         patch_vary_headers(response, VARIES)
         return response
 
-    return answer
+    return cast("View[P]", answer)
 
 
 def _etag(request: HttpRequest) -> str:

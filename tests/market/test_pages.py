@@ -10,6 +10,7 @@ import pytest
 from django.urls import reverse
 
 from gpuadvisor.core import clock
+from market import rollups
 from market.cache import forget_market
 from market.models import MarketData, SourceRun
 from tests.factories import GPUModelFactory, MarketDataFactory, PlatformFactory
@@ -97,6 +98,7 @@ def test_a_model_page_has_its_places_charts_and_card(client, card):
     for day in range(20):
         at = start.replace(month=5, day=day + 1)
         MarketDataFactory(data_timestamp=at, origin="imported", p10_price=None, p90_price=None)
+    rollups.roll_up(start.date().replace(month=5, day=1), start.date().replace(month=5, day=20))
     page = get(client, "market:gpu", slug="rtx-4090")
     assert "GPUs free to rent" in page
     assert "Rented share" in page
