@@ -12,6 +12,7 @@ from django.db.models import BooleanField, Case, ExpressionWrapper, Q, QuerySet,
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -112,7 +113,7 @@ class PlatformAdmin(KeptAdmin):
         "host_sets_spot_floor",
         "publishes_utilization",
         "fee_percentage",
-        "fee_rules",
+        "fee_in_words",
         "checked_date",
     )
     list_filter = (
@@ -126,6 +127,10 @@ class PlatformAdmin(KeptAdmin):
     formfield_overrides: ClassVar = {URLField: {"assume_scheme": "https"}}
     search_fields = ("name", "slug", "fee_rules", "notes")
     actions = ("mark_checked",)
+
+    @admin.display(description=_("fee rules"), ordering="fee_rules")
+    def fee_in_words(self, platform: Platform) -> str:
+        return Truncator(platform.fee_rules).chars(90)
 
     @admin.action(description=_("Mark as checked today"), permissions=["change"])
     def mark_checked(self, request: HttpRequest, queryset: QuerySet[Platform]) -> None:
