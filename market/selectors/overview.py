@@ -49,18 +49,23 @@ def market_in(gpu_models: Collection[str], *, platform: str | None, region: str)
 
     The answer's own `region` says which.
     """
+    places = [market_now(gpu_models, platform=platform, region=place) for place in chain(region)]
+    whole = places[-1]
     found: dict[str, MarketNow] = {}
-    for place in chain(region):
-        missing = [name for name in gpu_models if name not in found]
-        for name, now in market_now(missing, platform=platform, region=place).items():
-            if place == GLOBAL or _says_enough(now):
+    for place in places:
+        for name, now in place.items():
+            if name not in found and (place is whole or _says_enough(now, whole.get(name))):
                 found[name] = now
     return found
 
 
-def _says_enough(now: MarketNow) -> bool:
-    """A price list is as good for one offer as for ten; a cell of old figures stands for offers that are gone."""
-    if now.is_hidden or now.is_stale:
+def _says_enough(now: MarketNow, whole: MarketNow | None) -> bool:
+    """Whether a region may speak for itself.
+
+    A price list is as good for one offer as for ten. A cell that lies behind the whole market is of offers that are
+    gone; where both are old their source is late, and the age says so.
+    """
+    if now.is_hidden or (whole is not None and whole.as_of - now.as_of > freshness_of(now.source).stale):
         return False
     return now.price_basis != "ask" or (now.offer_count or 0) >= LEAST_OFFERS
 

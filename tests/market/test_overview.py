@@ -111,6 +111,13 @@ def test_offers_that_are_gone_from_a_region_do_not_speak_for_it():
     assert market_in(["RTX 4090"], platform=None, region="SE")["RTX 4090"].region == "global"
 
 
+def test_a_late_source_does_not_make_a_region_thin():
+    told(minutes=90, offer_count=500, median_price=D(3))
+    told(minutes=90, region="SE", offer_count=50, median_price=D(1))
+    now = market_in(["RTX 4090"], platform=None, region="SE")["RTX 4090"]
+    assert (now.region, now.is_stale) == ("SE", True)
+
+
 def test_only_what_speaks_now_can_be_chosen():
     told(gpu_model="A")
     told(gpu_model="A", region="SE")
