@@ -23,7 +23,7 @@ from .common import region_words
 from .history import DEFAULT_PERIOD, PERIODS
 from .platforms import PlatformFacts, basis_words
 
-LEAST_LIKENESS = 0.5
+LEAST_LIKENESS = 0.58
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +115,14 @@ def similar(words: str) -> list[tuple[str, str]]:
     """Slug and name of the models whose names come nearest to `words`, the nearest first."""
     catalog = kept("catalog-names", lambda: list(GPUModel.objects.values_list("slug", "name")))
     wanted = words.casefold()
+    parts = [part for part in wanted.split()[:8] if len(part) > 2]
 
     def likeness(entry: tuple[str, str]) -> float:
-        return SequenceMatcher(None, wanted, entry[1].casefold()).ratio()
+        """How much of the whole name agrees, or nearly as much: of its best word, such as a number."""
+        name = entry[1].casefold()
+        whole = SequenceMatcher(None, wanted, name).ratio()
+        best = max((SequenceMatcher(None, p, word).ratio() for p in parts for word in name.split()), default=0.0)
+        return max(whole, best * 0.8)
 
     ranked = sorted(catalog, key=lambda entry: (-likeness(entry), entry[1]))
     return [entry for entry in ranked if likeness(entry) >= LEAST_LIKENESS]

@@ -78,6 +78,10 @@ class PlatformLine:
     per_day: Decimal | None
     attribution: str
 
+    @property
+    def is_reference(self) -> bool:
+        return self.facts is not None and self.facts.is_reference
+
 
 def platforms_of(places: list[MarketNow], facts: dict[str, PlatformFacts]) -> list[PlatformLine]:
     """Every platform that tells of the model: those a host may join first."""

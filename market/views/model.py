@@ -48,6 +48,7 @@ def gpu(request: HttpRequest, slug: str) -> HttpResponse:
     place, choice = page.choose(places, *_asked(request))
     facts = platform_facts()
     names = {key: known.name for key, known in facts.items()}
+    lines = sides.platforms_of(places, facts)
     context = {
         "model": model,
         "place": place,
@@ -62,7 +63,8 @@ def gpu(request: HttpRequest, slug: str) -> HttpResponse:
         "history": history.history_of(place, slug, choice.period, now),
         "offers": sides.offers_of(place, slug),
         "regions": sides.regions_of(places, choice.platform),
-        "platform_lines": (lines := sides.platforms_of(places, facts)),
+        "platform_lines": [line for line in lines if not line.is_reference],
+        "references": [line for line in lines if line.is_reference],
         "attributions": list(dict.fromkeys(line.attribution for line in lines if line.attribution)),
         "forecasts": forecasts_of(place, slug),
         "imported": history.imported_of(model.name, slug, names),

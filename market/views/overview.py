@@ -11,8 +11,9 @@ from django.utils.translation import gettext as _
 
 from gpuadvisor.core.http import render_page
 from market.pages import overview
-from market.pages.common import platform_names, region_words, source_states
+from market.pages.common import platform_names, region_words
 from market.pages.overview import Filter, ModelRow
+from market.pages.status import overall
 from market.sheets import cell
 
 from .caching import public_page
@@ -63,7 +64,7 @@ def index(request: HttpRequest) -> HttpResponse:
         "as_of": overview.newest(found) or overview.newest(every),
         "is_stale": any(row.now and row.now.is_stale and not row.now.is_hidden for row in page.object_list),
         "origin": overview.origin_of(every),
-        "sources": source_states(),
+        "overall": overall(),
         "platforms": names,
         "makers": overview.makers(),
         "memories": overview.MEMORIES,

@@ -169,7 +169,7 @@ def test_a_failing_source_is_shown_with_its_last_good_answer(client, card, setti
     settings.MARKET_SOURCES = ["runpod"]
     SourceRun.objects.create(source="runpod", status="ok", started_at=recent(120))
     SourceRun.objects.create(source="runpod", status="failed", started_at=recent(60), error="<b>down</b>")
-    page = get(client, "market:index")
+    page = get(client, "market:status")
     assert "Failing" in page
     assert "2 hours ago" in page
     assert "1 hour ago" in page
