@@ -6,10 +6,11 @@ import logging
 from collections.abc import Callable
 from functools import partial
 
+from gpuadvisor.core import clock
 from market import notices, selectors
 from market.cache import warming
 
-from . import common, compare, overview
+from . import common, compare, forecasts, history, model, overview, platforms, sides
 
 log = logging.getLogger(__name__)
 
@@ -24,11 +25,23 @@ def warm() -> int:
         overview.places_now,
         *(partial(overview.rows_of, days=days) for days in overview.PERIODS.values()),
         notices.leader,
+        platforms.platform_rows,
     ]
     made = sum(_make(maker) for maker in makers)
     for row in overview.strip_rows():
         made += _make(partial(compare.columns_of, [row.slug], compare.DEFAULT_PERIOD))
+        made += _make(partial(_model_page, row.name, row.slug))
     return made
+
+
+def _model_page(name: str, slug: str) -> None:
+    """What the page of one model shows first."""
+    now = clock.now()
+    place = model.leading(model.model_places(name, slug, now))
+    history.history_of(place, slug, history.DEFAULT_PERIOD, now)
+    history.imported_of(name, slug, common.platform_names())
+    sides.offers_of(place, slug)
+    forecasts.forecasts_of(place, slug)
 
 
 def _make(maker: Callable[[], object]) -> int:

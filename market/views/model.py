@@ -7,11 +7,9 @@ from datetime import datetime
 from io import StringIO
 from urllib.parse import urlencode
 
-from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
 
 from gpuadvisor.core import clock
 from gpuadvisor.core.http import render_page
@@ -26,6 +24,8 @@ from market.pages.previews import preview_of
 from market.selectors.now import MarketNow
 from market.sheets import cell
 
+from .caching import public_page
+
 MAX_QUERY = 80
 LONGEST = 40  # of a platform or a region in an address
 SIMILAR = 8
@@ -36,8 +36,7 @@ CSV_COLUMNS = (
 )
 
 
-@login_not_required
-@require_safe
+@public_page
 def gpu(request: HttpRequest, slug: str) -> HttpResponse:
     """One model: its market now and over a period, at one place, beside all others."""
     model = GPUModel.objects.filter(slug=slug).first()
@@ -111,8 +110,7 @@ def unknown(request: HttpRequest, slug: str) -> HttpResponse:
     return render_page(request, "market/unknown.html", context, status=404)
 
 
-@login_not_required
-@require_safe
+@public_page
 def gpu_csv(request: HttpRequest, slug: str) -> HttpResponse:
     """The history that the page shows, as CSV: the same place and period, nothing of another origin."""
     model = GPUModel.objects.filter(slug=slug).first()

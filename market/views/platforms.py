@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.decorators import login_not_required
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
 
 from gpuadvisor.core.http import render_page
 from market import selectors
@@ -16,11 +14,12 @@ from market.pages import platforms as page
 from market.pages.previews import preview_of
 from market.sources import SOURCES
 
+from .caching import public_page
+
 PER_PAGE = 25
 
 
-@login_not_required
-@require_safe
+@public_page
 def platforms(request: HttpRequest) -> HttpResponse:
     """Every platform: what it is to a host, and whether it tells anything now."""
     description = _("Where GPUs can be rented out: open to new hosts or not, who sets the price, the fee, how rented.")
@@ -31,8 +30,7 @@ def platforms(request: HttpRequest) -> HttpResponse:
     return render_page(request, "market/platforms.html", context)
 
 
-@login_not_required
-@require_safe
+@public_page
 def platform(request: HttpRequest, slug: str) -> HttpResponse:
     """One platform: what a host may do there, and its models now."""
     facts = page.platform_facts().get(slug)

@@ -15,6 +15,8 @@ from market.pages.common import platform_names
 from market.pages.previews import preview_of
 from market.quality import RULES
 
+from .caching import public_page
+
 
 @login_not_required
 @require_safe
@@ -31,8 +33,7 @@ def status(request: HttpRequest) -> HttpResponse:
     return render_page(request, "market/status.html", context, fragment="state")
 
 
-@login_not_required
-@require_safe
+@public_page
 def method(request: HttpRequest) -> HttpResponse:
     """How every figure comes about."""
     description = _("Where the rental prices of GPUs come from, how they are checked, summed up and forecast.")
