@@ -6,6 +6,7 @@ Django, no clock, no database.
 
 from __future__ import annotations
 
+import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -214,7 +215,8 @@ def _same_provider_ratio(
         return None
     if all(now == then for now, then in moved):
         return Decimal(1)
-    return stats.median((Decimal(now) / then, 1) for now, then in moved)
+    # To six digits, which is far finer than any rule looks; whole fractions would cost more than all other figures.
+    return Decimal(f"{statistics.median(now / then for now, then in moved):.6g}")
 
 
 def _lies_in(country: str, region: str) -> bool:

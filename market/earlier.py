@@ -67,24 +67,25 @@ Offers = dict[Key, Stored]
 
 
 def offers_before(source: str, moment: datetime) -> Offers:
-    """Every offer of `source` that stood right before `moment`. It steps from offer to offer of the unique index."""
-    window = "p.source = %(source)s and p.snapshot_time < %(moment)s and p.snapshot_time > %(since)s"
+    """Every offer of `source` that stood right before `moment`.
+
+    It steps backwards through the unique index: the first row that it meets of each offer is its last one.
+    """
+    columns = "external_id, spot_instance, price_per_hour, instance_type, availability_zone, additional_features"
+    picked = ", ".join(f"p.{name}" for name in columns.split(", "))
+    step = f"""
+        select {picked} from pricing_snapshots p
+        where p.source = %(source)s and p.snapshot_time < %(moment)s and p.snapshot_time > %(since)s"""  # noqa: S608
+    order = "order by p.external_id desc, p.spot_instance desc, p.snapshot_time desc limit 1"
     sql = f"""
-        with recursive offer(external_id, spot_instance) as (
-            (select p.external_id, p.spot_instance from pricing_snapshots p where {window}
-             order by p.external_id, p.spot_instance limit 1)
+        with recursive offer({columns}) as (
+            ({step} {order})
             union all
-            select n.external_id, n.spot_instance from offer cross join lateral (
-                select p.external_id, p.spot_instance from pricing_snapshots p
-                where {window} and (p.external_id, p.spot_instance) > (offer.external_id, offer.spot_instance)
-                order by p.external_id, p.spot_instance limit 1) n)
-        select jsonb_agg(jsonb_build_array(offer.external_id, offer.spot_instance, (last.price_per_hour * 10000)::int,
-                                           last.instance_type, last.availability_zone, last.additional_features))
-        from offer cross join lateral (
-            select p.* from pricing_snapshots p
-            where {window} and p.external_id = offer.external_id and p.spot_instance = offer.spot_instance
-            order by p.snapshot_time desc limit 1) last
-        where not last.additional_features ? 'gone'
+            select n.* from offer cross join lateral (
+                {step} and (p.external_id, p.spot_instance) < (offer.external_id, offer.spot_instance) {order}) n)
+        select jsonb_agg(jsonb_build_array(external_id, spot_instance, (price_per_hour * 10000)::int, instance_type,
+                                           availability_zone, additional_features))
+        from offer where not additional_features ? 'gone'
     """  # noqa: S608 - nothing but our own names
     with connection.cursor() as cursor:
         cursor.execute(sql, {"source": source, "moment": moment, "since": moment - LOOK_BACK})

@@ -63,14 +63,15 @@ def _take(adapter: Adapter, run: SourceRun, document: RawDocument, *, hold: bool
     name, decided = adapter.name, quarantine.decisions(adapter.name)
     batch = read(adapter, document, name_index(), now=run.started_at, decisions=decided)
     before = baseline(name, until=batch.at if replayed else None) if adapter.origin == "live" else None
-    hold = hold and not quarantine.is_released(name, document)
     finding = quality.judge_batch(batch.told(), before, caps=adapter.caps) if hold else None
+    if finding is not None and quarantine.is_released(name, document):
+        hold, finding = False, None
     if finding is None:
         platforms = {platform for platform, _gpu in batch.offers}
         levels = earlier.levels(name, platforms, batch.at, max(LEVELS_FOR, 3 * adapter.every)) if hold else {}
         judge(adapter, batch, decisions=decided, levels=levels)
         finding = quality.judge_batch(batch.judged(), before, caps=adapter.caps) if hold else None
-    if finding is not None:
+    if finding is not None and not quarantine.is_released(name, document):
         quarantine.hold(run, adapter.platform, document, finding, batch.at)
         error = f"Held: {finding.reason}."
         return runs.finish(run, "failed", document=document, batch=batch, error=error, is_held=True)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from django.db import connection
@@ -22,7 +23,6 @@ from . import stats
 Key = tuple[str, str, str, datetime]
 
 MARKET_COLUMNS = {
-    "id": "uuid",
     "gpu_model": "text",
     "platform": "text",
     "region": "text",
@@ -41,7 +41,6 @@ MARKET_COLUMNS = {
     "data_timestamp": "timestamptz",
 }
 SNAPSHOT_COLUMNS = {
-    "id": "uuid",
     "gpu_model": "text",
     "platform": "text",
     "region": "text",
@@ -75,7 +74,7 @@ class MarketRow:
     def values(self) -> tuple[Any, ...]:
         f = self.figures
         return (
-            *(uuid7(), self.gpu_model, self.platform, self.region),
+            *(self.gpu_model, self.platform, self.region),
             *(f.average, f.minimum, f.maximum, f.median, f.p10, f.p90, f.rented_percentage),
             *(f.gpus_rented, f.gpu_count, f.offer_count, self.indicators, self.origin, self.moment),
         )
@@ -103,8 +102,8 @@ class SnapshotRow:
 
     def values(self) -> tuple[Any, ...]:
         return (
-            *(uuid7(), self.gpu_model, self.platform, self.region, self.moment, self.source, self.external_id),
-            *(self.price, self.instance_type, self.zone, self.is_spot, self.features, self.at),
+            *(self.gpu_model, self.platform, self.region, self.moment, self.source, self.external_id),
+            *(str(self.price), self.instance_type, self.zone, self.is_spot, self.features, self.at),
         )
 
 
@@ -143,10 +142,16 @@ def _incoming(columns: dict[str, str]) -> str:
     return f"jsonb_to_recordset(%s::jsonb) as i({', '.join(f'{name} {kind}' for name, kind in columns.items())})"
 
 
+@lru_cache(maxsize=1024)
+def _as_text(value: Any) -> str:
+    """A moment, or an amount, as PostgreSQL reads it; the moments of a document are the same thousands of times."""
+    return str(value)
+
+
 def _batches(columns: dict[str, str], rows: Sequence[MarketRow | SnapshotRow]) -> Iterable[str]:
     for start in range(0, len(rows), BATCH):
         part = [dict(zip(columns, row.values(), strict=True)) for row in rows[start : start + BATCH]]
-        yield json.dumps(part, default=str)
+        yield json.dumps(part, default=_as_text)
 
 
 def rank(table: str) -> str:
@@ -156,7 +161,7 @@ def rank(table: str) -> str:
 def _upsert_sql() -> str:
     """The whole rule of who overwrites whom, in one statement. What a split added to a stand-in's row stays with it."""
     columns = list(MARKET_COLUMNS)
-    changing = [c for c in columns if c not in ("id", "gpu_model", "platform", "region", "data_timestamp")]
+    changing = [c for c in columns if c not in ("gpu_model", "platform", "region", "data_timestamp")]
     picked = ", ".join(f"i.{c}" for c in columns)
     old, new = "market_data.demand_indicators", "excluded.demand_indicators"
     split = ", ".join(f"'{key}', {old}->'{key}'" for key in SPLIT_KEYS)
@@ -165,8 +170,8 @@ def _upsert_sql() -> str:
     value = {c: f"excluded.{c}" for c in changing} | {"demand_indicators": f"({merged})"}
     sets = ", ".join(f"{c} = {value[c]}" for c in changing)
     return f"""
-        insert into market_data as market_data ({", ".join(columns)}, created_at)
-        select {picked}, clock_timestamp() from {_incoming(MARKET_COLUMNS)}
+        insert into market_data as market_data (id, {", ".join(columns)}, created_at)
+        select uuidv7(), {picked}, clock_timestamp() from {_incoming(MARKET_COLUMNS)}
         on conflict (gpu_model, platform, region, data_timestamp) do update set {sets}
         where ({", ".join(f"market_data.{c}" for c in changing)})
               is distinct from ({", ".join(value[c] for c in changing)})
@@ -237,7 +242,7 @@ def upsert_snapshots(rows: Sequence[SnapshotRow]) -> int:
                 order by d.data_timestamp desc limit 1) m)
         insert into pricing_snapshots as s (id, market_data_id, source, external_id, price_per_hour, instance_type,
             availability_zone, spot_instance, additional_features, snapshot_time)
-        select i.id, home.id, i.source, i.external_id, i.price_per_hour, i.instance_type, i.availability_zone,
+        select uuidv7(), home.id, i.source, i.external_id, i.price_per_hour, i.instance_type, i.availability_zone,
             i.spot_instance, i.additional_features, i.snapshot_time
         from i join home using (gpu_model, platform, region, data_timestamp)
         on conflict (source, external_id, spot_instance, snapshot_time) do update set

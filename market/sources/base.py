@@ -242,10 +242,9 @@ def number(value: object) -> Decimal | None:
 
 def count(value: object, *, least: int = 0) -> int | None:
     """A whole number from `least` to 100,000; None for everything else."""
-    decimal = number(value)
-    if decimal is None or decimal != decimal.to_integral_value() or not least <= decimal <= MAX_GPUS:
-        return None
-    return int(decimal)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= MAX_GPUS:
+        return None  # NaN compares with nothing
+    return int(value) if value == int(value) else None
 
 
 def count_id(value: object) -> str:
@@ -259,7 +258,8 @@ def text(value: object, longest: int = 120) -> str:
     """One line of printable text, cut to `longest`; empty for everything that is no text."""
     if not isinstance(value, str):
         return ""
-    return "".join(c for c in value[: longest * 2] if c.isprintable())[:longest].strip()
+    start = value[: longest * 2]
+    return (start if start.isprintable() else "".join(c for c in start if c.isprintable()))[:longest].strip()
 
 
 def fragment(row: object) -> str:

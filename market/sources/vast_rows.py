@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from gpuadvisor.core.money import rate
@@ -14,6 +15,7 @@ MIB_PER_GB = 1024
 MAX_PER_MACHINE = 64
 MAX_AHEAD = timedelta(days=3660)  # no offer runs longer than ten years
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DAY_SECONDS = 24 * 3600
 
 # Names that Vast.ai gives to several boards, where one of them is nearly the whole market: GB of that one. On
 # 2026-06-12 it was 87 % of the RTX 4090s and 99 % of the RTX 5060 Ti; of the others the second board is a conversion
@@ -127,33 +129,44 @@ def details_of(row: dict[str, Any], observed_at: datetime) -> dict[str, Any]:
     return {key: value for key, value in found.items() if value not in (None, "")}
 
 
-def _amount(value: object) -> Decimal | None:
-    amount = number(value)
-    return amount if amount is not None and 0 <= amount < 10**10 else None
+def _amount(value: object) -> float | None:
+    """A detail, in the digits that a float has: nothing is reckoned with it, and there are a hundred thousand of them.
+
+    None for NaN, infinity, text and what is below 0.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 10**10:
+        return None
+    return float(value)
 
 
 def _whole(value: object) -> int | None:
     amount = _amount(value)
-    return None if not amount else int(amount.to_integral_value())
+    return None if not amount else round(amount)
 
 
 def _coarse(value: object, per_unit: int = 1) -> int | None:
     """Two digits of a measured amount; None for 0 too, which stands for "not measured"."""
     amount = _amount(value)
-    return None if not amount else max(1, int(Decimal(f"{amount / per_unit:.2g}")))
+    return None if not amount else max(1, int(float(f"{amount / per_unit:.2g}")))
 
 
 def _money(value: object) -> str | None:
     amount = _amount(value)
-    return None if amount is None else f"{rate(amount).normalize():f}"
+    return None if amount is None else f"{amount:.4f}".rstrip("0").rstrip(".")
 
 
 def _until(row: dict[str, Any], observed_at: datetime) -> str | None:
     ends = _amount(row.get("end_date"))
     if ends is not None:
-        day: date = (EPOCH + timedelta(seconds=int(ends))).date()
-        return day.isoformat() if ends else None
+        return _day(int(ends // DAY_SECONDS)) if ends else None
     lasts = _amount(row.get("duration"))
-    if not lasts or timedelta(seconds=int(lasts)) > MAX_AHEAD:
+    if not lasts or lasts > MAX_AHEAD.total_seconds():
         return None
-    return (observed_at + timedelta(seconds=int(lasts))).date().isoformat()
+    return _day(int((observed_at.timestamp() + lasts) // DAY_SECONDS))
+
+
+@lru_cache(maxsize=4096)
+def _day(number_of: int) -> str:
+    """The UTC day so many days after 1970-01-01."""
+    day: date = (EPOCH + timedelta(days=number_of)).date()
+    return day.isoformat()

@@ -402,3 +402,183 @@ def test_the_hours_that_a_season_needs_are_filled_in_newest_first_and_once():
     assert set(hours.values_list("region", flat=True)) == {"global"}
     assert invented.fill_in(seconds=0) > 0
     assert hours.count() == 48
+
+
+# -- Places, divisions, scores, flags ----------------------------------------------------------------------------------
+
+
+def replay_at(name, data, **kwargs):
+    report = replay(name, data, **kwargs)
+    assert report.status == "ok", report.error
+    return report
+
+
+def test_an_offer_counts_in_its_country_its_continent_and_globally():
+    """R-036: always from offers, never a mean of medians."""
+    rows = [machine(1, location={"country": "SE"}, dph_base=2.0), machine(3, location={"country": "JP"}, dph_base=1.6)]
+    rows += [machine(2, location={"country": "DE"}, num_gpus=8, dph_base=2.4)]
+    replay_at("500farm_machines", machines(*rows, at=clock.now()))
+    assert set(MarketData.objects.values_list("region", flat=True)) == {"global", "europe", "asia", "SE", "DE", "JP"}
+    europe = cell(region="europe")
+    assert (europe.gpu_count, europe.offer_count, europe.median_price) == (10, 2, D("0.3"))
+    assert (europe.average_price, europe.min_price, europe.max_price) == (D("0.44"), D("0.3"), D("1"))
+
+
+def test_an_unknown_place_counts_globally_and_is_told_once():
+    places = ("US", "XX", "XX", "us", "")
+    rows = [machine(n, location={"country": place}) for n, place in enumerate(places, 1)]
+    report = replay_at("500farm_machines", machines(*rows, at=clock.now()))
+    assert (cell().offer_count, cell(region="US").offer_count, report.refused) == (5, 1, 0)
+    assert set(MarketData.objects.values_list("region", flat=True)) == {"global", "north-america", "US"}
+    assert SourceRun.objects.get().notes == "unknown_region: 3 offers in XX, us count in the global figures only."
+
+
+def test_rented_and_free_gpus_are_told_apart_and_divided():
+    rows = [
+        machine(1, num_gpus=8, num_gpus_rented=8, dph_base=4.0, hosting_type=1),
+        machine(2, num_gpus=4, num_gpus_rented=1, dph_base=3.2, verification="unverified"),
+        machine(3, num_gpus=1, num_gpus_rented=0, dph_base=0.9),
+    ]
+    replay_at("500farm_machines", machines(*rows, at=clock.now()))
+    told = cell().demand_indicators
+    assert (cell().active_instances, told["available_gpus"]) == (9, 4)
+    assert (told["rented_median"], told["available_median"]) == ("0.5000", "0.8000")
+    assert told["by_size"] == {"1-3": 1, "4-7": 4, "8+": 8}
+    assert (told["verified_gpus"], told["datacenter_gpus"], told["price_basis"]) == (9, 8, "ask")
+    assert "spot_median" not in told
+
+
+def test_a_price_list_tells_prices_by_cloud_and_its_bids():
+    replay_at("runpod", gpu_types(gpu_type(secureSpotPrice=0.39, communitySpotPrice=0.29)))
+    told = cell(platform="runpod").demand_indicators
+    assert (told["secure_price"], told["community_price"], told["spot_median"]) == ("0.7400", "0.3400", "0.3400")
+    assert told["price_basis"] == "list"
+    assert "thin_cell" not in told.get("flags", [])
+
+
+def test_bids_alone_are_a_row_without_other_figures():
+    replay_at("runpod", gpu_types(gpu_type(securePrice=None, communityPrice=None, secureSpotPrice=0.39)))
+    row = cell(platform="runpod")
+    assert (row.median_price, row.offer_count) == (None, None)
+    assert (row.demand_indicators["spot_median"], row.demand_indicators["spot_only"]) == ("0.3900", True)
+    assert PricingSnapshot.objects.get().spot_instance
+
+
+def test_the_demand_score_stands_with_the_row_and_its_day():
+    """The share now, moved by what changed within seven days."""
+    now = ingest.bucket(clock.now())
+    before = [machine(n, num_gpus_rented=1, dph_base=1.0) for n in range(1, 6)]
+    replay_at("500farm_machines", machines(*before, at=now - timedelta(days=7)))
+    assert cell().demand_indicators["demand_score"] == 50
+    rows = [machine(n, num_gpus_rented=2 if n < 3 else 1, dph_base=1.1) for n in range(1, 6)]
+    replay_at("500farm_machines", machines(*rows, at=now))
+    row = MarketData.objects.get(gpu_model="RTX 4090", region="global", data_timestamp=now)
+    assert row.demand_indicators["demand_score"] == 83  # 70, and 20 points more: + 10, and 10 % dearer: + 2.5
+    trend = UtilizationTrend.objects.get(gpu_model="RTX 4090", region="global", trend_date=now.date())
+    assert (trend.demand_score, trend.utilization_rate) == (83, D("70"))
+
+
+def test_no_score_where_the_rented_share_is_unknown():
+    replay_at("runpod", gpu_types(gpu_type()))
+    assert "demand_score" not in cell(platform="runpod").demand_indicators
+    assert UtilizationTrend.objects.get().demand_score is None
+
+
+def test_what_the_rules_say_of_a_cell_stands_with_it():
+    """A median that jumps though nobody changed a price: dear machines are rented out, cheap ones leave."""
+    start = ingest.bucket(clock.now()) - timedelta(hours=1)
+    cheap = [machine(n, dph_base=1.0) for n in range(1, 7)]
+    dear = [machine(n, dph_base=2.0) for n in range(11, 16)]
+    replay_at("500farm_machines", machines(*cheap, *dear, at=start))
+    assert "flags" not in cell().demand_indicators
+    replay_at("500farm_machines", machines(*cheap[:2], *dear, at=start + timedelta(minutes=15)))
+    row = MarketData.objects.get(region="global", data_timestamp=start + timedelta(minutes=15))
+    assert "composition_jump" in row.demand_indicators["flags"]
+
+
+# -- Machines that leave -----------------------------------------------------------------------------------------------
+
+
+def test_a_machine_that_left_gets_a_last_mark_and_one_that_returns_is_kept_anew():
+    start = ingest.bucket(clock.now()) - timedelta(hours=2)
+    steps = [(1, 2), (1,), (1,), (1, 2)]
+    for i, there in enumerate(steps):
+        rows = [machine(n) for n in there]
+        replay_at("500farm_machines", machines(*rows, at=start + i * timedelta(minutes=15)))
+    kept = PricingSnapshot.objects.filter(external_id="2").order_by("snapshot_time")
+    assert [(row.snapshot_time, row.additional_features == {"gone": True}) for row in kept] == [
+        (start, False),
+        (start + timedelta(minutes=15), True),
+        (start + timedelta(minutes=45), False),
+    ]
+    assert {row.price_per_hour for row in kept} == {D("0.6")}
+
+
+def test_a_machine_that_is_told_wrongly_has_not_left():
+    start = ingest.bucket(clock.now()) - timedelta(hours=1)
+    replay_at("500farm_machines", machines(machine(1), machine(2), machine(3), at=start))
+    wrong = [machine(1), machine(2, dph_base=float("nan")), machine(3, gpu_name="RTX 9090")]
+    for minutes in (15, 30):
+        replay_at("500farm_machines", machines(*wrong, at=start + timedelta(minutes=minutes)))
+    marks = PricingSnapshot.objects.filter(snapshot_time__gt=start).values_list("external_id", "additional_features")
+    assert dict(marks) == {"2": {"refused": "not_a_number"}, "3": {"refused": "unknown_name"}}
+    assert marks.count() == 2
+
+
+def test_what_moves_a_little_at_every_look_makes_no_new_row():
+    start = ingest.bucket(clock.now()) - timedelta(hours=1)
+    steps = [
+        {"inet_down": 900.0, "disk_space": 500.0, "reliability2": 0.9912},
+        {"inet_down": 700.0, "disk_space": 450.0, "reliability2": 0.9951},
+        {"inet_down": 700.0, "disk_space": 450.0, "reliability2": 0.9702},
+    ]
+    for i, change in enumerate(steps):
+        replay_at("500farm_machines", machines(machine(1, **change), at=start + i * timedelta(minutes=15)))
+    kept = PricingSnapshot.objects.order_by("snapshot_time")
+    assert [row.additional_features["reliability"] for row in kept] == [0.991, 0.97]
+
+
+def test_a_held_document_marks_nobody_as_gone():
+    start = ingest.bucket(clock.now()) - timedelta(hours=1)
+    replay_at("500farm_machines", machines(*[machine(n) for n in range(1, 21)], at=start))
+    report = replay("500farm_machines", machines(machine(1), at=start + timedelta(minutes=15)))
+    assert report.is_held
+    assert PricingSnapshot.objects.count() == 20
+
+
+# -- A stand-in's second document --------------------------------------------------------------------------------------
+
+
+def divided(at, *, verified=1000, unverified=663):
+    def leaf(count):
+        return [{"count": count, "price_median": 0.6, "price_10th_percentile": 0.3, "price_90th_percentile": 1.0}]
+
+    def category(size, is_verified, count):
+        stats = {"rented": leaf(count // 2), "available": leaf(count - count // 2), "all": leaf(count)}
+        return {"datacenter": False, "gpu_count_range": size, "verified": is_verified, "stats": stats}
+
+    categories = [category("1-3", True, verified), category("8+", False, unverified)]
+    model = {"name": "RTX 4090", "count": verified + unverified, "categories": categories}
+    return {"url": "/gpu-stats/v2", "timestamp": at.isoformat(), "models": [model]}
+
+
+def test_a_division_joins_the_stand_in_s_row_while_the_leader_fails():
+    now = clock.now()
+    replay("500farm_machines", b"<html>")
+    replay("500farm_gpu_stats", gpu_stats(model_stats(), at=now))
+    assert replay_at("500farm_gpu_stats_v2", divided(now)).changed == 1
+    told = cell().demand_indicators
+    assert (told["source"], told["split_from"]) == ("500farm_gpu_stats", "500farm_gpu_stats_v2")
+    assert (told["verified_gpus"], told["by_size"]) == (1000, {"1-3": 1000, "8+": 663})
+    before = tables()
+    assert replay_at("500farm_gpu_stats_v2", divided(now)).changed == 0
+    assert replay_at("500farm_gpu_stats", gpu_stats(model_stats(), at=now)).changed == 0
+    assert tables() == before
+
+
+def test_a_division_only_checks_while_the_leader_answers(market):
+    replay("500farm_machines", market)
+    before = tables()
+    assert replay_at("500farm_gpu_stats_v2", divided(clock.now())).changed == 0
+    assert tables() == before
+    assert "1 differ by more than a quarter" in SourceRun.objects.order_by("-started_at").first().notes
