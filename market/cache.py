@@ -85,15 +85,13 @@ def kept(name: str, make: Callable[[], T], seconds: int = FRESH_SECONDS, stale: 
 
     `make` runs in any thread and any language. With `stale` 0 an outdated value is never shown.
     """
-    prefix = _prefix()
-    key = f"{prefix}:v:{name}"
-    both = caches["pages"].get_many([f"{prefix}:version", key])  # one trip
-    present, found = both.get(f"{prefix}:version"), both.get(key)
+    key = f"{_prefix()}:v:{name}"
+    present, found = _look(key)
     is_warming = getattr(_mode, "is_warming", False)
     limit = seconds / 2 if is_warming else seconds
-    if isinstance(found, _Kept):
+    if found is not None:
         age = time.time() - found.made_at
-        if found.version == present and 0 <= age < limit:
+        if _is_fresh(present, found, limit):
             return found.value  # type: ignore[no-any-return]
         if not is_warming and settings.MARKET_SERVE_STALE and 0 <= age < seconds + stale and stale:
             _renew(key, make, seconds + stale)
@@ -101,16 +99,20 @@ def kept(name: str, make: Callable[[], T], seconds: int = FRESH_SECONDS, stale: 
     return _make_once(key, make, limit, seconds + stale)
 
 
-def _fresh(key: str, limit: float) -> _Kept | None:
-    """What is kept, where it is of the present version and younger than `limit` seconds."""
-    found = caches["pages"].get(key)
-    is_fresh = isinstance(found, _Kept) and found.version == version() and 0 <= time.time() - found.made_at < limit
-    return found if is_fresh else None
+def _look(key: str) -> tuple[str, _Kept | None]:
+    """The present version and what is kept, in one trip."""
+    name = f"{_prefix()}:version"
+    both = caches["pages"].get_many([name, key])
+    found = both.get(key)
+    return both.get(name) or version(), found if isinstance(found, _Kept) else None
 
 
-def _store(key: str, make: Callable[[], T], seconds: int) -> T:
-    """Make and keep. The version is read first: a refresh stored meanwhile outdates the result."""
-    present = version()
+def _is_fresh(present: str, found: _Kept | None, limit: float) -> bool:
+    return found is not None and found.version == present and 0 <= time.time() - found.made_at < limit
+
+
+def _store(key: str, make: Callable[[], T], seconds: int, present: str) -> T:
+    """Make and keep as of the version `present`, read before: a refresh stored meanwhile outdates the result."""
     value = make()
     caches["pages"].set(key, _Kept(present, time.time(), value), seconds)
     return value
@@ -127,17 +129,21 @@ def _make_once(key: str, make: Callable[[], T], limit: float, seconds: int) -> T
     is_ours = ours.acquire(timeout=WAIT_SECONDS)
     try:
         cache, lock, token = caches["pages"], f"{key}:lock", uuid7().hex
-        while (found := _fresh(key, limit)) is None:
+        while True:
             if cache.add(lock, token, LOCK_SECONDS):
                 try:
-                    found = _fresh(key, limit)  # made between our look and our lock
-                    return _store(key, make, seconds) if found is None else found.value
+                    present, found = _look(key)  # somebody may have made it before our lock
+                    if found is not None and _is_fresh(present, found, limit):
+                        return found.value  # type: ignore[no-any-return]
+                    return _store(key, make, seconds, present)
                 finally:
                     _unlock(lock, token)
+            present, found = _look(key)
+            if found is not None and _is_fresh(present, found, limit):
+                return found.value  # type: ignore[no-any-return]
             if not is_ours or time.monotonic() > until:
-                return _store(key, make, seconds)
+                return _store(key, make, seconds, present)
             time.sleep(POLL_SECONDS)
-        return found.value  # type: ignore[no-any-return]
     finally:
         if is_ours:
             ours.release()
@@ -165,7 +171,7 @@ def _renew(key: str, make: Callable[[], object], seconds: int) -> None:
 
 def _work(key: str, make: Callable[[], object], seconds: int, lock: str, token: str) -> None:
     try:
-        _store(key, make, seconds)
+        _store(key, make, seconds, version())
         _unlock(lock, token)
     except Exception:
         log.exception("renewing %s failed; what was there stays", key)
