@@ -75,7 +75,7 @@ def _text_of_model(slug: str) -> CardText:
 
 def _text_of_site() -> CardText:
     """The site's own card: what it is, and some medians of the market now."""
-    rows = overview.strip_rows()[:FIRST]
+    rows = [row for row in overview.strip_rows() if row.median is not None][:FIRST]
     facts = [(row.name, formats.money(row.median)) for row in rows]
     newest = overview.newest(rows)
     if newest is None:
