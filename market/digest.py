@@ -317,20 +317,29 @@ def _snapshot(
 ) -> storage.SnapshotRow:
     """The offer as it is kept: enough to compute its figures again (market.recompute), and its details."""
     is_list = offer.price_basis == "list"
-    features: dict[str, Any] = {
-        **offer.details,
-        "gpus": None if is_list else offer.gpu_count,
-        "rented": offer.gpus_rented,
-        "verified": offer.verified,
-        "datacenter": offer.datacenter,
-        "reliability": None if offer.reliability is None else float(round(offer.reliability, 3)),
-        "floor": None if offer.floor_per_gpu_hour is None else str(offer.floor_per_gpu_hour),
-        "cloud": offer.pricing if offer.pricing in ("secure", "community") else None,
-        "reserved": True if offer.pricing == "reserved" else None,
-        "basis": None if offer.price_basis == "ask" else offer.price_basis,
-        "stock": offer.stock or None,
-        "platform": None if adapter.platform else platform,
-    }
+    features: dict[str, Any] = dict(offer.details)
+    if not is_list:
+        features["gpus"] = offer.gpu_count
+    if offer.gpus_rented is not None:
+        features["rented"] = offer.gpus_rented
+    if offer.verified is not None:
+        features["verified"] = offer.verified
+    if offer.datacenter is not None:
+        features["datacenter"] = offer.datacenter
+    if offer.reliability is not None:
+        features["reliability"] = round(float(offer.reliability), 3)
+    if offer.floor_per_gpu_hour is not None:
+        features["floor"] = str(offer.floor_per_gpu_hour)
+    if offer.pricing in ("secure", "community"):
+        features["cloud"] = offer.pricing
+    elif offer.pricing == "reserved":
+        features["reserved"] = True
+    if offer.price_basis != "ask":
+        features["basis"] = offer.price_basis
+    if offer.stock:
+        features["stock"] = offer.stock
+    if not adapter.platform:
+        features["platform"] = platform
     if mark is not None:
         features[mark[0]] = mark[1]
     return storage.SnapshotRow(
@@ -345,7 +354,7 @@ def _snapshot(
         instance_type=gpu if is_list else f"{offer.gpu_count}x {gpu}",
         zone=country,
         is_spot=offer.pricing == "spot",
-        features={key: value for key, value in features.items() if value is not None},
+        features=features,
     )
 
 

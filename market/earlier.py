@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from . import quality, stats
 from .cells import Counted, Earlier, Model, Series, Teller, bucket
 from .places import GLOBAL
 from .sources.base import Adapter
-from .storage import SnapshotRow, as_json
+from .storage import SnapshotRow
 
 LOOK_BACK = timedelta(days=35)  # an offer that has not changed for so long is written again
 WEEK = timedelta(days=7)
@@ -35,7 +36,12 @@ class Stored:
     units: int
     instance_type: str
     zone: str
-    features: Mapping[str, Any]
+    kept: str  # its features as JSON: most offers have not changed, and of those nobody reads them
+
+    @property
+    def features(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.kept)
+        return found
 
     @property
     def gpu(self) -> str:
@@ -43,7 +49,11 @@ class Stored:
 
     @property
     def counts(self) -> bool:
-        return "refused" not in self.features
+        return '"refused"' not in self.kept or "refused" not in self.features
+
+    @property
+    def is_gone(self) -> bool:
+        return '"gone"' in self.kept and "gone" in self.features
 
     def counted(self) -> Counted:
         features = self.features
@@ -83,15 +93,13 @@ def offers_before(source: str, moment: datetime) -> Offers:
             union all
             select n.* from offer cross join lateral (
                 {step} and (p.external_id, p.spot_instance) < (offer.external_id, offer.spot_instance) {order}) n)
-        select jsonb_agg(jsonb_build_array(external_id, spot_instance, (price_per_hour * 10000)::int, instance_type,
-                                           availability_zone, additional_features))
+        select external_id, spot_instance, (price_per_hour * 10000)::int, instance_type, availability_zone,
+            additional_features::text
         from offer where not additional_features ? 'gone'
     """  # noqa: S608 - nothing but our own names
     with connection.cursor() as cursor:
         cursor.execute(sql, {"source": source, "moment": moment, "since": moment - LOOK_BACK})
-        (found,) = cursor.fetchone()
-    rows = as_json(found) or []
-    return {(row[0], row[1]): Stored(*row) for row in rows}
+        return {(row[0], row[1]): Stored(*row) for row in cursor.fetchall()}
 
 
 def changes(
@@ -115,10 +123,11 @@ def changes(
         if key in there:
             continue
         why = unreadable.get(old.external_id)
+        then = old.features
         mark: dict[str, Any] = {"refused": why} if why else {"gone": True}
-        if "platform" in old.features:
-            mark["platform"] = old.features["platform"]
-        if mark != old.features:
+        if "platform" in then:
+            mark["platform"] = then["platform"]
+        if mark != then:
             changed.append(_marked(adapter, old, mark, at))
     return changed
 
@@ -126,7 +135,8 @@ def changes(
 def _differs(old: Stored, row: SnapshotRow) -> bool:
     if (old.units, old.instance_type, old.zone) != (stats.units(row.price), row.instance_type, row.zone):
         return True
-    return old.features != row.features and _essence(old.features, row.features) != _essence(row.features)
+    then = old.features
+    return then != row.features and _essence(then, row.features) != _essence(row.features)
 
 
 def _essence(features: Mapping[str, Any], newer: Mapping[str, Any] | None = None) -> dict[str, Any]:

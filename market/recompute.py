@@ -75,7 +75,7 @@ class _State:
             model = earlier.model_of(self.adapter, old)
             del self.by_model[model][key]
             self.cells.pop(model, None)
-        if "gone" not in offer.features:
+        if not offer.is_gone:
             model = earlier.model_of(self.adapter, offer)
             self.offers[key] = self.by_model.setdefault(model, {})[key] = offer
             self.cells.pop(model, None)
@@ -176,14 +176,14 @@ def _changes(source: str, since: datetime, until: datetime) -> Iterator[tuple[da
         cursor.execute(
             """
             select snapshot_time, external_id, spot_instance, (price_per_hour * 10000)::int, instance_type,
-                availability_zone, additional_features
+                availability_zone, additional_features::text
             from pricing_snapshots where source = %s and snapshot_time between %s and %s order by snapshot_time
             """,
             [source, since, until],
         )
         rows = cursor.fetchall()
-    for at, external_id, is_spot, units, instance_type, zone, features in rows:
-        yield at, earlier.Stored(external_id, is_spot, units, instance_type, zone, storage.as_json(features))
+    for at, *offer in rows:
+        yield at, earlier.Stored(*offer)
 
 
 def _standing(state: _State, span: Span) -> list[tuple[Model, earlier.Stored]]:

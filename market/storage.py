@@ -132,11 +132,6 @@ class QuarantineRow:
     fragment: str
 
 
-def as_json(value: Any) -> Any:
-    """A jsonb value as Python's, which a raw cursor gives as text."""
-    return json.loads(value) if isinstance(value, str) else value
-
-
 def _incoming(columns: dict[str, str]) -> str:
     """Rows of one JSON parameter: a tenth of the time that arrays of text take to be quoted."""
     return f"jsonb_to_recordset(%s::jsonb) as i({', '.join(f'{name} {kind}' for name, kind in columns.items())})"

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from typing import Any, TypeVar
 
 from django.db import models, transaction
 
 from market.cache import forget_market
 from market.models import GPUAlias, GPUModel, Platform, UnknownGPUName
-from market.names import Alias, Match, NameIndex
+from market.names import Alias, Match, NameIndex, Refusal
 from market.signals import gpu_models_changed
 
 from .files import GPU, Catalog, CatalogError, PlatformEntry, read_catalog
@@ -89,9 +90,15 @@ def load_catalog(catalog: Catalog | None = None) -> Loaded:
 
 def name_index(catalog: Catalog | None = None) -> NameIndex:
     """Every spelling that the database knows, staff's own included; ask once per document, not per row."""
-    catalog = catalog or read_catalog()
+    refusals = catalog.refusals if catalog else _own_refusals()
     rows = GPUAlias.objects.values_list("source", "spelling", "vram_gb", "gpu_model__name", "gpu_model__memory_gb")
-    return NameIndex((Alias(*row) for row in rows), catalog.refusals)
+    return NameIndex((Alias(*row) for row in rows), refusals)
+
+
+@cache
+def _own_refusals() -> tuple[Refusal, ...]:
+    """Those of the files that come with the code: they change with a release, and reading them takes a tenth second."""
+    return tuple(read_catalog().refusals)
 
 
 def _load_gpus(gpus: Sequence[GPU]) -> Tally:
