@@ -14,7 +14,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 from gpuadvisor.core.ids import uuid7
 
@@ -55,6 +55,7 @@ SNAPSHOT_COLUMNS = {
     "snapshot_time": "timestamptz",
 }
 BATCH = 10_000
+COPY_ROWS = 500
 LOOK_BACK = "35 days"  # an offer that has not changed for so long is written again
 SPLIT_KEYS = ("split_from", "verified_gpus", "datacenter_gpus", "by_size")  # what another document of a source adds
 
@@ -100,12 +101,6 @@ class SnapshotRow:
     is_spot: bool = False
     features: dict[str, Any] = field(default_factory=dict)
 
-    def values(self) -> tuple[Any, ...]:
-        return (
-            *(self.gpu_model, self.platform, self.region, self.moment, self.source, self.external_id),
-            *(str(self.price), self.instance_type, self.zone, self.is_spot, self.features, self.at),
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class SplitRow:
@@ -143,7 +138,7 @@ def _as_text(value: Any) -> str:
     return str(value)
 
 
-def _batches(columns: dict[str, str], rows: Sequence[MarketRow | SnapshotRow]) -> Iterable[str]:
+def _batches(columns: dict[str, str], rows: Sequence[MarketRow]) -> Iterable[str]:
     for start in range(0, len(rows), BATCH):
         part = [dict(zip(columns, row.values(), strict=True)) for row in rows[start : start + BATCH]]
         yield json.dumps(part, default=_as_text)
@@ -224,10 +219,15 @@ def merge_splits(source: str, splits: Sequence[SplitRow]) -> int:
 
 
 def upsert_snapshots(rows: Sequence[SnapshotRow]) -> int:
-    """Write offers; the number that were new or different. One that no market row stands for yet is left out."""
+    """Write offers; the number that were new or different. One that no market row stands for yet is left out.
+
+    They come by COPY: thousands of them with twenty features each take half the time that JSON takes.
+    """
+    if not rows:
+        return 0
+    columns = ", ".join(f"{name} {kind}" for name, kind in SNAPSHOT_COLUMNS.items())
     sql = f"""
-        with i as materialized (select * from {_incoming(SNAPSHOT_COLUMNS)}),
-        cell as (select distinct gpu_model, platform, region, data_timestamp from i),
+        with cell as (select distinct gpu_model, platform, region, data_timestamp from incoming_offers),
         home as materialized (
             select cell.*, m.id from cell cross join lateral (
                 select d.id from market_data d
@@ -239,7 +239,7 @@ def upsert_snapshots(rows: Sequence[SnapshotRow]) -> int:
             availability_zone, spot_instance, additional_features, snapshot_time)
         select uuidv7(), home.id, i.source, i.external_id, i.price_per_hour, i.instance_type, i.availability_zone,
             i.spot_instance, i.additional_features, i.snapshot_time
-        from i join home using (gpu_model, platform, region, data_timestamp)
+        from incoming_offers i join home using (gpu_model, platform, region, data_timestamp)
         on conflict (source, external_id, spot_instance, snapshot_time) do update set
             market_data_id = excluded.market_data_id, price_per_hour = excluded.price_per_hour,
             instance_type = excluded.instance_type, availability_zone = excluded.availability_zone,
@@ -248,12 +248,31 @@ def upsert_snapshots(rows: Sequence[SnapshotRow]) -> int:
               is distinct from (excluded.market_data_id, excluded.price_per_hour, excluded.instance_type,
                                 excluded.availability_zone, excluded.additional_features)
     """  # noqa: S608 - nothing but our own names
-    written = 0
-    with connection.cursor() as cursor:
-        for batch in _batches(SNAPSHOT_COLUMNS, rows):
-            cursor.execute(sql, [batch])
-            written += cursor.rowcount
-    return written
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"create temp table if not exists incoming_offers ({columns}) on commit drop")
+        cursor.execute("truncate incoming_offers")
+        with cursor.copy("copy incoming_offers from stdin") as copy:
+            for start in range(0, len(rows), COPY_ROWS):
+                copy.write("".join(map(_copied, rows[start : start + COPY_ROWS])))
+        cursor.execute(sql)
+        return int(cursor.rowcount)
+
+
+def _copied(row: SnapshotRow) -> str:
+    """One line of COPY's text format, in the order of SNAPSHOT_COLUMNS."""
+    line = "\t".join(
+        (
+            *(row.gpu_model, row.platform, row.region, _as_text(row.moment), row.source, _plain(row.external_id)),
+            *(str(row.price), _plain(row.instance_type), _plain(row.zone), "t" if row.is_spot else "f"),
+            *(json.dumps(row.features, default=str), _as_text(row.at)),
+        )
+    )
+    return line.replace("\\", "\\\\") + "\n"
+
+
+def _plain(text: str) -> str:
+    """Text without the characters that divide COPY's lines and columns."""
+    return text if text.isprintable() else "".join(c for c in text if c.isprintable())
 
 
 def upsert_trends(keys: Sequence[Key]) -> int:
