@@ -9,7 +9,7 @@ from typing import Any
 
 from gpuadvisor.core.money import rate
 
-from .base import LEAST_PRICE, MAX_PRICE, Rejection, count, count_id, memory_gb, number, refuse, text
+from .base import LEAST_PRICE, MAX_PRICE, NUMBERS, Rejection, count, count_id, memory_gb, number, refuse, text
 
 MIB_PER_GB = 1024
 MAX_PER_MACHINE = 64
@@ -134,9 +134,9 @@ def _amount(value: object) -> float | None:
 
     None for NaN, infinity, text and what is below 0.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 10**10:
+    if value.__class__ not in NUMBERS or not 0 <= value < 10**10:  # type: ignore[operator]
         return None
-    return float(value)
+    return float(value)  # type: ignore[arg-type]
 
 
 def _whole(value: object) -> int | None:

@@ -166,3 +166,18 @@ def test_wrong_arguments_are_one_sentence(arguments, error):
 def test_where_nothing_is_stored_it_says_so(capsys):
     call_command("recompute_market")
     assert "No stored document with offers" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("history")
+def test_days_follow_what_was_computed_again(start):
+    """R-035: a roll-up never tells another story than its quarter hours."""
+    from market.models import MarketDaily
+    from market.rollups import roll_up
+
+    roll_up(start.date(), clock.now().date())
+    before = rows("market_daily")
+    MarketData.objects.update(median_price=9)
+    roll_up(start.date(), clock.now().date())
+    assert set(MarketDaily.objects.values_list("median_price", flat=True)) == {9}
+    recompute(everything())
+    assert rows("market_daily") == before
