@@ -31,6 +31,7 @@ def test_all_large_tables_say_by_which_column_they_are_cut():
         "MarketData": "data_timestamp",
         "PricingSnapshot": "snapshot_time",
         "UtilizationTrend": "trend_date",
+        "MarketDaily": "day",
     }
 
 

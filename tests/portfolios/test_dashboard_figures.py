@@ -8,6 +8,7 @@ from django.db import connection
 
 from gpuadvisor.core import clock
 from gpuadvisor.core.partitions import ensure_standing_months
+from market.rollups import roll_up
 from portfolios import estimates, selectors
 from portfolios.models import GPUConfiguration, PerformanceMetric, Portfolio
 from tests.factories import (
@@ -291,6 +292,7 @@ class TestMarket:
             at = datetime.combine(today - timedelta(days=age), datetime.min.time(), UTC)
             MarketDataFactory(data_timestamp=at)
         MarketDataFactory(data_timestamp=clock.now())
+        roll_up(today - timedelta(days=6), today)
         chart = selectors.dashboard(host).chart
         median, mine = chart.series.lines
         assert len(chart.series.times) == 30
