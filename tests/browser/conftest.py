@@ -13,7 +13,7 @@ import urllib.request
 import pytest
 from django.conf import settings
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright's loop runs beside the ORM here
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -71,14 +71,53 @@ def server(django_db_setup, django_db_blocker):
     shutil.rmtree(folder, ignore_errors=True)
 
 
+KEPT = "kept_for_browser_tests"  # a schema of copies: making a month of market takes longer than copying its rows
+
+
+def _kept_tables(cursor):
+    """Every table of ours with its columns that can be written, parents of partitions instead of partitions."""
+    cursor.execute(
+        """
+        select c.relname, string_agg(format('%I', a.attname), ', ' order by a.attnum) from pg_class c
+        join pg_namespace n on n.oid = c.relnamespace and n.nspname = 'public'
+        join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
+        where c.relkind in ('r', 'p') and not c.relispartition and c.relname !~ '^(django|auth)_'
+        group by c.relname
+        """
+    )
+    return cursor.fetchall()
+
+
+@pytest.fixture(scope="session")
+def kept():
+    """Whether the rows of `site` were made and copied aside."""
+    return {"is_made": False}
+
+
 @pytest.fixture
-def site(server, transactional_db):
-    """The site with the catalog, a month of simulated market and the demo host; its address."""
+def site(server, transactional_db, kept):
+    """The site with the catalog, a month of simulated market and the demo host; its address. Made once per run."""
+    from market.cache import forget_market
     from market.invented import simulate
 
-    call_command("load_gpu_catalog", verbosity=0)
-    simulate(days=30)
-    call_command("load_demo", verbosity=0)
+    if not kept["is_made"]:
+        call_command("load_gpu_catalog", verbosity=0)
+        simulate(days=30)
+        call_command("load_demo", verbosity=0)
+    with transaction.atomic(), connection.cursor() as cursor:
+        if not kept["is_made"]:
+            cursor.execute(f"drop schema if exists {KEPT} cascade; create schema {KEPT}")
+        cursor.execute("set constraints all deferred")
+        for table, columns in _kept_tables(cursor):
+            if kept["is_made"]:
+                cursor.execute(
+                    f'insert into "{table}" ({columns}) select {columns} from {KEPT}."{table}" on conflict do nothing'
+                )
+            else:
+                cursor.execute(f'create table {KEPT}."{table}" as select {columns} from "{table}"')
+        cursor.execute("analyze")  # as autovacuum would within a minute: nobody plans with the tables of before
+    kept["is_made"] = True
+    forget_market()
     return server
 
 
@@ -101,11 +140,19 @@ def console(request):
 
 
 @pytest.fixture
-def sign_in(site, page):
+def without_javascript(browser, server):
+    """A page of a browser that runs no script."""
+    context = browser.new_context(java_script_enabled=False)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture
+def sign_in(server, page):
     """Sign a user of the factories in through the page itself."""
 
     def enter(email, password):
-        page.goto(f"{site}/accounts/login/")
+        page.goto(f"{server}/accounts/login/")
         page.fill("input[name=login]", email)
         page.fill("input[name=password]", password)
         page.click("main form button[type=submit] >> nth=0")
