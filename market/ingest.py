@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import gc
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -46,12 +48,25 @@ def refresh(name: str, *, document: RawDocument | None = None, force: bool = Fal
         may_repeat = adapter.own_clock and adapter.origin == "live" and not replayed
         if document.status == 304 or (may_repeat and runs.is_repeat(name, document)):
             return runs.finish(run, "unchanged", document=document)
-        return _take(adapter, run, document, hold=hold, replayed=replayed)
+        with _uncollected():
+            return _take(adapter, run, document, hold=hold, replayed=replayed)
     except SourceError as error:
         batch = error.batch if isinstance(error, NothingUsable) else None
         return runs.finish(run, "failed", document=document, batch=batch, error=str(error), retry_at=error.retry_at)
     except Exception as error:
         return runs.finish(run, "failed", document=document, error=f"{type(error).__name__}: {error}")
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No search for cycles meanwhile: a large document is a million objects without any, walked over many times."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _take(adapter: Adapter, run: SourceRun, document: RawDocument, *, hold: bool, replayed: bool) -> runs.Report:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any, ClassVar, Literal
 
 from gpuadvisor.core.errors import TransientError
@@ -280,6 +281,11 @@ def refuse(why: str, row: object, *, subject: str = "", rule: str = "") -> Rejec
 
 def memory_gb(value: object, per_gb: int = 1) -> Decimal | None:
     """Memory of one GPU in GB, two places, of `value` in units of which `per_gb` make one; None for what is none."""
+    return _memory_gb(value, per_gb) if value.__class__ in NUMBERS else None
+
+
+@lru_cache(maxsize=1024)  # thousands of machines have a dozen boards
+def _memory_gb(value: object, per_gb: int) -> Decimal | None:
     amount = number(value)
     if amount is None or not 0 < amount < 100_000 * per_gb:
         return None

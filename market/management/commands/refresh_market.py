@@ -24,9 +24,14 @@ class Command(BaseCommand):
             "--source", action="append", choices=sorted(SOURCES), help="only this one; may be given several times"
         )
         parser.add_argument("--from-file", type=Path, help="replay this document instead of asking the (one) source")
+        parser.add_argument(
+            "--no-hold", action="store_true", help="store a document although it breaks with the one before it"
+        )
         parser.add_argument("--at", help="with --from-file: when the document counts as observed, ISO 8601")
 
-    def handle(self, *, source: list[str] | None, from_file: Path | None, at: str | None, **options: Any) -> None:
+    def handle(
+        self, *, source: list[str] | None, from_file: Path | None, at: str | None, no_hold: bool, **options: Any
+    ) -> None:
         names = source or [name for name in dict.fromkeys(settings.MARKET_SOURCES) if name in SOURCES]
         document = None
         if from_file is not None:
@@ -45,7 +50,7 @@ class Command(BaseCommand):
             if document is None and (key := schedule.missing_key(name)):
                 self.stdout.write(f"{name}: off, needs {key}")
                 continue
-            report = ingest.refresh(name, document=document, force=True)
+            report = ingest.refresh(name, document=document, force=True, hold=not no_hold)
             reports.append(report)
             line = (
                 f"{name}: {report.status}, {report.rows} rows ({report.changed} new or different), "
