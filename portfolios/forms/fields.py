@@ -5,16 +5,12 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 from django import forms
-from django.core import signing
 from django.core.exceptions import ValidationError
 from django.utils.formats import get_format
 from django.utils.translation import gettext_lazy as _
 
-from gpuadvisor.accounts.models import User
-from gpuadvisor.core.ids import uuid7
 from gpuadvisor.core.validators import PLAIN_NUMBER
 
 Text = Any  # a lazy or plain string
@@ -86,23 +82,6 @@ class _Formatted:
 
     def __str__(self) -> str:
         return str(self.words) % self.values
-
-
-class OnceForm(forms.Form):
-    """A form that makes one row however often it is sent: it carries the row's key, signed for this user."""
-
-    once = forms.CharField(required=False, widget=forms.HiddenInput)
-
-    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._signer = signing.Signer(salt=f"portfolios.once:{user.pk}")
-        self.fields["once"].initial = self._signer.sign(uuid7().hex)
-
-    def clean_once(self) -> UUID:
-        try:
-            return UUID(self._signer.unsign(self.cleaned_data["once"]))
-        except (signing.BadSignature, ValueError):
-            return uuid7()
 
 
 def price_field(**kwargs: Any) -> PlainDecimalField:

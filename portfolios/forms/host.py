@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from gpuadvisor.accounts.models import User
 from gpuadvisor.core import clock
 from gpuadvisor.core.fields import MAX_AMOUNT, MAX_RATE
+from gpuadvisor.core.forms import OnceForm
 from gpuadvisor.core.validators import visible_multiline, visible_text
 from market.models import GPUModel, Platform
 from market.names import squash
@@ -22,7 +23,7 @@ from portfolios.hardware import COOLING, HARDWARE_NUMBERS, load_watts
 from portfolios.mappings import LONGEST, Identifier, identifiers
 from portfolios.models import MAX_QUANTITY, GPUConfiguration, PerformanceMetric, Portfolio
 
-from .fields import OnceForm, PlainDecimalField, PlainIntegerField, price_field, typed_number
+from .fields import PlainDecimalField, PlainIntegerField, price_field, typed_number
 
 COOLING_NAMES = list(zip(COOLING, (_("Air"), _("Water"), _("Immersion"), _("Passive")), strict=True))
 
