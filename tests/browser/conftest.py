@@ -115,7 +115,8 @@ def site(server, transactional_db, kept):
                 )
             else:
                 cursor.execute(f'create table {KEPT}."{table}" as select {columns} from "{table}"')
-        cursor.execute("analyze")  # as autovacuum would within a minute: nobody plans with the tables of before
+        # As autovacuum would within a minute: nobody plans with the empty tables of before.
+        cursor.execute("analyze market_data, market_daily, pricing_snapshots, utilization_trends")
     kept["is_made"] = True
     forget_market()
     return server

@@ -132,7 +132,7 @@ def many_rows(server, transactional_db):
         batch_size=2000,
     )
     with connection.cursor() as cursor:
-        cursor.execute("analyze")
+        cursor.execute("analyze market_data")
     forget_market()
     return server
 
