@@ -44,6 +44,9 @@ COLUMNS = [
 ]
 COUNTRY = re.compile(r"[A-Z]{2}\Z")
 AS_GLOBAL = frozenset({"any", "secure", "community", "eu"})
+# Until then this source's rows of several GPUs may hold the whole instance's price: at once 66 series fell, many to an
+# eighth or a quarter. Nobody can tell which row is right, so none counts.
+WHOLE_INSTANCES = ("getdeploying.com", datetime(2026, 2, 20, tzinfo=UTC))
 MAX_FILE_BYTES = 256 * 1024 * 1024
 
 Cell = tuple[str, str, datetime]  # GPU model, platform, moment
@@ -226,6 +229,8 @@ class _Reader:
         )
         if not line.minimum <= line.median <= line.maximum:
             raise Refused("the prices are not in order")
+        if line.gpu_count > 1 and line.via == WHOLE_INSTANCES[0] and line.moment < WHOLE_INSTANCES[1]:
+            raise Refused("the price may be that of several GPUs")
         key = (line.cell, region, line.gpu_count, line.is_spot)
         if key in self._seen:
             raise Refused("the row stands twice in the file")

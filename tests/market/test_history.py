@@ -85,7 +85,12 @@ def test_the_whole_file_equals_an_independent_calculation():
 
     rows = list(csv.DictReader(StringIO(gzip.decompress(raw).decode())))
     words = ("any", "secure", "community", "eu")
-    usable = [row for row in rows if row["gpu_model"] in NAMES]
+    doubtful = [
+        row
+        for row in rows
+        if row["source"] == "getdeploying.com" and row["timestamp"] < "2026-02-20" and row["gpu_count"] != "1"
+    ]
+    usable = [row for row in rows if row["gpu_model"] in NAMES and row not in doubtful]
     with_global = {
         (r["gpu_model"], r["platform"], r["timestamp"])
         for r in usable
@@ -142,8 +147,10 @@ def test_the_whole_file_equals_an_independent_calculation():
     homes = set(PricingSnapshot.objects.values_list("market_data_id", flat=True))
     assert homes <= {row.pk for row in stored.values()}
     assert report.rows == len(rows)
-    assert sum(report.refused.values()) == len(rows) - len(usable) == 80
-    assert next(iter(report.refused)).startswith("RTX_PRO_6000: Names three cards")
+    assert sum(report.refused.values()) == len(rows) - len(usable)
+    assert report.refused["the price may be that of several GPUs"] == len(doubtful) == 1654
+    (unnamed,) = [reason for reason in report.refused if reason.startswith("RTX_PRO_6000: Names three cards")]
+    assert report.refused[unnamed] == 80
 
 
 def test_importing_again_changes_nothing(file):
@@ -280,3 +287,18 @@ def test_imported_history_is_never_a_current_figure(file, settings):
     assert selectors.market_by_place("RTX 4090") == []
     found = selectors.imported_history("RTX 4090")
     assert (found.platform, found.region, len(found.points)) == ("vast", "global", 2)
+
+
+def test_a_price_that_may_be_the_whole_instances_is_refused_only_where_it_may_be(file):
+    """R-037: getdeploying.com told some instances' prices as one GPU's until 2026-02-20."""
+    told = {"source": "getdeploying.com", "timestamp": "2026-02-19T12:00:00+00:00"}
+    report = import_history(
+        file(
+            line(**told, gpu_count="8"),
+            line(**told, gpu_count="1", region="DE"),
+            line(**told | {"timestamp": "2026-02-20T00:00:00+00:00"}, gpu_count="8", region="SE"),
+            line(**told | {"source": "vast_api"}, gpu_count="8", region="FR"),
+        )
+    )
+    assert dict(report.refused) == {"the price may be that of several GPUs": 1}
+    assert set(MarketData.objects.values_list("region", flat=True)) == {"DE", "SE", "FR"}
