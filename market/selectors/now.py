@@ -186,12 +186,16 @@ _PLATFORMS = "(select unnest(%(platforms)s::text[]) union select slug from platf
 
 
 def _last(platform: str, *, model: str = "wanted.gpu_model", region: str = "placed.region") -> str:
-    """The last row of one series: a probe of the unique index, backwards."""
+    """The last row of one series: a probe of the unique index, backwards.
+
+    The origin stands in coalesce, where no index serves it: a month without statistics yet, as after a first start, was
+    else read by origin and time, all of it for each series.
+    """
     columns = ", ".join(f"d.{column.strip()}" for column in _COLUMNS.split(","))
     return (
         f"select {columns} from market_data d"  # noqa: S608 - our own names
         f" where d.gpu_model = {model} and d.platform = {platform} and d.region = {region}"
-        "  and d.origin = speaking.origin and d.data_timestamp between %(rough_start)s and %(rough_end)s"
+        "  and coalesce(d.origin, '') = speaking.origin and d.data_timestamp between %(rough_start)s and %(rough_end)s"
         "  and d.data_timestamp <= statement_timestamp() + interval '5 minutes'"
         " order by d.data_timestamp desc limit 1"
     )
