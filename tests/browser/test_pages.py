@@ -82,13 +82,9 @@ def fleet(site):
 
 
 def faults_of(page):
-    """Serious findings of axe on the page as it stands."""
+    """Whatever axe finds on the page as it stands."""
     found = Axe().run(page).response["violations"]
-    return [
-        f"{fault['id']}: {fault['help']} ({fault['nodes'][0]['html'][:160]})"
-        for fault in found
-        if fault["impact"] in ("serious", "critical")
-    ]
+    return [f"{fault['impact']} {fault['id']}: {fault['help']} ({fault['nodes'][0]['html'][:160]})" for fault in found]
 
 
 def look_at(page, address):
