@@ -97,3 +97,13 @@ def test_create_partitioned_stays_partitioned_when_squashed():
 
 def test_no_model_lacks_its_migration(db):
     call_command("makemigrations", "--check", "--dry-run", verbosity=0)
+
+
+def test_analyze_gives_the_months_their_statistics(db):
+    month = date(2026, 11, 1)
+    partitions.ensure_months(MarketData, month, month)
+    MarketDataFactory(data_timestamp=datetime(2026, 11, 20, 12, tzinfo=UTC))
+    partitions.analyze()
+    with connection.cursor() as cursor:
+        cursor.execute("select reltuples from pg_class where relname = 'market_data_202611'")
+        assert cursor.fetchone() == (1,)

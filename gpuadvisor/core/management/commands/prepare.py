@@ -17,7 +17,7 @@ from django.core.management.base import BaseCommand
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from gpuadvisor.core.partitions import ensure_standing_months
+from gpuadvisor.core.partitions import analyze, ensure_standing_months
 
 
 class Command(BaseCommand):
@@ -37,6 +37,7 @@ class Command(BaseCommand):
         self._do("GPU catalog", "load_gpu_catalog")
         if not get_user_model()._default_manager.filter(is_demo=True).exists():
             self._do("Demo host", "load_demo")
+            analyze()
         static.result()
 
     def _do(self, title: str, command: str, **options: Any) -> None:
