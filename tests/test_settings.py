@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from gpuadvisor.settings.base import env
+
 EXAMPLE = Path(settings.BASE_DIR) / ".env.example"
 SETTINGS = Path(settings.BASE_DIR) / "gpuadvisor" / "settings"
 PRODUCTION = {
@@ -98,3 +100,24 @@ def test_tasks_end_before_their_message_is_handed_out_again():
     assert settings.CELERY_BROKER_TRANSPORT_OPTIONS["visibility_timeout"] > settings.CELERY_TASK_TIME_LIMIT
     assert settings.CELERY_TASK_ACKS_LATE
     assert settings.CELERY_TASK_REJECT_ON_WORKER_LOST
+
+
+KEYS = ("RUNPOD_API_KEY", "VAST_API_KEY", "LAMBDA_API_KEY")
+
+
+def test_a_key_is_read_without_what_a_copied_file_leaves_around_it(monkeypatch):
+    """R-034: a trailing line break made every request fail with the key in the error."""
+    monkeypatch.setenv("RUNPOD_API_KEY", " rpa_secret\r\n")
+    assert env.key("RUNPOD_API_KEY") == "rpa_secret"
+    monkeypatch.delenv("RUNPOD_API_KEY")
+    assert env.key("RUNPOD_API_KEY") == ""
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_a_key_with_a_character_that_no_key_has_stops_the_start_and_is_not_told(name):
+    result = check_deploy(**{name: "sk-SEC\nRET"})
+    assert result.returncode != 0
+    assert result.stderr.splitlines()[-1].endswith(
+        f"{name} holds characters that no key has, a line break perhaps: set it again."
+    )
+    assert "sk-SEC" not in result.stderr

@@ -25,6 +25,16 @@ class Env(environ.Env):  # type: ignore[misc]
             return default
         return super().get_value(var, cast, default, parse_default)
 
+    def key(self, var: str) -> str:
+        """A key that is sent in a header, without the line break that a copied file leaves behind; empty where unset.
+
+        Raises: ImproperlyConfigured, without the key, where it holds what no header may.
+        """
+        key: str = self.str(var, default="").strip()
+        if not (key.isascii() and key.isprintable()):
+            raise ImproperlyConfigured(f"{var} holds characters that no key has, a line break perhaps: set it again.")
+        return key
+
 
 env = Env()
 env.read_env(BASE_DIR / ".env")
@@ -337,9 +347,9 @@ MARKET_SOURCES = env.list(
 MARKET_SIMULATION = env.bool("MARKET_SIMULATION", default=False)  # shown, and labelled, where no source can be reached
 MARKET_USER_AGENT = env.str("MARKET_USER_AGENT", default=f"GPU-Advisor/1.0 (+{SITE_URL})")
 MARKET_SERVE_STALE = True  # readers see the figures of before while new ones are made; tests switch it off
-RUNPOD_API_KEY = env.str("RUNPOD_API_KEY", default="")
-VAST_API_KEY = env.str("VAST_API_KEY", default="")  # of a host with at least one machine
-LAMBDA_API_KEY = env.str("LAMBDA_API_KEY", default="")
+RUNPOD_API_KEY = env.key("RUNPOD_API_KEY")
+VAST_API_KEY = env.key("VAST_API_KEY")  # of a host with at least one machine
+LAMBDA_API_KEY = env.key("LAMBDA_API_KEY")
 
 # -- API ---------------------------------------------------------------------------------------------------------------
 API_ANONYMOUS_PER_HOUR = env.int("API_ANONYMOUS_PER_HOUR", default=60)  # requests per address without a token

@@ -92,10 +92,20 @@ class _Body(httpx.SyncByteStream):
             close()
 
 
+@contextmanager
+def _proxy_unsaid() -> Iterator[None]:
+    """What is wrong with a proxy's address in a sentence of ours: the libraries' own would quote its password."""
+    try:
+        yield
+    except (ValueError, TypeError):
+        raise SourceError("The proxy address cannot be read.") from None
+
+
+@_proxy_unsaid()
 def proxy_for(url: str) -> str:
     """The proxy that the environment names for `url`; empty where it is asked directly, as this machine itself always.
 
-    Raises: SourceError where it is none that speaks HTTP.
+    Raises: SourceError where it is none that speaks HTTP, or cannot be read.
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
@@ -110,12 +120,15 @@ def proxy_for(url: str) -> str:
     return proxy
 
 
+@_proxy_unsaid()
 def _pool(proxy: str, deadline: float) -> httpcore.ConnectionPool:
     context, backend = ssl.create_default_context(cafile=certifi.where()), _DeadlineBackend(deadline)
     if not proxy:
         return httpcore.ConnectionPool(ssl_context=context, network_backend=backend)
     parts = urlsplit(proxy)
     port = f":{parts.port}" if parts.port else ""
+    if not parts.hostname:
+        raise ValueError("no host")
     return httpcore.HTTPProxy(
         f"{parts.scheme}://{parts.hostname}{port}/",
         proxy_auth=(unquote(parts.username), unquote(parts.password or "")) if parts.username else None,
@@ -169,6 +182,9 @@ def _told_plainly(title: str, seconds: float) -> Iterator[None]:
         raise SourceError(f"{title} could not be reached through the proxy: {str(error)[:160]}.") from None
     except (httpcore.NetworkError, httpx.NetworkError) as error:
         raise SourceError(f"{title} could not be reached: {str(error)[:160] or type(error).__name__}.") from None
+    except (httpcore.LocalProtocolError, httpx.LocalProtocolError, UnicodeEncodeError):
+        # Before the others of its kind: its own words quote the header, which may hold a key.
+        raise SourceError(f"{title} was not asked: a key or another header holds what HTTP does not allow.") from None
     except (httpcore.ProtocolError, httpx.ProtocolError, httpx.InvalidURL) as error:
         raise SourceError(f"{title} broke off its answer: {str(error)[:160]}.") from None
 

@@ -286,6 +286,8 @@ def _told_plainly(data: Any) -> None:
         raise SourceError(NO_MACHINE)
     if data.get("success") is False:
         why = text(data.get("msg")) or text(data.get("error")) or "without a reason"
+        if key := settings.VAST_API_KEY:
+            why = why.replace(key, "…")  # an answer may quote what it refuses
         raise SourceError(f"Vast.ai refused the question: {why}")
 
 

@@ -233,6 +233,38 @@ def test_which_proxy_an_address_is_asked_through(no_proxy, variables, url, proxy
     assert proxy_for(url) == proxy
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://who:top#secret@proxy:3128",
+        "http://who:top/secret@proxy:3128",
+        "http://who:secret@[proxy:3128",
+        "http://who:secret@proxy:port",
+        "http://who:secret@",
+        "who:top#secret@proxy:3128",
+        "http://who:secrét@proxy:3128",
+        "http://who:secret@pro℀xy:3128",
+    ],
+    ids=["hash", "slash", "bracket", "port", "no-host", "no-scheme", "accent", "not-a-host"],
+)
+def test_a_proxy_that_cannot_be_read_is_one_sentence_without_its_password(no_proxy, address):
+    """R-034: a password may hold what an address may not; the error that tells so quotes it."""
+    no_proxy.setenv("HTTPS_PROXY", address)
+    with pytest.raises(SourceError, match=r"^The proxy address cannot be read\.$") as caught:
+        get("https://source.example/machines")
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("key", ["sk-SECRET\n", "sk-SECRET\r\nX: y", "sk-SECRET\0", "sk-SECRÉT"], ids=ascii)
+def test_a_key_that_no_header_may_hold_stands_in_no_sentence(serve, key):
+    """R-034: what is written of a failed run is read by staff, and goes to the log."""
+    url = serve(lambda request, socket: socket.sendall(answer(BODY)))
+    with pytest.raises(SourceError, match="The source was not asked") as caught:
+        get(url, headers={"Authorization": f"Bearer {key}"})
+    assert "sk-" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
 def test_a_proxy_of_another_kind_is_one_sentence(no_proxy):
     no_proxy.setenv("ALL_PROXY", "socks5://proxy:1080")
     with pytest.raises(SourceError, match="speaks socks5, not HTTP"):

@@ -145,6 +145,14 @@ def test_a_key_that_does_not_do_is_one_plain_sentence(host_key, monkeypatch, ans
             METRICS.fetch(Conditional(NOON))
 
 
+def test_an_answer_that_quotes_the_key_does_not_carry_it_into_the_run(host_key, monkeypatch):
+    told = {"success": False, "msg": "No such key: vast_test"}
+    with json_far_side(lambda asked: told) as (address, _asked):
+        monkeypatch.setattr(METRICS, "url", address)
+        with pytest.raises(SourceError, match=r"refused the question: No such key: …$"):
+            METRICS.fetch(Conditional(NOON))
+
+
 def test_without_a_key_nothing_is_asked(settings):
     settings.VAST_API_KEY = ""
     with pytest.raises(SourceError, match="VAST_API_KEY is not set"):
