@@ -228,8 +228,8 @@ class _Judge:
         doubted = self._doubted(offers)
         for (platform, gpu), found in offers.items():
             refused = quality.judge_offers(found, levels=self._levels.get((platform, gpu)))
-            if whole := doubted.get((platform, gpu)):
-                refused = dict.fromkeys(range(len(found)), whole)
+            for doubt in doubted.get((platform, gpu), ()):
+                refused |= {i: doubt for i, offer in enumerate(found) if doubt.pricing in ("", offer.pricing)}
             counted = self._count(platform, gpu, found, refused)
             self._batch.offers_used += len(counted)
             self._batch.cells += cells_of(platform, gpu, counted)
@@ -239,15 +239,14 @@ class _Judge:
                 f"unknown_region: {self._nowhere.total()} offers in {places} count in the global figures only."
             )
 
-    def _doubted(self, offers: Mapping[Model, Sequence[Observation]]) -> dict[Model, quality.Finding]:
-        """GPUs whose prices cannot be their own, platform by platform."""
-        found: dict[Model, quality.Finding] = {}
+    def _doubted(self, offers: Mapping[Model, Sequence[Observation]]) -> dict[Model, list[quality.Finding]]:
+        """GPUs whose prices, of all types or of one, cannot be their own; platform by platform."""
+        found: dict[Model, list[quality.Finding]] = {}
         for platform in dict.fromkeys(platform for platform, _gpu in offers):
             by_gpu = {gpu: rows for (on, gpu), rows in offers.items() if on == platform}
             known = {gpu: self._levels.get((platform, gpu), {}) for gpu in by_gpu}
-            levels = {gpu: level for gpu, by_pricing in known.items() if (level := by_pricing.get("median"))}
-            for finding in quality.judge_document(by_gpu, levels=levels):
-                found[platform, finding.subject] = finding
+            for finding in quality.judge_document(by_gpu, levels=known):
+                found.setdefault((platform, finding.subject), []).append(finding)
         return found
 
     def _count(

@@ -71,6 +71,8 @@ def judge_document(
 ) -> list[Finding]:
     """GPUs of one document whose offers are not believed; each finding's `subject` is a key of `by_gpu`.
 
+    A finding that names a type of pricing speaks of the GPU's offers of that type alone.
+
     `levels` is what each GPU cost in the days before, by pricing type or in one figure, where known: only with them can
     two GPUs of one price be told from a slipped column, by the one that jumped onto the other's value.
     """
@@ -141,16 +143,13 @@ def _identical(
         for pricing, told in prices.items():
             if len(told) == 1:
                 alike.setdefault((pricing, told.pop()), []).append(gpu)
-    seen: set[str] = set()
     for (pricing, price), gpus in alike.items():
         if len(gpus) < 2:
             continue
         known = {gpu: level for gpu in gpus if (level := _level(levels.get(gpu), pricing))}
-        for gpu in _slipped(gpus, price, known):
-            if gpu not in seen:
-                seen.add(gpu)
-                others = ", ".join(sorted(set(gpus) - {gpu}))[:120]
-                yield Finding("identical_values", f"{usd(price)} is also the price of {others}", gpu)
+        for gpu in dict.fromkeys(_slipped(gpus, price, known)):
+            others = ", ".join(sorted(set(gpus) - {gpu}))[:120]
+            yield Finding("identical_values", f"{usd(price)} is also the price of {others}", gpu, pricing)
 
 
 def _level(known: Mapping[str, Decimal] | Decimal | None, pricing: str) -> Decimal | None:

@@ -23,11 +23,15 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One row, cell or batch that broke a rule. `subject` is the offer's id, the GPU, or empty for a batch."""
+    """One row, cell or batch that broke a rule. `subject` is the offer's id, the GPU, or empty for a batch.
+
+    `pricing` is the type of pricing that alone is meant, empty where all of them are.
+    """
 
     rule: str
     reason: str
     subject: str = ""
+    pricing: str = ""
 
 
 _TABLE: tuple[tuple[str, Action, int, str], ...] = (
