@@ -99,6 +99,20 @@ def money(value: object, currency: str = "USD", places: int = 2) -> str:
     return f"{sign}{before}{digits}{behind}"
 
 
+def price(value: object) -> str:
+    """A price per GPU-hour as precise as it matters: four places below $1, three below $10, two above.
+
+    Zeros beyond the second place are left out, so a source that tells whole cents is shown with them: `$0.64`,
+    `$0.0166`.
+    """
+    decimal = to_number(value)
+    if decimal is None:
+        return DASH
+    places = 4 if abs(decimal) < 1 else 3 if abs(decimal) < 10 else 2
+    rounded = decimal.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP).normalize()
+    return money(rounded, places=max(2, -int(rounded.as_tuple().exponent)))
+
+
 def rate(value: object) -> str:
     """A price per GPU-hour, four places: `$0.4125/GPU-h`."""
     text = money(value, places=4)

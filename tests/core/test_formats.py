@@ -29,6 +29,33 @@ def test_money_is_written_as_babel_writes_it(language, value):
 
 
 @pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("0.0166", "$0.0166"),
+        ("0.6400", "$0.64"),
+        ("0.625", "$0.625"),
+        ("0", "$0.00"),
+        ("0.99996", "$1.00"),
+        ("2.0949", "$2.095"),
+        ("2", "$2.00"),
+        ("12.3456", "$12.35"),
+        ("1000", "$1,000.00"),
+        (None, "–"),
+        ("free", "–"),
+    ],
+)
+def test_a_price_per_gpu_hour_is_as_precise_as_it_matters(value, text):
+    """R-034: a card of 1.66 cents is not shown as one of 2, and whole cents get no zeros that nobody told."""
+    assert formats.price(value) == text
+
+
+def test_a_price_is_written_in_the_readers_language():
+    """R-004"""
+    with translation.override("de"):
+        assert formats.price(Decimal("0.0166")) == "0,0166\u00a0$"
+
+
+@pytest.mark.parametrize(
     ("language", "money", "rate", "percent"),
     [
         ("en-us", "$1,240.50", "$0.4125/GPU-h", "81.4%"),

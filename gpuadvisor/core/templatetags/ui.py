@@ -4,7 +4,7 @@
 {% chart series title unit %}          SVG, legend and table; also csv_url="", from_zero=False, note=""
 {% sparkline values %}                 a small line without axes
 {% change now before _("the 7 days before") as words %}   a difference in words
-{{ x|money }} {{ x|rate }} {{ x|percent }} {{ x|number }} {{ x|number:1 }} {{ x|quantity:"kWh" }}   a dash for None
+{{ x|money }} {{ x|price }} {{ x|rate }} {{ x|percent }} {{ x|number }} {{ x|number:1 }} {{ x|quantity:"kWh" }}   a dash for None
 {{ instant|ago }} {{ instant|when }} {{ instant|clock }}   <time>: relative under a day, absolute, hours and minutes
 {{ figure|figure }}                    the text of a core.figures.Figure; ui/_figure.html draws it whole,
 {{ figure|brief }}                     this for a table cell: no line below it
@@ -35,6 +35,7 @@ register = template.Library()
 LIGHT_SERIES = ("#2257d6", "#0f7f87", "#8743c4", "#a35a00")  # for PDF and mail; app.css knows the dark ones
 
 register.filter("money", formats.money)
+register.filter("price", formats.price)
 register.filter("rate", formats.rate)
 register.filter("percent", formats.percent)
 register.filter("number", formats.number)
