@@ -122,12 +122,15 @@ def lines(names: dict[str, str]) -> list[SourceLine]:
 
 def _since(reports: list[SourceReport]) -> datetime | None:
     """When the figures that stand still longest were renewed last."""
-    return min((report.last_good_at for report in reports if report.last_good_at), default=None)
+    return min((report.told_at for report in reports if report.told_at), default=None)
 
 
 def overall() -> Overall:
     """Green: every source that is on answers. Amber: one is late, fails, or is held back; or nothing was asked yet.
-    Red: a platform's leading figures are hidden, or nothing that is shown comes from a live source."""
+
+    Late is also who answers and tells what it told long ago. Red: a platform's leading figures are hidden, or nothing
+    that is shown comes from a live source.
+    """
     live = [r for r in reports() if SOURCES[r.name].origin == "live" and r.state not in ("off", "no_key")]
     counts = {state: sum(report.state == state for report in live) for state in ("answers", *IN_ORDER)}
     troubled = [report for report in live if report.state in IN_ORDER[:3]]
@@ -152,8 +155,8 @@ def overall() -> Overall:
     if troubled:
         number = len(troubled)
         words = ngettext(
-            "%(number)s source does not answer in time. Its last good figures stand, with their age.",
-            "%(number)s sources do not answer in time. Their last good figures stand, with their age.",
+            "%(number)s source tells nothing new in time. Its last good figures stand, with their age.",
+            "%(number)s sources tell nothing new in time. Their last good figures stand, with their age.",
             number,
         )
         return Overall("warn", words % {"number": number}, since, counts)

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from django.db import connection
-from django.db.models import Count, Max
+from django.db.models import Count
 
 from gpuadvisor.core import clock
-from market.models import Quarantine, SourceRun
+from market.models import Quarantine
 from market.sources import SOURCES
 
 from .now import freshness_of
@@ -21,12 +21,13 @@ from .now import freshness_of
 
 @dataclass(frozen=True, slots=True)
 class SourceState:
-    """How one source does: its last good answer, and since when and why it fails."""
+    """How one source does: its last good answer, of when its figures are, and since when and why it fails."""
 
     name: str
     title: str
     platform: str
     last_good_at: datetime | None
+    told_at: datetime | None
     failing_since: datetime | None
     error: str
     refused: int
@@ -34,45 +35,62 @@ class SourceState:
 
 
 def source_states(names: Iterable[str]) -> list[SourceState]:
-    """The state of each source, in two queries."""
+    """The state of each source, in one query."""
     wanted = [name for name in names if name in SOURCES]
-    good = dict(
-        SourceRun.objects.filter(source__in=wanted, status__in=("ok", "unchanged"))
-        .values("source")
-        .annotate(at=Max("started_at"))
-        .values_list("source", "at")
-    )
     with connection.cursor() as cursor:
         cursor.execute(
-            "select wanted.name, last.status, last.error, last.rows_refused, failed.since, statement_timestamp()"
-            " from unnest(%s::text[]) as wanted(name)"
-            " cross join lateral (select r.status, r.error, r.rows_refused from source_runs r"
-            "   where r.source = wanted.name and r.status <> 'running' order by r.started_at desc limit 1) last"
-            " cross join lateral (select max(g.started_at) as at from source_runs g"
-            "   where g.source = wanted.name and g.status in ('ok', 'unchanged')) good"
-            " cross join lateral (select min(r.started_at) as since from source_runs r where r.source = wanted.name"
-            "   and r.status = 'failed' and r.started_at > coalesce(good.at, '-infinity')) failed",
+            f"""
+            select wanted.name, coalesce(last.status, ''), coalesce(last.error, ''), coalesce(last.rows_refused, 0),
+                failed.since, good.at, dated.at
+            from unnest(%s::text[]) with ordinality as wanted(name, place)
+            left join lateral (select r.status, r.error, r.rows_refused from source_runs r
+                where r.source = wanted.name and r.status <> 'running' order by r.started_at desc limit 1) last on true
+            {_GOOD}
+            order by wanted.place
+            """,  # noqa: S608 - nothing but our own words
             [wanted],
         )
-        last = {row[0]: row[1:] for row in cursor.fetchall()}
+        rows = cursor.fetchall()
     now = clock.now()
     states = []
-    for name in wanted:
-        status, error, refused, since, _at = last.get(name, ("", "", 0, None, now))
-        at = good.get(name)
+    for name, status, error, refused, since, at, dated in rows:
+        told_at = _told_at(name, at, dated)
         states.append(
             SourceState(
                 name=name,
                 title=SOURCES[name].title,
                 platform=SOURCES[name].platform,
                 last_good_at=at,
+                told_at=told_at,
                 failing_since=since if status == "failed" else None,
                 error=error if status == "failed" else "",
                 refused=refused,
-                is_stale=at is None or now - at > freshness_of(name).stale,
+                is_stale=told_at is None or now - told_at > freshness_of(name).stale,
             )
         )
     return states
+
+
+# Of each source: its last good run, its first failure after that, and of when the newest of its last documents was.
+_GOOD = """
+    left join lateral (select g.started_at as at from source_runs g
+        where g.source = wanted.name and g.status in ('ok', 'unchanged')
+        order by g.started_at desc limit 1) good on true
+    left join lateral (select min(f.started_at) as since from source_runs f
+        where f.source = wanted.name and f.status = 'failed'
+          and f.started_at > coalesce(good.at, '-infinity')) failed on true
+    left join lateral (select max(d.at) as at from (
+        select coalesce(o.observed_at, o.started_at) as at from source_runs o
+        where o.source = wanted.name and o.status = 'ok'
+        order by o.started_at desc limit 8) d) dated on true
+"""
+
+
+def _told_at(name: str, good_at: datetime | None, dated: datetime | None) -> datetime | None:
+    """Of when a source's figures are: a document that tells when it was made gets no younger by being told again."""
+    if good_at is None or dated is None or not SOURCES[name].own_clock:
+        return good_at
+    return min(good_at, dated)
 
 
 def source_title(name: str) -> str:
@@ -102,6 +120,8 @@ class Hour:
 class SourceReport:
     """All that is public of how one source does. No offer and no fragment of a document stands in it.
 
+    `told_at` is of when its figures are: of a source with a clock of its own, the time of its newest document, however
+    often that is told again; else `last_good_at`. Age, `is_stale` and `is_hidden` go by it.
     `since`: of a failing or held source, its first run without success. `hours`: the last 24, the oldest first. Row
     counts are those of the last stored document; `reasons` of up to 50 refused rows. `quarantine`: rule and open rows.
     """
@@ -109,6 +129,7 @@ class SourceReport:
     name: str
     state: State
     last_good_at: datetime | None
+    told_at: datetime | None
     since: datetime | None
     hours: Sequence[Hour]
     rows_seen: int
@@ -120,6 +141,11 @@ class SourceReport:
     held_by: Sequence[str]
     is_stale: bool
     is_hidden: bool
+
+    @property
+    def repeats(self) -> bool:
+        """Whether it answers, with figures that are too old."""
+        return self.state == "late" and self.last_good_at != self.told_at
 
     @property
     def good(self) -> int:
@@ -144,8 +170,9 @@ def source_reports(switched_on: Iterable[str], without_key: Iterable[str]) -> li
     for source, rule, scope, rows in open_rows.order_by("source", "-rows", "rule"):
         waiting.setdefault(source, []).append((rule, scope, rows))
     reports = []
-    for name, status, is_held, good_at, since, seen, used, stored, refused, refusals in _last_runs(names):
-        age = None if good_at is None else now - good_at
+    for name, status, is_held, good_at, dated, since, seen, used, stored, refused, refusals in _last_runs(names):
+        told_at = _told_at(name, good_at, dated)
+        age = None if told_at is None else now - told_at
         limits = freshness_of(name)
         state: State
         if name in keyless:
@@ -165,6 +192,7 @@ def source_reports(switched_on: Iterable[str], without_key: Iterable[str]) -> li
                 name=name,
                 state=state,
                 last_good_at=good_at,
+                told_at=told_at,
                 since=since if status == "failed" else None,
                 hours=hours.get(name, [Hour()] * HOURS),
                 rows_seen=seen,
@@ -185,24 +213,20 @@ def _last_runs(names: Sequence[str]) -> list[tuple[Any, ...]]:
     """Of each source: its last finished run, last good one, first failure after that, and last stored document."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            select wanted.name, coalesce(last.status, ''), coalesce(last.is_held, false), good.at, failed.since,
+            f"""
+            select wanted.name, coalesce(last.status, ''), coalesce(last.is_held, false),
+                good.at, dated.at, failed.since,
                 coalesce(stored.rows_seen, 0), coalesce(stored.offers_used, 0), coalesce(stored.rows_stored, 0),
                 coalesce(stored.rows_refused, 0), coalesce(stored.refusals, '[]'::jsonb)
             from unnest(%s::text[]) with ordinality as wanted(name, place)
             left join lateral (select r.status, r.is_held from source_runs r
                 where r.source = wanted.name and r.status <> 'running' order by r.started_at desc limit 1) last on true
-            left join lateral (select g.started_at as at from source_runs g
-                where g.source = wanted.name and g.status in ('ok', 'unchanged')
-                order by g.started_at desc limit 1) good on true
-            left join lateral (select min(f.started_at) as since from source_runs f
-                where f.source = wanted.name and f.status = 'failed'
-                  and f.started_at > coalesce(good.at, '-infinity')) failed on true
+            {_GOOD}
             left join lateral (select s.rows_seen, s.offers_used, s.rows_stored, s.rows_refused, s.refusals
                 from source_runs s where s.source = wanted.name and s.status = 'ok'
                 order by s.started_at desc limit 1) stored on true
             order by wanted.place
-            """,
+            """,  # noqa: S608 - nothing but our own words
             [list(names)],
         )
         rows = cursor.fetchall()

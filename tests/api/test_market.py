@@ -95,6 +95,20 @@ def test_an_empty_market_is_an_empty_list(ask):
     assert (body["data"], body["as_of"], body["attribution"], body["origin"]) == ([], None, [], None)
 
 
+@pytest.mark.parametrize("query", [{}, {"gpu": "rtx-4090", "region": "all"}], ids=["market", "every region"])
+def test_what_the_simulated_market_told_is_not_told_beside_the_live_one(ask, settings, query):
+    """R-056: also while what was kept may be shown once more."""
+    settings.MARKET_SERVE_STALE = True
+    MarketData.objects.update(origin="simulated")
+    forget_market()
+    assert {row["origin"] for row in ask("/market", query).json()["data"]} == {"simulated"}
+    MarketDataFactory(data_timestamp=ago(minutes=1), median_price=Decimal("0.31"))
+    forget_market()
+    body = ask("/market", query).json()
+    assert body["origin"] == "live"
+    assert [(row["origin"], row["median"]) for row in body["data"]] == [("live", "0.3100")]
+
+
 def hours(count, **more):
     for number in range(count):
         MarketDataFactory(data_timestamp=datetime(2026, 11, 20, tzinfo=UTC) + timedelta(hours=number), **more)
@@ -233,6 +247,22 @@ def test_the_status_names_every_source_with_its_age(ask, settings):
     assert (failing["state"], failing["last_success_at"], failing["age_seconds"]) == ("failing", None, None)
     assert INSTANT.match(failing["failing_since"])
     assert [rows[name]["state"] for name in ("salad", "akash", "vast_metrics")] == ["waiting", "off", "no_key"]
+
+
+def test_the_age_of_a_source_is_that_of_its_figures(ask, settings):
+    """R-034: a document of hours ago, told again a minute ago, is hours old."""
+    settings.MARKET_SOURCES = ["500farm_machines"]
+    for minutes, told in ((300, ago(minutes=301)), (1, None)):
+        SourceRun.objects.create(
+            source="500farm_machines",
+            status="ok" if told else "unchanged",
+            started_at=ago(minutes=minutes),
+            observed_at=told,
+        )
+    forget_market()
+    (row,) = [row for row in ask("/status").json()["data"] if row["source"] == "500farm_machines"]
+    assert (row["state"], row["is_stale"]) == ("late", True)
+    assert row["age_seconds"] >= 300 * 60
 
 
 PATHS = ["/models", "/market", "/market/rtx-4090/history", "/market/rtx-4090/forecast", "/platforms", "/status"]

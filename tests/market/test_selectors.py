@@ -137,6 +137,18 @@ def test_a_failing_source_says_since_when_and_keeps_its_last_good_answer():
     assert (never.last_good_at, never.failing_since) == (None, None)
 
 
+def test_a_state_is_as_old_as_the_document_that_is_told_again():
+    """R-034, fault 11: of a source that tells when its document was made."""
+    for minutes, status, told in ((1200, "ok", ago(minutes=1201)), (4, "unchanged", None)):
+        SourceRun.objects.create(
+            source="500farm_machines", status=status, started_at=ago(minutes=minutes), observed_at=told
+        )
+    (state,) = selectors.source_states(["500farm_machines"])
+    assert round((clock.now() - state.told_at).total_seconds() / 60) == 1201
+    assert round((clock.now() - state.last_good_at).total_seconds() / 60) == 4
+    assert state.is_stale
+
+
 DAILY = {"source": "lambda", "price_basis": "list"}
 
 

@@ -141,6 +141,32 @@ def test_a_late_source_is_amber(client, live):
     assert "Late" in line_of(page_of(client), "Clore.ai marketplace")
 
 
+def test_a_document_told_again_and_again_gets_no_younger(client, live):
+    """R-034, fault 11: a source with a clock of its own is as old as its newest document, not as its last answer."""
+    SourceRun.objects.filter(source="500farm_machines").delete()
+    run("500farm_machines", 60 * 20, observed_at=ago(60 * 20))
+    for minutes in (30, 15, 3):
+        run("500farm_machines", minutes, "unchanged")
+    run("500farm_machines", 2, observed_at=ago(60 * 22))  # one that was released: it is older still
+    forget_market()
+    (report,) = [report for report in pages.reports() if report.name == "500farm_machines"]
+    assert (report.state, report.is_stale, report.is_hidden) == ("late", True, False)
+    overall = pages.overall()
+    assert (overall.level, overall.since) == ("warn", report.told_at)
+    assert report.told_at == SourceRun.objects.order_by("started_at").first().observed_at
+    html = page_of(client)
+    assert "Late 2 minutes ago with figures of 20 hours ago older than two refreshes" in line_of(html, "500.farm mach")
+    SourceRun.objects.filter(observed_at__isnull=False).update(observed_at=ago(60 * 25))
+    forget_market()
+    assert pages.overall().level == "bad"
+
+
+def test_a_source_without_a_clock_is_as_young_as_its_answer(live):
+    SourceRun.objects.filter(source="runpod").update(observed_at=ago(60 * 20))
+    forget_market()
+    assert {report.name: report.state for report in pages.reports()}["runpod"] == "answers"
+
+
 def test_a_source_asked_daily_is_not_late_after_a_day(live, settings):
     """Limits of a source asked daily: 2, 3 and 7 days."""
     settings.MARKET_SOURCES = [*LEADERS, "gpurentalprices"]

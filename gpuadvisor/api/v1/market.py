@@ -85,10 +85,11 @@ def market(request: HttpRequest, response: HttpResponse, filters: Query[MarketFi
         raise bad_parameter("region", "Name a gpu to read every region.")
     name = _model(filters.gpu)["name"] if filters.gpu else None
     platform = _platform(filters.platform)
+    origin = selectors.current_origin()
     if filters.region == ALL and name:
-        places = kept(f"api-places:{filters.gpu}", lambda: selectors.market_by_place(name))
+        places = kept(f"api-places:{origin}:{filters.gpu}", lambda: selectors.market_by_place(name))
     else:
-        places = _everywhere(_region(filters.region))
+        places = _everywhere(_region(filters.region), origin)
     rows = sorted(
         (slugs[place.gpu_model], place.platform, place.region, place)
         for place in places
@@ -98,7 +99,7 @@ def market(request: HttpRequest, response: HttpResponse, filters: Query[MarketFi
     now = clock.now()
     shown = [aged(row[3], now) for row in page.rows]  # what was kept for some minutes may be old by now
     return out.MarketNowOut(
-        origin=selectors.current_origin(),
+        origin=shown[0].origin if shown else origin,  # one query told them all: they are of one origin
         as_of=max((row.as_of for row in shown), default=None),
         data=[_market_out(slugs[row.gpu_model], row) for row in shown],
         attribution=_attribution(row.source for row in shown),
@@ -260,14 +261,14 @@ def _models() -> dict[str, dict[str, Any]]:
     return kept("api-models", ask, seconds=600)
 
 
-def _everywhere(region: str) -> list[selectors.MarketNow]:
-    """Every model on every platform in one region, as kept."""
+def _everywhere(region: str, origin: str | None) -> list[selectors.MarketNow]:
+    """Every model on every platform in one region, as kept; what another origin told before is not shown again."""
 
     def ask() -> list[selectors.MarketNow]:
         names = list(GPUModel.objects.values_list("name", flat=True))  # not of what is kept: that may be older
         return selectors.market_on_platforms(names, region=region)
 
-    return kept(f"api-market:{region}", ask)
+    return kept(f"api-market:{origin}:{region}", ask)
 
 
 def _model(slug: str | None) -> dict[str, Any]:
@@ -404,7 +405,7 @@ def _source_out(row: SourceReport, now: datetime) -> out.SourceOut:
         platform=source.platform or None,
         state=row.state,
         last_success_at=row.last_good_at,
-        age_seconds=int((now - row.last_good_at).total_seconds()) if row.last_good_at else None,
+        age_seconds=int((now - row.told_at).total_seconds()) if row.told_at else None,
         interval_seconds=int(source.every.total_seconds()),
         rows=row.rows_seen,
         refused=row.rows_refused,

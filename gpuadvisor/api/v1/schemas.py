@@ -245,7 +245,7 @@ class SourceOut(Out):
     platform: str | None = example("vast", "Null where it tells of many.")
     state: SourceStateName = example("answers", STATES)
     last_success_at: Instant | None = example("2026-11-25T03:15:00Z")
-    age_seconds: int | None = example(312)
+    age_seconds: int | None = example(312, "Of its figures: by the source's own clock, where its answer tells one.")
     interval_seconds: int = example(900, "How often it is asked.")
     rows: int = example(9120, "Rows of its last stored answer, usable or not.")
     refused: int = example(12, "Those of them that are no part of the figures.")
