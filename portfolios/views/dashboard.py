@@ -17,6 +17,7 @@ from django.views.decorators.http import require_safe
 
 from gpuadvisor.accounts.models import AppRequest
 from gpuadvisor.core.http import render_page
+from market.selectors import current_origin
 from portfolios import selectors
 from portfolios.caching import dashboard_version
 
@@ -41,7 +42,7 @@ def _section(request: AppRequest, *, period: str, gpu: str, after: UUID | None) 
     user = request.user
     language, zone = translation.get_language(), timezone.get_current_timezone_name()
     version = dashboard_version(user.pk)  # before the rows are read: an edit in between makes this entry unreachable
-    key = f"dashboard:{user.pk}:{version}:{language}:{zone}:{period}:{gpu}:{after or ''}"
+    key = f"dashboard:{user.pk}:{version}:{current_origin()}:{language}:{zone}:{period}:{gpu}:{after or ''}"
     html: str | None = caches["pages"].get(key)
     if html is None:
         page = selectors.dashboard(user, period, gpu=gpu, after=after)

@@ -12,6 +12,7 @@ from django.urls import reverse
 from gpuadvisor.core import clock
 from gpuadvisor.core.ids import uuid7
 from gpuadvisor.core.partitions import ensure_standing_months
+from market.cache import forget_market
 from portfolios import selectors, services
 from portfolios.models import GPUConfiguration, PerformanceMetric
 from tests.factories import (
@@ -113,6 +114,16 @@ class TestCache:
         page = host_client.get(URL).content.decode()
         assert "$114.40" in page
         assert "$21.60" not in page
+
+    def test_the_simulated_market_goes_when_a_live_one_comes(self, host, vast, host_client):
+        """R-056: at once, not when the half minute is over."""
+        fill(host, 1)
+        MarketDataFactory(data_timestamp=clock.now() - timedelta(minutes=3), origin="simulated")
+        forget_market()
+        assert "simulated market" in host_client.get(URL).content.decode()
+        MarketDataFactory(data_timestamp=clock.now() - timedelta(minutes=1))
+        forget_market()
+        assert "simulated market" not in host_client.get(URL).content.decode()
 
     def test_two_hosts_never_see_each_other(self, host, stranger, vast, client):
         fill(host, 1)
