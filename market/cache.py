@@ -80,6 +80,25 @@ def warming() -> Iterator[None]:
         _mode.is_warming = False
 
 
+class Watch:
+    """Whether an outdated value was shown while somebody watched."""
+
+    saw_outdated = False
+
+
+@contextmanager
+def watching() -> Iterator[Watch]:
+    """Inside, tells of outdated values that this thread was given: what rests on them is not the present version."""
+    before, watch = getattr(_mode, "watch", None), Watch()
+    _mode.watch = watch
+    try:
+        yield watch
+    finally:
+        _mode.watch = before
+        if before is not None and watch.saw_outdated:
+            before.saw_outdated = True
+
+
 def kept(name: str, make: Callable[[], T], seconds: int = FRESH_SECONDS, stale: int = STALE_SECONDS) -> T:
     """The value of `name`, at most `seconds` and one refresh old, or while it is made anew `stale` seconds more.
 
@@ -95,6 +114,9 @@ def kept(name: str, make: Callable[[], T], seconds: int = FRESH_SECONDS, stale: 
             return found.value  # type: ignore[no-any-return]
         if not is_warming and settings.MARKET_SERVE_STALE and 0 <= age < seconds + stale and stale:
             _renew(key, make, seconds + stale)
+            watch = getattr(_mode, "watch", None)
+            if watch is not None:
+                watch.saw_outdated = True
             return found.value  # type: ignore[no-any-return]
     return _make_once(key, make, limit, seconds + stale)
 

@@ -16,7 +16,7 @@ from market.pages.overview import Filter, ModelRow
 from market.pages.status import overall
 from market.sheets import cell
 
-from .caching import public_page
+from .caching import public_page, public_page_about
 
 PER_PAGE = 25
 
@@ -43,7 +43,7 @@ def _strip() -> dict[str, object]:
     }
 
 
-@public_page
+@public_page_about(overall)
 def index(request: HttpRequest) -> HttpResponse:
     """Every model with its market now; the address searches, filters, sorts, says the period and turns pages."""
     wanted, unknown = overview.read_filter(request.GET)

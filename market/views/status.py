@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
 
 from gpuadvisor.core import clock
 from gpuadvisor.core.http import render_page
@@ -15,11 +13,10 @@ from market.pages.common import platform_names
 from market.pages.previews import preview_of
 from market.quality import RULES
 
-from .caching import public_page
+from .caching import public_page, uncached_page
 
 
-@login_not_required
-@require_safe
+@uncached_page
 def status(request: HttpRequest) -> HttpResponse:
     """Every source: how it does, what of it is used, what is left out and why."""
     overall = page.overall()
