@@ -4,7 +4,7 @@ The file: `timestamp, platform, region, gpu_model, gpu_count, price_per_hour_usd
 max_per_gpu, n_offers, source`; prices `_per_gpu` are USD per GPU-hour. On-demand rows of one (GPU, platform, region,
 time) become one row over all `gpu_count`: lowest, highest, and the median of the medians, each counted offers × GPUs
 times (of two in the very middle, their mean). `any`, `secure`, `community`, `eu` are words of sources: they count as
-global where no global row of that time stands. Spot rows become snapshots.
+global where no global row of that time stands. Spot rows become snapshots. What is not believed: `imported`.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from . import rollups, stats, storage
 from .cache import forget_market
 from .catalog.files import read_catalog
 from .catalog.services import name_index
+from .imported import AS_GLOBAL, SOURCE, Arranged, Line, Poll, arrange
 from .models import MarketData, PricingSnapshot
 from .names import Match
 from .sources.base import MAX_GPUS, MAX_PRICE
 
-SOURCE = "gpu_pricing_tracker"
 TITLE = "gpu-pricing-tracker"
 FILE = Path("series") / "daily_prices_by_region.csv.gz"
 COLUMNS = [
@@ -43,13 +43,10 @@ COLUMNS = [
     *("min_per_gpu", "median_per_gpu", "max_per_gpu", "n_offers", "source"),
 ]
 COUNTRY = re.compile(r"[A-Z]{2}\Z")
-AS_GLOBAL = frozenset({"any", "secure", "community", "eu"})
-# Until then this source's rows of several GPUs may hold the whole instance's price: at once 66 series fell, many to an
-# eighth or a quarter. Nobody can tell which row is right, so none counts.
-WHOLE_INSTANCES = ("getdeploying.com", datetime(2026, 2, 20, tzinfo=UTC))
+# Until this poll this source's rows of several GPUs may hold the whole instance's price: then 142 series fell at once,
+# most of them to a half, a quarter or an eighth. Nobody can tell which row before it is right, so none counts.
+WHOLE_INSTANCES = ("getdeploying.com", datetime(2026, 2, 19, 21, tzinfo=UTC))
 MAX_FILE_BYTES = 256 * 1024 * 1024
-
-Cell = tuple[str, str, datetime]  # GPU model, platform, moment
 
 
 @dataclass(slots=True)
@@ -60,30 +57,12 @@ class ImportReport:
     market_rows: int = 0
     market_changed: int = 0
     spot_only: int = 0
+    computed: int = 0  # sums over countries where the file tells none
+    removed: int = 0  # rows of an earlier import that the file does not make any more
     snapshots: int = 0
     snapshots_changed: int = 0
+    snapshots_removed: int = 0
     refused: Counter[str] = field(default_factory=Counter)
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One row of the file, checked and named."""
-
-    gpu: str
-    platform: str
-    region: str
-    moment: datetime
-    gpu_count: int
-    is_spot: bool
-    minimum: Decimal
-    median: Decimal
-    maximum: Decimal
-    offers: int
-    via: str
-
-    @property
-    def cell(self) -> Cell:
-        return self.gpu, self.platform, self.moment
 
 
 class Refused(Exception):
@@ -110,85 +89,44 @@ def import_history(path: Path | None = None) -> ImportReport:
             report.refused[str(refused)] += 1
     if not lines:
         raise DomainError(f"{path.name} holds no row that can be stored.")
-    market, snapshots, spot_only, superseded = arrange(lines)
-    if superseded:
-        report.refused["a global row stands for this region word"] += superseded
-    report.market_rows, report.spot_only, report.snapshots = len(market) - spot_only, spot_only, len(snapshots)
-    days = [line.moment.date() for line in lines]
+    found = arrange(lines, reader.polls)
+    report.refused += found.refused
+    report.market_rows, report.spot_only = len(found.market) - found.spot_only, found.spot_only
+    report.snapshots, report.computed = len(found.snapshots), found.computed
+    moments = [line.moment for line in lines]
+    first, last = min(moments), max(moments)
     for model in (MarketData, PricingSnapshot):
-        ensure_months(model, min(days), max(days))
+        ensure_months(model, first.date(), last.date())
     with transaction.atomic():
-        report.market_changed = storage.upsert_market(market)
-        report.snapshots_changed = storage.upsert_snapshots(snapshots)
+        report.market_changed = storage.upsert_market(found.market)
+        report.snapshots_changed = storage.upsert_snapshots(found.snapshots)
+        report.removed, report.snapshots_removed = _take_back(found, first, last)
         transaction.on_commit(forget_market)
-    if report.market_changed:
-        rollups.roll_up(min(days), max(days))
+    if report.market_changed or report.removed:
+        rollups.roll_up(first.date(), last.date())
     return report
 
 
-def arrange(lines: list[Line]) -> tuple[list[storage.MarketRow], list[storage.SnapshotRow], int, int]:
-    """Market rows, snapshots, how many of the rows only carry snapshots, and lines that a global row replaced."""
-    stands_global = {line.cell for line in lines if not line.is_spot and line.region == "global"}
-    groups: dict[tuple[Cell, str], list[Line]] = {}
-    snapshots, homes, superseded = [], {}, 0
-    for line in lines:
-        region = "global" if line.region in AS_GLOBAL else line.region
-        if line.is_spot:
-            homes[line.cell, region] = line
-            snapshots.append(_snapshot(line, region))
-        elif line.region in AS_GLOBAL and line.cell in stands_global:
-            superseded += 1
-        else:
-            groups.setdefault((line.cell, region), []).append(line)
-    market = [_market_row(cell, region, found) for (cell, region), found in groups.items()]
-    lonely = [(cell, region, line) for (cell, region), line in homes.items() if (cell, region) not in groups]
-    nothing = stats.Figures(None, None, None, None, None, None, None, None, None, None)
-    for (gpu, platform, moment), region, line in lonely:  # a snapshot hangs on a market row, here one without figures
-        indicators = {"source": SOURCE, "via": line.via, "spot_only": True}
-        market.append(storage.MarketRow(gpu, platform, region, moment, "imported", nothing, indicators))
-    return market, snapshots, len(lonely), superseded
+def _take_back(found: Arranged, first: datetime, last: datetime) -> tuple[int, int]:
+    """Delete what an earlier import stored between `first` and `last` and this one does not make: rows, snapshots.
 
-
-def _market_row(cell: Cell, region: str, lines: list[Line]) -> storage.MarketRow:
-    """Over `gpu_count`: lowest, highest, and the median of the medians weighted by offers × GPUs; no average."""
-    gpu, platform, moment = cell
-    figures = stats.Figures(
-        average=None,
-        minimum=min(line.minimum for line in lines),
-        maximum=max(line.maximum for line in lines),
-        median=stats.rounded(stats.median((line.median, line.offers * line.gpu_count) for line in lines)),
-        p10=None,
-        p90=None,
-        rented_percentage=None,
-        gpus_rented=None,
-        gpu_count=None,
-        offer_count=sum(line.offers for line in lines),
-    )
-    indicators = {"source": SOURCE, "via": ", ".join(sorted({line.via for line in lines}))}
-    return storage.MarketRow(gpu, platform, region, moment, "imported", figures, indicators)
-
-
-def _snapshot(line: Line, region: str) -> storage.SnapshotRow:
-    return storage.SnapshotRow(
-        gpu_model=line.gpu,
-        platform=line.platform,
-        region=region,
-        moment=line.moment,
-        source=SOURCE,
-        external_id=f"{line.platform}/{line.region}/{line.gpu}/{line.gpu_count}",
-        price=line.median,
-        at=line.moment,
-        instance_type=f"{line.gpu_count}x {line.gpu}",
-        zone=line.region,
-        is_spot=True,
-        features={
-            "gpus": line.gpu_count,
-            "offers": line.offers,
-            "min": str(line.minimum),
-            "max": str(line.maximum),
-            "via": line.via,
-        },
-    )
+    Days whose last moment goes, go with it.
+    """
+    made = {(row.gpu_model, row.platform, row.region, row.moment) for row in found.market}
+    stored = MarketData.objects.filter(
+        origin="imported", demand_indicators__source=SOURCE, data_timestamp__range=(first, last)
+    ).values_list("id", "gpu_model", "platform", "region", "data_timestamp")
+    gone = {row[0]: row[1:] for row in stored if row[1:] not in made}
+    kept = {(row.external_id, row.at) for row in found.snapshots}
+    snapshots = PricingSnapshot.objects.filter(source=SOURCE, snapshot_time__range=(first, last))
+    told = snapshots.values_list("id", "market_data_id", "external_id", "snapshot_time")
+    lost = [row[0] for row in told if row[1] in gone or row[2:] not in kept]
+    if lost:
+        snapshots.filter(pk__in=lost).delete()
+    if gone:
+        MarketData.objects.filter(data_timestamp__range=(first, last), pk__in=list(gone)).delete()
+        rollups.forget_days("imported", {(*row[:3], row[3].astimezone(UTC).date()) for row in gone.values()})
+    return len(gone), len(lost)
 
 
 class _Reader:
@@ -201,13 +139,15 @@ class _Reader:
         self._why: dict[str, str] = {}
         self._platforms: dict[str, str | None] = {}
         self._seen: set[tuple[object, ...]] = set()
+        self.polls: Counter[Poll] = Counter()  # on-demand offers, refused names included
 
     def read(self, row: dict[str, str]) -> Line:
+        moment = _moment(row["timestamp"])
+        if moment and row["spot"] == "false" and row["n_offers"].isascii() and row["n_offers"].isdigit():
+            self.polls[_via(row), moment] += int(row["n_offers"][:9])
         gpu, platform = self._gpu(row["gpu_model"]), self._platform(row["platform"])
-        try:
-            moment = datetime.fromisoformat(row["timestamp"])
-        except ValueError:
-            raise Refused("the time cannot be read") from None
+        if moment is None:
+            raise Refused("the time cannot be read")
         region = row["region"].strip()
         region = region if region in AS_GLOBAL or region == "global" else region.upper()
         if region not in AS_GLOBAL and region != "global" and not COUNTRY.match(region):
@@ -218,14 +158,14 @@ class _Reader:
             gpu=gpu,
             platform=platform,
             region=region,
-            moment=(moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC),
+            moment=moment,
             gpu_count=_count(row["gpu_count"], "gpu_count"),
             is_spot=row["spot"] == "true",
             minimum=_price(row["min_per_gpu"]),
             median=_price(row["median_per_gpu"]),
             maximum=_price(row["max_per_gpu"]),
             offers=_count(row["n_offers"], "n_offers"),
-            via=row["source"].strip()[:80],
+            via=_via(row),
         )
         if not line.minimum <= line.median <= line.maximum:
             raise Refused("the prices are not in order")
@@ -255,6 +195,18 @@ class _Reader:
         if slug is None:
             raise Refused(f"platform “{spelling[:40]}” is unknown")
         return slug
+
+
+def _moment(cell: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(cell)
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def _via(row: dict[str, str]) -> str:
+    return row["source"].strip()[:80]
 
 
 def _price(cell: str) -> Decimal:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -54,6 +54,16 @@ TAKE_BACK = f"""
       and not exists (select 1 from market_data m where m.origin = %(origin)s
                   and m.gpu_model = d.gpu_model and m.platform = d.platform and m.region = d.region
                   and m.data_timestamp >= %(start)s and m.data_timestamp < %(end)s
+                  and num_nonnulls({", ".join(f"m.{name}" for name in FIGURES)}) > 0)
+"""  # noqa: S608
+FORGET = f"""
+    delete from market_daily d
+    using unnest(%s::text[], %s::text[], %s::text[], %s::date[]) as g(gpu_model, platform, region, day)
+    where (d.gpu_model, d.platform, d.region, d.day) = (g.gpu_model, g.platform, g.region, g.day) and d.origin = %s
+      and not exists (select 1 from market_data m where m.origin = d.origin
+                  and m.gpu_model = d.gpu_model and m.platform = d.platform and m.region = d.region
+                  and m.data_timestamp >= d.day::timestamp at time zone 'UTC'
+                  and m.data_timestamp < (d.day + 1)::timestamp at time zone 'UTC'
                   and num_nonnulls({", ".join(f"m.{name}" for name in FIGURES)}) > 0)
 """  # noqa: S608
 LAST_BEFORE = f"""
@@ -109,6 +119,16 @@ def roll_up_recent() -> RollUp:
     missing = [roll_up(day, day) for day in days_without_roll_up()[:CATCH_UP_DAYS]]
     recent = roll_up(today - DAY, today)
     return RollUp(recent.days + len(missing), recent.changed + sum(one.changed for one in missing))
+
+
+def forget_days(origin: str, days: Collection[tuple[str, str, str, date]]) -> int:
+    """Delete those days of series (GPU model, platform, region) that have no moment with figures left; their number."""
+    if not days:
+        return 0
+    columns = [list(column) for column in zip(*days, strict=True)]
+    with connection.cursor() as cursor:
+        cursor.execute(FORGET, [*columns, origin])
+        return int(cursor.rowcount)
 
 
 def days_without_roll_up() -> list[date]:

@@ -1,8 +1,9 @@
 """How good each method is on the real series, without looking ahead. No Django.
 
 What the files cannot show is left out and said: Vast.ai's rows before 2026-05-08 are an aggregator's single prices, its
-rows from 2026-06-06 on were cut off at 500 or 64 offers; rows of getdeploying.com before 2026-02-20 divide by the wrong
-number of GPUs (that day 66 series fell to an eighth or a quarter at once); prices carried forward are no observation.
+rows from 2026-06-06 on were cut off at 500 or 64 offers; rows of getdeploying.com divide by the wrong number of GPUs
+until the poll of 2026-02-19 21:00, when 142 series fell at once (the next day is the first whole one); prices carried
+forward are no observation.
 There is no public series of rented shares: the offers that Prime Intellect calls scarce are the nearest thing.
 """
 

@@ -8,6 +8,7 @@ import statistics
 from collections import defaultdict
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from io import StringIO
 
 import pytest
@@ -18,8 +19,10 @@ from gpuadvisor.core.partitions import existing_months
 from market import selectors
 from market.history import COLUMNS, import_history
 from market.models import MarketData, PricingSnapshot
+from market.quality.rules import RULES
 from tests.factories import MarketDataFactory
 from tests.market.documents import DATA, recorded
+from tests.market.history_file import history_file, line
 
 D = Decimal
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("catalog")]
@@ -44,39 +47,22 @@ NAMES = {  # written by hand, not from the alias table
     "RTX_4090": "RTX 4090",
     "RTX_5090": "RTX 5090",
 }
+COUNTRIES = {  # written by hand: all that stand in the file
+    "north-america": "US CA MX PR",
+    "south-america": "AR BR CL PY UY",
+    "asia": "AE AM CN GE HK ID IL IN JP KR KZ MY OM PH PK QA SA SG TH TR TW VN",
+    "oceania": "AU NZ",
+    "africa": "EG KE MA NG ZA",
+    "europe": """AT BE BG BY CH CY CZ DE DK EE ES FI FR GB GR HR HU IE IS IT LT LU LV MD MK MT NL NO PL PT RO RS
+        RU SE SI SK UA""",
+}
+CONTINENTS = {country: continent for continent, found in COUNTRIES.items() for country in found.split()}
 SLUGS = {"vast.ai": "vast", "massed compute": "massed-compute", "build ai": "build-ai"}
-
-
-def line(**changes):
-    row = {
-        "timestamp": "2026-05-10T20:30:12+00:00",
-        "platform": "vast.ai",
-        "region": "US",
-        "gpu_model": "RTX_4090",
-        "gpu_count": "1",
-        "price_per_hour_usd": "0.40",
-        "spot": "false",
-        "min_per_gpu": "0.30",
-        "median_per_gpu": "0.40",
-        "max_per_gpu": "0.90",
-        "n_offers": "3",
-        "source": "vast_api",
-    } | changes
-    return [row[column] for column in COLUMNS]
 
 
 @pytest.fixture
 def file(tmp_path):
-    def write(*lines, name="prices.csv"):
-        text = StringIO()
-        csv.writer(text).writerows([COLUMNS, *lines])
-        path = tmp_path / name
-        path.write_bytes(
-            gzip.compress(text.getvalue().encode(), mtime=0) if name.endswith(".gz") else text.getvalue().encode()
-        )
-        return path
-
-    return write
+    return partial(history_file, tmp_path)
 
 
 def test_the_whole_file_equals_an_independent_calculation():
@@ -84,60 +70,25 @@ def test_the_whole_file_equals_an_independent_calculation():
     report = import_history(DATA / "series" / "daily_prices_by_region.csv.gz")
 
     rows = list(csv.DictReader(StringIO(gzip.decompress(raw).decode())))
-    words = ("any", "secure", "community", "eu")
-    doubtful = [
-        row
-        for row in rows
-        if row["source"] == "getdeploying.com" and row["timestamp"] < "2026-02-20" and row["gpu_count"] != "1"
-    ]
-    usable = [row for row in rows if row["gpu_model"] in NAMES and row not in doubtful]
-    with_global = {
-        (r["gpu_model"], r["platform"], r["timestamp"])
-        for r in usable
-        if r["spot"] == "false" and r["region"] == "global"
-    }
-    groups, spot = defaultdict(list), []
-    for r in usable:
-        region = r["region"]
-        if r["spot"] == "true":
-            spot.append(r)
-            continue
-        if region in words:
-            if (r["gpu_model"], r["platform"], r["timestamp"]) in with_global:
-                continue
-            region = "global"
-        at = datetime.fromisoformat(r["timestamp"])
-        groups[
-            NAMES[r["gpu_model"]],
-            SLUGS.get(r["platform"], r["platform"]),
-            region if region == "global" else region.upper(),
-            at,
-        ].append(r)
-    expected = {}
-    for key, found in groups.items():
-        written_out = [D(r["median_per_gpu"]) for r in found for _n in range(int(r["n_offers"]) * int(r["gpu_count"]))]
-        expected[key] = (
-            min(D(r["min_per_gpu"]) for r in found),
-            max(D(r["max_per_gpu"]) for r in found),
-            statistics.median(written_out).quantize(D("0.0001"), "ROUND_HALF_UP"),
-        )
-
+    expected, spot, why = independently(rows)
     stored = {
         (m.gpu_model, m.platform, m.region, m.data_timestamp): m for m in MarketData.objects.filter(origin="imported")
     }
     priced = {key: m for key, m in stored.items() if m.median_price is not None}
     assert set(priced) == set(expected)
-    for key, (low, high, median) in expected.items():
+    for key, (low, high, median, is_computed) in expected.items():
         row = priced[key]
         assert (row.min_price, row.max_price, row.median_price, row.average_price) == (low, high, median, None), key
         assert (row.average_utilization, row.active_instances) == (None, None)
         assert row.demand_indicators["source"] == "gpu_pricing_tracker"
+        assert ("computed_from" in row.demand_indicators) is is_computed, key
     assert len(stored) - len(priced) == report.spot_only
+    assert report.computed == sum(one[3] for one in expected.values()) == 1949
 
     kept = sorted(PricingSnapshot.objects.values_list("snapshot_time", "price_per_hour", "instance_type"))
     assert kept == sorted(
         (
-            datetime.fromisoformat(r["timestamp"]).astimezone(UTC),
+            moment_of(r),
             D(r["median_per_gpu"]).quantize(D("0.0001")),
             f"{r['gpu_count']}x {NAMES[r['gpu_model']]}",
         )
@@ -147,10 +98,95 @@ def test_the_whole_file_equals_an_independent_calculation():
     homes = set(PricingSnapshot.objects.values_list("market_data_id", flat=True))
     assert homes <= {row.pk for row in stored.values()}
     assert report.rows == len(rows)
-    assert sum(report.refused.values()) == len(rows) - len(usable)
-    assert report.refused["the price may be that of several GPUs"] == len(doubtful) == 1654
-    (unnamed,) = [reason for reason in report.refused if reason.startswith("RTX_PRO_6000: Names three cards")]
-    assert report.refused[unnamed] == 80
+    assert sum(report.refused.values()) == sum(why.values())
+    assert why == {
+        "several": report.refused["the price may be that of several GPUs"],
+        "unnamed": sum(n for word, n in report.refused.items() if word.startswith("RTX_PRO_6000: Names three cards")),
+        "cut": report.refused[RULES["truncated"].title],
+        "placeholder": report.refused[RULES["placeholder_price"].title],
+        "above": report.refused[RULES["above_band"].title],
+        "below": report.refused[RULES["below_band"].title],
+    }
+    assert why == {"several": 1463, "unnamed": 80, "cut": 4760, "placeholder": 170, "above": 27, "below": 23}
+    # what the review saw
+    assert not any(m.max_price > 20 for m in priced.values() if m.platform == "vast" and m.max_price)
+    assert not any(m.median_price == D("0.5") for m in priced.values() if m.platform == "runpod")
+    assert max(m.data_timestamp for m in priced.values() if m.platform == "vast") < datetime(2026, 6, 6, tzinfo=UTC)
+
+
+def moment_of(r):
+    return datetime.fromisoformat(r["timestamp"]).astimezone(UTC)
+
+
+def independently(rows):
+    """Lowest, highest, median and whether summed up here, by series and moment; believed spot rows; refusals."""
+    words, why = ("any", "secure", "community", "eu"), defaultdict(int)
+    offers = defaultdict(int)
+    for r in rows:
+        if r["platform"] == "vast.ai" and r["source"] == "vast_api" and r["spot"] == "false":
+            offers[r["timestamp"]] += int(r["n_offers"])
+    usable = []
+    for r in rows:
+        prices = [r[f"{name}_per_gpu"] for name in ("min", "median", "max")]
+        if r["gpu_model"] not in NAMES:
+            why["unnamed"] += 1
+        elif r["source"] == "getdeploying.com" and r["timestamp"] < "2026-02-19T21" and r["gpu_count"] != "1":
+            why["several"] += 1
+        elif r["platform"] == "vast.ai" and r["source"] == "vast_api" and offers[r["timestamp"]] in (500, 64):
+            why["cut"] += 1
+        elif any(D(p) == 0 or (r["platform"] == "runpod" and D(p) == D("0.5")) for p in prices):
+            why["placeholder"] += 1
+        else:
+            usable.append(r)
+    levels, believed = {}, []
+    for r in usable:
+        levels.setdefault((r["timestamp"], r["platform"], r["gpu_model"], r["spot"]), []).extend(
+            [D(r["median_per_gpu"])] * int(r["n_offers"])
+        )
+    levels = {key: statistics.median(prices) if len(prices) > 2 else None for key, prices in levels.items()}
+    for r in usable:
+        price, level = D(r["median_per_gpu"]), levels[r["timestamp"], r["platform"], r["gpu_model"], r["spot"]]
+        if level and price > 5 * level:
+            why["above"] += 1
+        elif level and price * 5 < level:
+            why["below"] += 1
+        else:
+            believed.append(r)
+    with_global = {
+        (r["gpu_model"], r["platform"], r["timestamp"])
+        for r in rows
+        if r["spot"] == "false" and r["region"] in ("global", *words)
+    }
+    groups, made, spot = defaultdict(list), set(), []
+    for r in believed:
+        if r["spot"] == "true":
+            spot.append(r)
+            continue
+        gpu, platform = NAMES[r["gpu_model"]], SLUGS.get(r["platform"], r["platform"])
+        region = "global" if r["region"] in ("global", *words) else r["region"].upper()
+        groups[gpu, platform, region, moment_of(r)].append(r)
+        if region == "global":
+            continue
+        places = [CONTINENTS[region]]
+        if (r["gpu_model"], r["platform"], r["timestamp"]) not in with_global:
+            places.append("global")
+        for place in places:
+            groups[gpu, platform, place, moment_of(r)].append(r)
+            made.add((gpu, platform, place, moment_of(r)))
+    expected = {}
+    for key, found in groups.items():
+        if key[2] == "global" and any(r["region"] == "global" for r in found):
+            found = [r for r in found if r["region"] == "global"]
+        written_out = [D(r["median_per_gpu"]) for r in found for _n in range(int(r["n_offers"]) * int(r["gpu_count"]))]
+        low, high = min(D(r["min_per_gpu"]) for r in found), max(D(r["max_per_gpu"]) for r in found)
+        level = levels[found[0]["timestamp"], found[0]["platform"], found[0]["gpu_model"], "false"]
+        expected[key] = (
+            None if level and low * 5 < level else low,
+            None if level and high > 5 * level else high,
+            statistics.median(written_out).quantize(D("0.0001"), "ROUND_HALF_UP"),
+            key in made,
+        )
+    return expected, spot, dict(why)
 
 
 def test_importing_again_changes_nothing(file):
@@ -159,7 +195,7 @@ def test_importing_again_changes_nothing(file):
     first = import_history(path)
     before = list(MarketData.objects.order_by("id").values()), list(PricingSnapshot.objects.order_by("id").values())
     again = import_history(path)
-    assert (first.market_changed, first.snapshots_changed) == (2, 1)
+    assert (first.market_changed, first.snapshots_changed) == (1, 1)
     assert (again.market_changed, again.snapshots_changed) == (0, 0)
     assert before == (
         list(MarketData.objects.order_by("id").values()),
@@ -185,9 +221,9 @@ def test_medians_are_weighted_by_offers_times_gpus(file):
         (["any", "secure"], {"global"}),
         (["community"], {"global"}),
         (["eu"], {"global"}),
-        (["us"], {"US"}),
+        (["us"], {"US", "north-america", "global"}),
         (["global", "any"], {"global"}),
-        (["US", "any"], {"US", "global"}),
+        (["US", "any"], {"US", "north-america", "global"}),
     ],
 )
 def test_words_of_a_source_count_as_global(file, regions, stored):
@@ -206,7 +242,7 @@ def test_months_are_made_behind(file):
 
 def test_imported_rows_never_overwrite_live_ones(file):
     at = datetime(2026, 5, 10, 20, 30, 12, tzinfo=UTC)
-    MarketDataFactory(data_timestamp=at, region="US", median_price=D("0.77"))
+    MarketDataFactory(data_timestamp=at, region="global", median_price=D("0.77"))
     report = import_history(file(line()))
     assert (MarketData.objects.get().median_price, report.market_changed) == (D("0.77"), 0)
 
@@ -290,15 +326,15 @@ def test_imported_history_is_never_a_current_figure(file, settings):
 
 
 def test_a_price_that_may_be_the_whole_instances_is_refused_only_where_it_may_be(file):
-    """R-037: getdeploying.com told some instances' prices as one GPU's until 2026-02-20."""
-    told = {"source": "getdeploying.com", "timestamp": "2026-02-19T12:00:00+00:00"}
+    """R-037: getdeploying.com told some instances' prices as one GPU's until the poll of 2026-02-19 21:00."""
+    told = {"source": "getdeploying.com", "timestamp": "2026-02-19T20:59:59+00:00"}
     report = import_history(
         file(
             line(**told, gpu_count="8"),
             line(**told, gpu_count="1", region="DE"),
-            line(**told | {"timestamp": "2026-02-20T00:00:00+00:00"}, gpu_count="8", region="SE"),
+            line(**told | {"timestamp": "2026-02-19T21:00:03+00:00"}, gpu_count="8", region="SE"),
             line(**told | {"source": "vast_api"}, gpu_count="8", region="FR"),
         )
     )
     assert dict(report.refused) == {"the price may be that of several GPUs": 1}
-    assert set(MarketData.objects.values_list("region", flat=True)) == {"DE", "SE", "FR"}
+    assert set(MarketData.objects.values_list("region", flat=True)) == {"DE", "SE", "FR", "europe", "global"}

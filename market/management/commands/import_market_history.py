@@ -28,8 +28,9 @@ class Command(BaseCommand):
         for line in (
             f"{report.rows} rows read in {time.monotonic() - started:.1f} s",
             f"market data: {report.market_rows} rows, {report.market_changed} new or different"
-            f" (with {report.spot_only} that carry spot prices alone)",
+            f" (with {report.spot_only} that carry spot prices alone), {report.computed} summed up from countries",
             f"spot prices: {report.snapshots} rows, {report.snapshots_changed} new or different",
+            f"of an earlier import, gone: {report.removed} rows, {report.snapshots_removed} spot prices",
             f"refused: {sum(report.refused.values())}",
         ):
             self.stdout.write(line)
