@@ -32,8 +32,9 @@ class MarketNow:
     """The market of one GPU model now, on one platform and in one region.
 
     Units: USD per GPU-hour as the renter pays (`price_basis` "host_net": as the host gets); `rented_percentage`,
-    `demand_score` 0-100. What is unknown is None; once `is_hidden` every figure is. `is_stale`: older than two
-    refreshes of its source; `is_for_advice`: young enough for advice to rest on it (market.freshness).
+    `demand_score` 0-100. What is unknown is None; once `is_hidden` every figure is. `as_of`: when the source observed
+    it, `moment`: the quarter hour that it is stored at. `is_stale`: older than two refreshes of its source;
+    `is_for_advice`: young enough for advice to rest on it (market.freshness).
     """
 
     gpu_model: str
@@ -51,6 +52,7 @@ class MarketNow:
     source: str
     origin: Origin
     as_of: datetime
+    moment: datetime
     is_stale: bool
     is_hidden: bool
     is_for_advice: bool = True
@@ -230,9 +232,9 @@ def _ask(source: str, values: Mapping[str, Any]) -> list[MarketNow]:
 
 
 def _as_now(row: Sequence[Any]) -> MarketNow:
-    model, platform, region, origin, as_of, *figures, indicators, now = row
+    model, platform, region, origin, moment, *figures, indicators, now = row
     told = json.loads(indicators) if isinstance(indicators, str) else indicators or {}
-    source = str(told.get("source", ""))
+    source, as_of = str(told.get("source", "")), observed(told.get("observed_at"), moment)
     limits, age = freshness_of(source), now - as_of
     hidden = age > limits.hidden
     if hidden:
@@ -254,6 +256,7 @@ def _as_now(row: Sequence[Any]) -> MarketNow:
         source=source,
         origin=origin,
         as_of=as_of,
+        moment=moment,
         is_stale=age > limits.stale,
         is_hidden=hidden,
         is_for_advice=age <= limits.advice,
@@ -268,6 +271,15 @@ def _as_now(row: Sequence[Any]) -> MarketNow:
         stock_status=str(told.get("stock_status") or "")[:20],
         flags=tuple(str(flag) for flag in told["flags"]) if isinstance(told.get("flags"), list) else (),
     )
+
+
+def observed(told: object, moment: datetime) -> datetime:
+    """When a source observed a row, as its indicators tell; else the quarter hour that the row is stored at."""
+    try:
+        at = datetime.fromisoformat(str(told or ""))
+    except ValueError:
+        return moment
+    return at if at.tzinfo is not None else moment
 
 
 def _basis(told: Mapping[str, Any], gpus: int | None, p10: Decimal | None) -> Basis:

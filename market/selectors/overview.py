@@ -102,10 +102,10 @@ def past(series: Collection[MarketNow], days: Sequence[int]) -> dict[MarketNow, 
                 "models": [now.gpu_model for now in told],
                 "platforms": [now.platform for now in told],
                 "regions": [now.region for now in told],
-                "moments": [now.as_of for now in told],
+                "moments": [now.moment for now in told],
                 "days": list(days),
                 "origin": told[0].origin,
-                "first": min(now.as_of for now in told) - (max(days) + 2) * DAY,
+                "first": min(now.moment for now in told) - (max(days) + 2) * DAY,
                 "last": bounds["rough_end"],
             },
         )
@@ -119,7 +119,7 @@ def past(series: Collection[MarketNow], days: Sequence[int]) -> dict[MarketNow, 
 def speaking_places(gpu_models: Collection[str]) -> Places:
     """The platforms whose figures may be shown now, and the regions of their last moments: two queries."""
     rows = market_on_platforms(gpu_models)
-    moments = sorted({row.as_of for row in rows})
+    moments = sorted({row.moment for row in rows})
     if not moments:
         return Places((), ())
     with connection.cursor() as cursor:

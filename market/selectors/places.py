@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.db import connection
 
-from .now import ORIGIN_SQL, MarketNow, freshness_of, times
+from .now import ORIGIN_SQL, MarketNow, freshness_of, observed, times
 
 THIN_OFFERS = 5  # a cell of fewer offers says little (market.quality: thin_cell)
 FIGURES = (
@@ -43,7 +43,10 @@ class Spoken:
 
 
 def platforms_speaking() -> dict[str, Spoken]:
-    """Each platform whose figures are not hidden yet. One query, from key to key of the unique index."""
+    """Each platform whose figures are not hidden yet. One query, from key to key of the unique index.
+
+    The origin stands in coalesce for the reason that market_now tells.
+    """
     sql = f"""
         with recursive speaking(origin) as materialized ({ORIGIN_SQL}),
         pair(gpu_model, platform) as (
@@ -55,21 +58,23 @@ def platforms_speaking() -> dict[str, Spoken]:
                 where (d.gpu_model, d.platform) > (pair.gpu_model, pair.platform)
                   and d.data_timestamp between %(rough_week)s and %(rough_end)s
                 order by d.gpu_model, d.platform limit 1) n)
-        select pair.platform, m.data_timestamp, m.source, m.basis, statement_timestamp()
+        select pair.platform, m.data_timestamp, m.observed_at, m.source, m.basis, statement_timestamp()
         from speaking cross join pair join gpu_models g on g.name = pair.gpu_model
         cross join lateral (
-            select d.data_timestamp, coalesce(d.demand_indicators->>'source', '') as source,
+            select d.data_timestamp, d.demand_indicators->>'observed_at' as observed_at,
+                coalesce(d.demand_indicators->>'source', '') as source,
                 coalesce(d.demand_indicators->>'price_basis', '') as basis
             from market_data d
             where d.gpu_model = pair.gpu_model and d.platform = pair.platform and d.region = 'global'
-              and d.origin = speaking.origin and d.data_timestamp between %(rough_week)s and %(rough_end)s
+              and coalesce(d.origin, '') = speaking.origin and d.data_timestamp between %(rough_week)s and %(rough_end)s
               and d.data_timestamp <= statement_timestamp() + interval '5 minutes'
             order by d.data_timestamp desc limit 1) m
     """  # noqa: S608 - nothing but our own names
     found: dict[str, list[tuple[datetime, str, str]]] = {}
     with connection.cursor() as cursor:
         cursor.execute(sql, times())
-        for platform, as_of, source, basis, now in cursor.fetchall():
+        for platform, moment, told, source, basis, now in cursor.fetchall():
+            as_of = observed(told, moment)
             if now - as_of <= freshness_of(source).hidden:
                 found.setdefault(platform, []).append((as_of, source, basis))
     return {platform: Spoken(len(told), *max(told)) for platform, told in found.items()}

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from gpuadvisor.core import clock
 from market import rollups, selectors
 from market.models import MarketData, SourceRun
-from tests.factories import MarketDataFactory, PlatformFactory
+from market.selectors.overview import past, speaking_places
+from market.selectors.places import aged, platforms_speaking
+from tests.factories import GPUModelFactory, MarketDataFactory, PlatformFactory
 
 D = Decimal
 pytestmark = pytest.mark.django_db
@@ -260,3 +265,93 @@ def test_every_place_of_a_model_is_one_query(django_assert_num_queries):
     assert len(rows) == 12
     assert {row.as_of for row in rows} == {at}
     assert (rows[0].platform, rows[0].region) == ("vast", "global")
+
+
+def told_at(at, **more):
+    """The figures of a document of `at`, stored at its quarter hour."""
+    moment = at.replace(minute=at.minute // 15 * 15, second=0, microsecond=0)
+    indicators = {"source": "500farm_machines", "price_basis": "ask", "observed_at": at.isoformat()}
+    return MarketDataFactory(data_timestamp=moment, demand_indicators=indicators, **more)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "stale", "hidden"),
+    [(29, False, False), (31, True, False), (24 * 60 - 1, True, False), (24 * 60 + 1, True, True)],
+)
+def test_figures_are_as_old_as_their_document_not_as_its_quarter_hour(minutes, stale, hidden):
+    """A document of 04:29 is not a quarter of an hour old when it arrives."""
+    at = ago(minutes=minutes)
+    row = told_at(at)
+    told_at(at, platform="clore", region="SE")
+    (now,) = selectors.market_now(["RTX 4090"]).values()
+    assert (now.as_of, now.moment, now.is_stale, now.is_hidden) == (at, row.data_timestamp, stale, hidden)
+    assert aged(now, at + timedelta(minutes=31)).is_stale
+    assert [one.as_of for one in selectors.market_by_place("RTX 4090")] == ([] if hidden else [at, at])
+    GPUModelFactory()
+    assert {name: one.as_of for name, one in platforms_speaking().items()} == ({} if hidden else {"vast": at})
+
+
+@pytest.mark.parametrize("told", [None, "", "yesterday", 7, "2026-11-24T10:00:00", []])
+def test_a_row_that_does_not_tell_when_is_as_old_as_its_quarter_hour(told):
+    row = MarketDataFactory(data_timestamp=ago(minutes=5), demand_indicators={"source": "runpod", "observed_at": told})
+    assert selectors.market_now(["RTX 4090"])["RTX 4090"].as_of == row.data_timestamp
+    GPUModelFactory()
+    assert platforms_speaking()["vast"].as_of == row.data_timestamp
+
+
+def test_regions_and_moves_are_found_at_the_quarter_hour():
+    at = ago(minutes=4)
+    told_at(at, median_price=D("0.66"))
+    told_at(at, region="SE")
+    told_at(at - timedelta(days=7), median_price=D("0.60"))
+    assert speaking_places(["RTX 4090"]).regions == ("SE",)
+    now = selectors.market_now(["RTX 4090"])["RTX 4090"]
+    assert past([now], [7])[now][0].price == D("0.60")
+
+
+def scans(node, found):
+    """The scans of market data by which `node` reads single series."""
+    if node.get("Relation Name", "").startswith("market_data") and node["Alias"].startswith("d"):
+        found.append(node)
+    for inner in node.get("Plans", ()):
+        scans(inner, found)
+    return found
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: selectors.market_now(["GPU 1", "GPU 2"]),
+        lambda: selectors.market_on_platforms(["GPU 1", "GPU 2"]),
+        lambda: selectors.market_by_place("GPU 1"),
+        platforms_speaking,
+    ],
+    ids=["now", "platforms", "places", "speaking"],
+)
+def test_without_statistics_too_a_series_is_found_by_its_key(ask):
+    """A first start, a new month: one read of everything for each series took minutes."""
+    newest = clock.now().replace(minute=0, second=0, microsecond=0)
+    columns = "id, gpu_model, platform, region, median_price, demand_indicators, origin, data_timestamp, created_at"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"insert into market_data ({columns})"
+            " select gen_random_uuid(), 'GPU ' || g, p, 'global', 1, '{}', 'live',"
+            " %s - q * interval '15 minutes', now() from generate_series(1, 50) g,"
+            " unnest(array['vast', 'runpod', 'clore', 'salad', 'akash']) p, generate_series(0, 199) q",
+            [newest],
+        )
+        cursor.execute(
+            "delete from pg_statistic where starelid in"
+            " (select oid from pg_class where relname like 'market_data%%' and relkind in ('r', 'p'))"
+        )
+    with CaptureQueriesContext(connection) as asked:
+        ask()
+    (sql,) = [one["sql"] for one in asked if "speaking" in one["sql"]]
+    with connection.cursor() as cursor:
+        cursor.execute(f"explain (format json) {sql}".replace("%", "%%"), [])
+        (plan,) = cursor.fetchone()
+    read = scans((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"], [])
+    assert read
+    for scan in read:
+        assert "gpu_model" in scan["Index Name"], scan
+        assert "gpu_model" in scan["Index Cond"], scan
