@@ -33,7 +33,7 @@ class _Day:
     price: Decimal | None
     share: Decimal | None
     moments: int
-    sources: list[str]
+    sources: dict[str, int]  # moments by source
 
 
 @dataclass(slots=True)
@@ -89,7 +89,7 @@ def _days(origin: str, now: datetime) -> Days:
         )
         found: dict[Name, list[_Day]] = defaultdict(list)
         for model, platform, day, price, share, moments, sources in cursor:
-            found[model, platform].append(_Day(day, price, share, moments, json.loads(sources)))
+            found[model, platform].append(_Day(day, price, share, moments, _by_source(json.loads(sources))))
     days = Days({measure: {} for measure in MEASURES}, {})
     for name, told in found.items():
         rows = _of_one_source(told)
@@ -112,13 +112,20 @@ def _days(origin: str, now: datetime) -> Days:
     return days
 
 
+def _by_source(told: dict[str, int] | list[str]) -> dict[str, int]:
+    """Moments by source; days that were rolled up before these were counted name their sources alone."""
+    return told if isinstance(told, dict) else dict.fromkeys(told, 1)
+
+
 def _of_one_source(rows: list[_Day]) -> list[_Day]:
-    """The days that the source told which told most of the last seven: no series goes across sources."""
-    recent = Counter(source for row in reversed(rows[-7:]) for source in row.sources)
+    """The days that are mostly of the source that told most of the last seven: no series goes across sources."""
+    recent: Counter[str] = Counter()
+    for row in reversed(rows[-7:]):
+        recent.update(row.sources)
     if not recent:
         return rows
     leading = recent.most_common(1)[0][0]  # of equals the one seen last
-    return [row for row in rows if leading in row.sources]
+    return [row for row in rows if 2 * row.sources.get(leading, 0) > sum(row.sources.values())]
 
 
 def _row(

@@ -36,6 +36,8 @@ from .models import MarketData, PricingSnapshot
 from .names import Match
 from .sources.base import MAX_GPUS, MAX_PRICE
 
+__all__ = ["COLUMNS", "SOURCE", "TITLE", "ImportReport", "default_path", "import_history"]
+
 TITLE = "gpu-pricing-tracker"
 FILE = Path("series") / "daily_prices_by_region.csv.gz"
 COLUMNS = [

@@ -24,6 +24,16 @@ FIGURES = (
 )
 # By origin, so that the index on (origin, time) finds the day in a month of millions of rows.
 ROLL_UP = f"""
+    with moments as (
+        select m.*, m.demand_indicators->>'source' as source from market_data m
+        where m.origin = %(origin)s and m.data_timestamp >= %(start)s and m.data_timestamp < %(end)s
+          and num_nonnulls({", ".join(f"m.{name}" for name in FIGURES)}) > 0
+    ), told as (
+        select gpu_model, platform, region, jsonb_object_agg(source, moments) as sources
+        from (select gpu_model, platform, region, source, count(*) as moments from moments
+              where source is not null group by 1, 2, 3, 4) by_source
+        group by 1, 2, 3
+    )
     insert into market_daily as d
         (id, gpu_model, platform, region, origin, day, {", ".join(FIGURES)}, moments, sources)
     select uuidv7(), m.gpu_model, m.platform, m.region, m.origin, %(day)s,
@@ -33,12 +43,9 @@ ROLL_UP = f"""
         round(percentile_cont(0.5) within group (order by m.p10_price)::numeric, 4),
         round(percentile_cont(0.5) within group (order by m.p90_price)::numeric, 4),
         round(avg(m.average_utilization), 2), round(avg(m.gpu_count)), round(avg(m.offer_count)),
-        least(count(*), 32767),
-        coalesce(jsonb_agg(distinct m.demand_indicators->'source') filter (where m.demand_indicators ? 'source'), '[]')
-    from market_data m
-    where m.origin = %(origin)s and m.data_timestamp >= %(start)s and m.data_timestamp < %(end)s
-      and num_nonnulls({", ".join(f"m.{name}" for name in FIGURES)}) > 0
-    group by m.gpu_model, m.platform, m.region, m.origin
+        least(count(*), 32767), coalesce(t.sources, '{{}}')
+    from moments m left join told t using (gpu_model, platform, region)
+    group by m.gpu_model, m.platform, m.region, m.origin, t.sources
     on conflict (gpu_model, platform, region, origin, day) do update set
         ({", ".join((*FIGURES, "moments", "sources"))})
         = ({", ".join(f"excluded.{name}" for name in (*FIGURES, "moments", "sources"))})

@@ -1,8 +1,8 @@
 """Seasonal factors (R-017): how the hours of the week differ, computed by PostgreSQL from the last eight weeks.
 
-An hour's factor is its value divided by the mean of its own week, averaged over the weeks: a trend over months leaves
-no trace in it. Weeks are counted back from the last full hour, so none is cut. Source: docs/economics.md,
-"Seasonal factors".
+A series is what its leading source told: that of most moments in those weeks. An hour's factor is its value divided by
+the mean of its own week, averaged over the weeks: a trend over months leaves no trace in it. Weeks are counted back
+from the last full hour, so none is cut. Source: docs/economics.md, "Seasonal factors".
 """
 
 from __future__ import annotations
@@ -23,12 +23,18 @@ MIN_SEEN = 3  # weeks in which an hour must have been seen
 WHOLE_WEEK = 120  # hours that make a week whole enough to have a mean
 
 FACTORS = f"""
-    with hours as (
-        select m.platform, date_bin('1 hour', m.data_timestamp, %(end)s) as hour,
-            avg(m.average_utilization) as rented, avg(m.median_price) as price
+    with moments as materialized (
+        select m.platform, m.data_timestamp, m.average_utilization, m.median_price,
+            coalesce(m.demand_indicators->>'source', '') as source
         from market_data m
         where m.gpu_model = %(model)s and m.region = 'global' and m.origin = %(origin)s
           and m.data_timestamp >= %(start)s and m.data_timestamp < %(end)s
+    ), leaders as (
+        select platform, mode() within group (order by source) as source from moments group by platform
+    ), hours as (
+        select m.platform, date_bin('1 hour', m.data_timestamp, %(end)s) as hour,
+            avg(m.average_utilization) as rented, avg(m.median_price) as price
+        from moments m join leaders using (platform, source)
         group by 1, 2
     ), told as (
         select h.platform, v.measure, h.hour, v.value,

@@ -237,14 +237,15 @@ def test_every_series_is_forecast_and_told_with_its_past_errors():
 def test_no_forecast_goes_across_sources_and_a_short_stand_in_is_a_gap():
     """Fault 10 of real data: a switched source looks like a market move."""
     days(60)
-    MarketDaily.objects.update(sources=["500farm_machines"])
+    MarketDaily.objects.update(sources={"500farm_machines": 95, "vast_offers": 1})
     stand_in = clock.today() - timedelta(days=4)
-    MarketDaily.objects.filter(day=stand_in).update(sources=["vast_offers"], median_price=D("9"))
+    told = {"500farm_machines": 40, "vast_offers": 56}
+    MarketDaily.objects.filter(day=stand_in).update(sources=told, median_price=D("9"))
     assert forecasts.make_forecasts() == 4
     row = MarketForecast.objects.get(measure="price", horizon_days=7)
     assert row.points == 59
     assert row.value < 1
-    MarketDaily.objects.filter(day__gt=stand_in).update(sources=["vast_offers"], median_price=D("9"))
+    MarketDaily.objects.filter(day__gt=stand_in).update(sources=told, median_price=D("9"))
     assert forecasts.make_forecasts() == 0  # five days of the new source: too young
 
 

@@ -62,7 +62,7 @@ def test_a_day_holds_the_medians_extremes_and_means_of_its_moments():
     assert row.gpu_count == 700
     assert row.average_price is None
     assert row.moments == 4
-    assert row.sources == ["500farm_machines", "vast_offers"]
+    assert row.sources == {"500farm_machines": 3, "vast_offers": 1}
 
 
 def test_origins_regions_and_days_stay_apart_and_a_row_without_figures_is_no_moment():

@@ -128,6 +128,26 @@ def test_origins_never_share_a_season():
     assert selectors.season_of("RTX 4090", "vast", "live") is None
 
 
+def test_no_season_mixes_sources():
+    """Fault 10 of real data: what a stand-in tells of some evenings is no season of the leader's series."""
+    fill(56)
+    MarketData.objects.update(demand_indicators={"source": "500farm_machines"})
+    seasons.refresh_seasons("live")
+    factors = stored()
+    end = clock.now().replace(minute=0, second=0, microsecond=0)
+    evenings = [end - timedelta(hours=age) for age in range(1, 56 * 24) if (end - timedelta(hours=age)).hour == 20]
+    MarketData.objects.bulk_create(
+        MarketDataFactory.build(
+            data_timestamp=at + timedelta(minutes=15),
+            average_utilization=D("99"),
+            demand_indicators={"source": "vast_offers"},
+        )
+        for at in evenings
+    )
+    assert seasons.refresh_seasons("live") == 0
+    assert stored() == factors
+
+
 def test_the_page_is_told_the_strongest_and_the_weakest_hours():
     fill(56)
     seasons.refresh_seasons("live")
