@@ -1,10 +1,10 @@
-"""One row by itself, or beside its neighbors: what an adapter refuses while it reads."""
+"""One row by itself, or beside its neighbors: what an adapter refuses while it reads, or the pipeline keeps out."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection, Container, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from .rules import Finding
@@ -13,7 +13,6 @@ from .wording import times
 
 LEAST_PRICE = Decimal("0.00005")  # less is 0 in the four places that are kept
 BUCKET = timedelta(minutes=15)
-HALF_A_DAY = timedelta(hours=12)
 LEAST_BETWEEN = timedelta(seconds=60)
 LEVEL_HIGH, LEVEL_LOW = Decimal(5), Decimal("0.2")
 UNIT_FIT = math.log(1.5)  # how far from a unit's factor a price may lie to be told as that unit
@@ -68,9 +67,9 @@ def duplicate_offer(external_id: str, seen: Container[str]) -> Finding | None:
 
 
 def double_counting(rows: Sequence[tuple[str, int]]) -> dict[int, Finding]:
-    """The rows to leave out, by index, where several tell of one machine; `rows` are (machine, GPUs).
+    """The rows beside the largest one, by index, where several tell of one machine; `rows` are (machine, GPUs).
 
-    The row of most GPUs stays: the others are parts of it.
+    Nobody refuses them: the adapter of Vast.ai's offers puts the offers of a machine together into one.
     """
     kept: dict[str, int] = {}
     for index, (machine, gpus) in enumerate(rows):
@@ -98,17 +97,18 @@ def impossible_share(
     return None
 
 
-def stale_carry_forward(
-    told_at: datetime, document_at: datetime, *, every: timedelta, subject: str = ""
-) -> Finding | None:
-    """A row whose own time lies more than two refreshes behind its document's; of a source asked daily, half a day."""
-    if document_at - told_at <= min(2 * every, HALF_A_DAY):
+def stale_carry_forward(told_at: datetime, day: date, *, subject: str = "") -> Finding | None:
+    """A row that was seen on a day before its document's `day`: in price lists of a source that is asked daily."""
+    if told_at.date() >= day:
         return None
-    return Finding("stale_carry_forward", f"of {told_at:%Y-%m-%d %H:%M} UTC, told again", subject)
+    return Finding("stale_carry_forward", f"seen on {told_at:%Y-%m-%d}, told again on {day:%Y-%m-%d}", subject)
 
 
 def doubled_poll(now: datetime, before: datetime | None, *, bucket: timedelta = BUCKET) -> Finding | None:
-    """A document within a minute of the one before, or in the same `bucket`."""
+    """A document within a minute of the one before, or in the same `bucket`.
+
+    Nobody refuses it: a source is asked once in its slot, and rows of one quarter hour overwrite each other.
+    """
     if before is None or now < before:
         return None
     same = int(now.timestamp() // bucket.total_seconds()) == int(before.timestamp() // bucket.total_seconds())
@@ -118,12 +118,15 @@ def doubled_poll(now: datetime, before: datetime | None, *, bucket: timedelta = 
 
 
 def flat_series(price: Decimal, before: Decimal | None, *, subject: str = "") -> Finding | None:
-    """A price equal to the one before."""
+    """A price equal to the one before: an offer is stored when it changes, so there is nothing to say beside it."""
     return Finding("flat_series", f"still {price}", subject) if price == before else None
 
 
 def unknown_region(region: str, known: Container[str], *, subject: str = "") -> Finding | None:
-    """A place that no region of ours stands for; an empty one is merely untold."""
+    """A place that no region of ours stands for; an empty one is merely untold.
+
+    Its offers count in the whole, in no country; the notes of the run name the place.
+    """
     return (
         Finding("unknown_region", f"{region[:40]!r} is no known place", subject)
         if region and region not in known

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Action = Literal["refuse", "hold", "flag"]  # leave one row out; keep the whole batch out; let it count, with a word
+# Leave one row out; keep the whole batch out; let it count, with a word; or nothing, since figures are made so that the
+# fault reaches none: then the rule's function only tells how often the data has it.
+Action = Literal["refuse", "hold", "flag", "avoid"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +43,18 @@ _TABLE: tuple[tuple[str, Action, int, str], ...] = (
     ("unit_error", "refuse", 4, "A price in another unit than the source states"),
     ("scale_step", "hold", 4, "All prices of the source moved by the same large factor at once"),
     ("duplicate_offer", "refuse", 5, "The same offer stands twice"),
-    ("double_counting", "refuse", 5, "Another row tells of the same GPUs of the machine"),
+    ("double_counting", "avoid", 5, "Another row tells of the same GPUs of the machine"),
     ("variant_mixing", "refuse", 6, "Boards with different memory under one name"),
     ("composition_jump", "flag", 7, "The median moved because offers came or went, not because prices changed"),
     ("thin_cell", "flag", 8, "Rests on fewer than five offers"),
-    ("unknown_region", "flag", 8, "The place is not known: counted in the whole, in no country"),
+    ("unknown_region", "avoid", 8, "The place is not known: counted in the whole, in no country"),
     ("spot_above_on_demand", "flag", 9, "Interruptible costs more than on-demand"),
     ("source_switch", "flag", 10, "Told by another source than the figure before"),
     ("stale_carry_forward", "refuse", 11, "An old figure told again"),
     ("clock_back", "hold", 11, "Older than the document before it"),
     ("clock_ahead", "hold", 11, "Dated in the future"),
-    ("doubled_poll", "refuse", 12, "A second document of the same quarter hour"),
-    ("flat_series", "flag", 13, "A list price that did not change: nothing new to store"),
+    ("doubled_poll", "avoid", 12, "A second document of the same quarter hour"),
+    ("flat_series", "avoid", 13, "A list price that did not change: nothing new to store"),
     ("identical_values", "refuse", 14, "The same odd price for unrelated GPUs"),
     ("not_a_number", "refuse", 15, "Not a number"),
     ("negative_price", "refuse", 15, "A price below zero"),

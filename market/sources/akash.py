@@ -11,6 +11,7 @@ from typing import Any
 from django.utils.translation import gettext_noop as _
 
 from gpuadvisor.core.money import rate
+from market.quality import impossible_share
 
 from .base import (
     HOUR,
@@ -27,6 +28,7 @@ from .base import (
     price_fault,
     refuse,
     text,
+    told_twice,
 )
 from .http import fetch_document
 
@@ -58,10 +60,8 @@ class Akash(Adapter):
         for row in rows:
             parsed = self._model(row, observed_at)
             if isinstance(parsed, Summary):
-                if parsed.gpu_raw.casefold() in seen:
-                    parsed = refuse("the GPU stands twice", row, subject=parsed.gpu_raw, rule="duplicate_offer")
-                else:
-                    seen.add(parsed.gpu_raw.casefold())
+                name, why = parsed.gpu_raw, "the GPU stands twice"
+                parsed = told_twice(name.casefold(), seen, why, row, subject=name) or parsed
             yield parsed
 
     def _model(self, row: Any, observed_at: datetime) -> Summary | Rejection:
@@ -73,8 +73,9 @@ class Akash(Adapter):
         available = row.get("availability")
         available = available if isinstance(available, dict) else {}
         total, free = count(available.get("total")), count(available.get("available"))
-        if total is not None and free is not None and free > total:
-            return refuse("more GPUs free than there are", row, subject=name, rule="impossible_share")
+        taken = None if total is None or free is None else total - free
+        if finding := impossible_share(rented=taken, total=total):
+            return refuse("more GPUs free than there are", row, subject=name, rule=finding.rule)
         price = row.get("price")
         prices, why = _prices(price) if isinstance(price, dict) else ({}, "")
         if why:
@@ -93,7 +94,7 @@ class Akash(Adapter):
             maximum=prices.get("max"),
             average=prices.get("avg"),
             gpus_total=total,
-            gpus_rented=None if total is None or free is None else total - free,
+            gpus_rented=taken,
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any, ClassVar, Literal
 
 from gpuadvisor.core.errors import TransientError
+from market.quality.rows import LEAST_PRICE, duplicate_offer, negative_price, not_a_number, placeholder_price
 
 Pricing = Literal["on_demand", "spot", "reserved", "secure", "community"]
 Basis = Literal["ask", "list", "host_net"]  # what an offer asks; a price list; what the host gets, fees already off
@@ -21,16 +22,15 @@ HALF_HOUR = timedelta(minutes=30)
 HOUR = timedelta(hours=1)
 DAILY = timedelta(days=1)
 
-LEAST_PRICE = Decimal("0.00005")  # less is 0 in the four places that are kept
 MAX_PRICE = Decimal(10_000)  # USD per GPU-hour, the bound of the database too
 MAX_GPUS = 100_000  # of one machine or one cell: beyond it lies a fault, not a market
 MAX_VALUES = 2_000_000  # of one document; 500.farm's 25 MB hold 640,000, and a value costs up to 100 bytes of memory
 FRAGMENT = 200
 NUMBERS = frozenset({int, float})  # of JSON: true and false are none; asked a hundred thousand times per document
-FAULTS = {  # what makes a price none, and the rule that says so
+FAULTS = {  # what a reason ends in that makes a price none, and the rule that says so
     "price is not a number": "not_a_number",
     "price is negative": "negative_price",
-    "price is 0, a placeholder": "placeholder_price",
+    ", a placeholder": "placeholder_price",
     "price is above 10,000 USD per GPU-hour": "unit_error",
 }
 
@@ -292,14 +292,25 @@ def _memory_gb(value: object, per_gb: int) -> Decimal | None:
     return (amount / per_gb).quantize(Decimal("0.01")) or None
 
 
-def price_fault(price: Decimal | None) -> str:
-    """Why `price` is no price in USD per GPU-hour; empty where it is one."""
-    if price is None:
+def price_fault(price: Decimal | None, sentinels: Collection[Decimal] = ()) -> str:
+    """Why `price` is no price in USD per GPU-hour, by the rules about one price; empty where it is one.
+
+    `sentinels`: values that the source is known to write where it has no price.
+    """
+    if price is None or not_a_number(price):
         return "price is not a number"
-    if price < 0:
+    if negative_price(price):
         return "price is negative"
-    if price < LEAST_PRICE:
-        return "price is 0, a placeholder"
+    if placeholder_price(price, sentinels):
+        return f"price is {price if price >= LEAST_PRICE else 0}, a placeholder"
     if price > MAX_PRICE:
         return "price is above 10,000 USD per GPU-hour"
     return ""
+
+
+def told_twice(key: str, seen: set[str], why: str, row: object, *, subject: str = "") -> Rejection | None:
+    """`row` refused where its `key` stands in the document already; else None, and the key is `seen` from now on."""
+    if (finding := duplicate_offer(key, seen)) is None:
+        seen.add(key)
+        return None
+    return refuse(why, row, subject=subject or key, rule=finding.rule)

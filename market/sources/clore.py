@@ -11,6 +11,7 @@ from typing import Any
 from django.utils.translation import gettext_noop as _
 
 from gpuadvisor.core.money import rate
+from market.quality import impossible_share
 
 from .base import (
     HALF_HOUR,
@@ -29,6 +30,7 @@ from .base import (
     price_fault,
     refuse,
     text,
+    told_twice,
 )
 from .http import fetch_document
 
@@ -69,10 +71,9 @@ class Clore(Adapter):
             offer = self._server(row, observed_at)
             if isinstance(offer, Rejection):
                 yield offer
-            elif offer.external_id in seen:
-                yield refuse("the server stands twice", row, subject=offer.external_id, rule="duplicate_offer")
+            elif again := told_twice(offer.external_id, seen, "the server stands twice", row):
+                yield again
             else:
-                seen.add(offer.external_id)
                 yield offer
                 if (spot := _spot(row)) is not None:
                     yield self._spot_offer(offer, spot / HOURS / offer.gpu_count)
@@ -85,6 +86,7 @@ class Clore(Adapter):
         total = _price(row)
         part = _object(row, "partial_gpu_rental")
         free, whole = count(part.get("available_gpus")), count(part.get("total_gpus"), least=1)
+        taken = None if whole is None or free is None else whole - free
         why, rule = "", ""
         if not number_of:
             why = "no server id"
@@ -94,16 +96,15 @@ class Clore(Adapter):
             why = "no GPU name"
         elif gpus is None or gpus > MAX_PER_SERVER:
             why = "number of GPUs is not a count"
-        elif whole is not None and (whole != gpus or (free is not None and free > whole)):
+        elif whole not in (None, gpus) or impossible_share(rented=taken, total=gpus):
             why, rule = "rented GPUs contradict the number of GPUs", "impossible_share"
         else:
             why = price_fault(total if total is None else total / HOURS / gpus)
         if why or gpus is None or total is None:
             return refuse(why, row, subject=number_of, rule=rule)
-        if whole is not None and free is not None:
-            rented: int | None = whole - free
-        else:
-            rented = {True: gpus, False: 0}.get(row["rented"]) if isinstance(row.get("rented"), bool) else None
+        rented = taken
+        if rented is None and isinstance(row.get("rented"), bool):
+            rented = gpus if row["rented"] else 0
         country, reliability = text(_object(specs, "net").get("cc"), 2).upper(), number(row.get("reliability"))
         return Observation(
             source=self.name,

@@ -13,9 +13,9 @@ from typing import Any
 from django.utils.translation import gettext_noop as _
 
 from gpuadvisor.core.money import rate
+from market.quality import impossible_share
 
 from .base import (
-    MAX_PRICE,
     Adapter,
     Conditional,
     Observation,
@@ -31,13 +31,13 @@ from .base import (
     number,
     price_fault,
     text,
+    told_twice,
 )
 from .http import fetch_document
 from .vast_rows import (
     MAIN_BOARD_GB,
     MAX_PER_MACHINE,
     MIB_PER_GB,
-    SEVERAL_BOARDS,
     board_gb,
     country_of,
     datacenter_of,
@@ -45,11 +45,14 @@ from .vast_rows import (
     floor_of,
     refused,
     reliability_of,
+    spread_fault,
+    sum_fault,
     verified_of,
 )
 
 BASE_URL = "https://500.farm/vastai-exporter"
 WEBSITE = "https://500.farm/vastai/"
+TWICE = "the machine stands twice in the document"
 SIZES = ("1-3", "4-7", "8+")
 
 
@@ -86,10 +89,7 @@ class Machines(Farm500):
         for row in rows:
             parsed = self._machine(row, observed_at)
             if isinstance(parsed, Observation):
-                machine = parsed.external_id
-                if machine in seen:
-                    parsed = refused("the machine stands twice in the document", {"id": machine}, machine)
-                seen.add(machine)
+                parsed = told_twice(parsed.external_id, seen, TWICE, row) or parsed
             yield parsed
 
     def _machine(self, row: Any, observed_at: datetime) -> Observation | Rejection:
@@ -106,7 +106,7 @@ class Machines(Farm500):
             else "number of GPUs is not a count"
             if gpus is None or gpus > MAX_PER_MACHINE
             else "more GPUs rented than there are"
-            if rented is not None and rented > gpus
+            if rented is not None and impossible_share(rented=rented, total=gpus)
             else price_fault(total if total is None or gpus is None else total / gpus)
         )
         if why or gpus is None or total is None:
@@ -157,11 +157,9 @@ class GpuStats(Farm500):
         total, taken = count(every.get("count")), count(rented.get("count"))
         median = number(every.get("price_median"))
         low, high = number(every.get("price_10th_percentile")), number(every.get("price_90th_percentile"))
-        why = _model_fault(name, total, taken) or price_fault(median)
-        if why or median is None:
+        why = sum_fault(name, total, taken) or spread_fault(low, median, high)
+        if why or low is None or median is None or high is None:
             return refused(why, row, name)
-        if low is None or high is None or not 0 < low <= median <= high <= MAX_PRICE:
-            return refused("percentiles are not in order", row, name)
         info = row.get("info")
         split: dict[str, Any] = {
             "verified_gpus": count(_leaf(row, "all", "verified").get("count")),
@@ -217,10 +215,10 @@ class GpuStatsV2(Farm500):
             "a category cannot be read"
             if name and len(known) < len(categories)
             else "more GPUs rented than there are"
-            if any(each.get("rented", 0) > each["gpus"] for each in known)
+            if any(impossible_share(rented=each.get("rented"), total=each["gpus"]) for each in known)
             else "the categories do not add up to the model"
             if known and count(row.get("count")) not in (None, total)
-            else _model_fault(name, total, taken)
+            else sum_fault(name, total, taken)
         )
         if why:
             return refused(why, row, name)
@@ -260,17 +258,6 @@ def usd(value: object) -> str | None:
     """A price in USD per GPU-hour as text; None for what is none."""
     price = number(value)
     return None if price is None or price_fault(price) else str(rate(price))
-
-
-def _model_fault(name: str, total: int | None, taken: int | None) -> str:
-    """Why a sum over one model cannot be used; empty where it can."""
-    if not name:
-        return "no GPU name"
-    if name in SEVERAL_BOARDS:
-        return "boards of different memory stand under this name"
-    if not total:
-        return "no GPUs"
-    return "more GPUs rented than there are" if taken is not None and taken > total else ""
 
 
 def _category(row: Any) -> dict[str, Any] | None:

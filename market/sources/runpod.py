@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from django.conf import settings
 from django.utils.translation import gettext_noop as _
@@ -27,6 +27,7 @@ from .base import (
     price_fault,
     refuse,
     text,
+    told_twice,
 )
 from .http import fetch_document
 
@@ -49,7 +50,31 @@ PRICES: tuple[tuple[str, Literal["secure", "community"], bool], ...] = (
 )
 
 
-class RunPod(Adapter):
+class PriceList(Adapter):
+    """What RunPod's two APIs have in common: a list of GPU types, each of which stands in it once."""
+
+    spells_like = "runpod"
+    platform = "runpod"
+    keeps_snapshots = True
+    list_key: ClassVar[str]
+
+    def parse(self, document: RawDocument) -> Iterable[Parsed]:
+        _data, rows = load_json(document, self.list_key)
+        observed_at = (document.observed_at or document.fetched_at).replace(microsecond=0)
+        seen: set[str] = set()
+        for row in rows:
+            name = text(row.get("id")) if isinstance(row, dict) else ""
+            if refused := _type_fault(name, seen, row):
+                yield refused
+            else:
+                yield from self._prices(row, name, observed_at)
+
+    def _prices(self, row: dict[str, Any], name: str, observed_at: datetime) -> Iterator[Parsed]:
+        """Every price of one type, usable or not."""
+        raise NotImplementedError
+
+
+class RunPod(PriceList):
     """`gpuTypes` of the GraphQL API, which is read without a key as well. Units: USD per GPU-hour.
 
     Prices for months are USD per GPU-hour too, paid ahead. `minimumBidPrice` is a price for interruptible use only
@@ -60,9 +85,7 @@ class RunPod(Adapter):
     title = "RunPod"
     about = _("RunPod's list prices in secure and community cloud, with a word about stock; it tells no numbers.")
     website = "https://www.runpod.io/pricing"
-    spells_like = "runpod"
-    platform = "runpod"
-    keeps_snapshots = True
+    list_key = "data.gpuTypes"
     url = URL
 
     def fetch(self, conditional: Conditional) -> RawDocument:
@@ -83,18 +106,6 @@ class RunPod(Adapter):
             payload={"query": query},
             headers={"Authorization": f"Bearer {key}"} if key else {},
         )
-
-    def parse(self, document: RawDocument) -> Iterable[Parsed]:
-        _data, rows = load_json(document, "data.gpuTypes")
-        observed_at = (document.observed_at or document.fetched_at).replace(microsecond=0)
-        seen: set[str] = set()
-        for row in rows:
-            name = text(row.get("id")) if isinstance(row, dict) else ""
-            if why := type_fault(name, seen):
-                yield refuse(why[0], row, subject=name, rule=why[1])
-                continue
-            seen.add(name)
-            yield from self._prices(row, name, observed_at)
 
     def _prices(self, row: dict[str, Any], name: str, observed_at: datetime) -> Iterator[Parsed]:
         lowest = row.get("lowestPrice")
@@ -156,23 +167,22 @@ class RunPod(Adapter):
                 yield observation(price, "reserved", f"{months}-month", details={"months": months})
 
 
-def type_fault(name: str, seen: set[str]) -> tuple[str, str] | None:
-    """Why a row is no GPU type, and the quality rule that says so; None where it is one."""
+def _type_fault(name: str, seen: set[str], row: object) -> Rejection | None:
+    """The row refused where it is no GPU type, or one that stands in the document already."""
     if not name:
-        return "no GPU name", ""
+        return refuse("no GPU name", row)
     if name == PLACEHOLDER_TYPE:
-        return "the GPU type is a placeholder", "placeholder_price"
-    return ("the GPU type stands twice in the document", "duplicate_offer") if name in seen else None
+        return refuse("the GPU type is a placeholder", row, subject=name, rule="placeholder_price")
+    return told_twice(name, seen, "the GPU type stands twice in the document", row)
 
 
 def list_price(value: object) -> Decimal | str:
     """A list price in USD per GPU-hour, or why it is none."""
     price = number(value)
-    why = "price is 0.5, a placeholder" if price == PLACEHOLDER else price_fault(price)
+    why = price_fault(price, (PLACEHOLDER,))
     return why if why or price is None else price
 
 
 def refuse_price(offer: str, key: str, value: object, why: str) -> Rejection:
     """One price refused; `offer` is the id that it would have, so that it does not count as gone."""
-    rule = "placeholder_price" if why.endswith("a placeholder") else ""
-    return refuse(f"{key}: {why}", {"id": offer, key: value}, subject=offer, rule=rule)
+    return refuse(f"{key}: {why}", {"id": offer, key: value}, subject=offer)

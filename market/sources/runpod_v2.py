@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Literal
 
@@ -12,27 +12,25 @@ from django.utils.translation import gettext_noop as _
 from gpuadvisor.core.money import rate
 
 from .base import (
-    Adapter,
     Conditional,
     Observation,
     Parsed,
     RawDocument,
     SourceError,
     count,
-    load_json,
     memory_gb,
     refuse,
     text,
 )
 from .http import fetch_document
-from .runpod import RunPod, list_price, refuse_price, type_fault
+from .runpod import PriceList, RunPod, list_price, refuse_price
 
 URL = "https://api.runpod.io/v2/catalog/gpus?include=AVAILABILITY&product=POD"
 STOCK = {"HIGH": "High", "MEDIUM": "Medium", "LOW": "Low", "NONE": "None"}  # in the words of the older API
 CLOUDS: tuple[Literal["secure", "community"], ...] = ("secure", "community")
 
 
-class RunPodV2(Adapter):
+class RunPodV2(PriceList):
     """`/v2/catalog/gpus`, with a key. Units: USD per GPU-hour for one GPU; `memory` GB; `maxCount` is no stock.
 
     A busy answer names its own Retry-After, which the next refresh waits for.
@@ -42,11 +40,9 @@ class RunPodV2(Adapter):
     title = "RunPod catalog"
     about = _("RunPod's newer price list, with stock by data center; it checks the older one and stands in for it.")
     website = "https://docs.runpod.io/api-reference-v2/catalog/list-gpu-types"
-    spells_like = "runpod"
-    platform = "runpod"
+    list_key = "gpus"
     stands_in_for = RunPod.name
     needs_key = "RUNPOD_API_KEY"
-    keeps_snapshots = True
     delay_seconds = 60
     url = URL
 
@@ -65,18 +61,6 @@ class RunPodV2(Adapter):
             if error.status in (401, 403):
                 raise SourceError(f"{self.title} refused the key of RUNPOD_API_KEY.", status=error.status) from None
             raise
-
-    def parse(self, document: RawDocument) -> Iterable[Parsed]:
-        _data, rows = load_json(document, "gpus")
-        observed_at = (document.observed_at or document.fetched_at).replace(microsecond=0)
-        seen: set[str] = set()
-        for row in rows:
-            name = text(row.get("id")) if isinstance(row, dict) else ""
-            if why := type_fault(name, seen):
-                yield refuse(why[0], row, subject=name, rule=why[1])
-                continue
-            seen.add(name)
-            yield from self._prices(row, name, observed_at)
 
     def _prices(self, row: dict[str, Any], name: str, observed_at: datetime) -> Iterator[Parsed]:
         prices, most = row.get("price"), row.get("maxCount")

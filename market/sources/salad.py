@@ -10,6 +10,7 @@ from typing import Any
 from django.utils.translation import gettext_noop as _
 
 from gpuadvisor.core.money import rate
+from market.quality import impossible_share
 
 from .base import (
     HALF_HOUR,
@@ -25,6 +26,7 @@ from .base import (
     price_fault,
     refuse,
     text,
+    told_twice,
 )
 from .http import fetch_document
 
@@ -59,10 +61,7 @@ class Salad(Adapter):
         for row in rows:
             parsed = self._gpu(row, observed_at)
             if isinstance(parsed, Summary):
-                if parsed.gpu_raw in seen:
-                    parsed = refuse("the GPU stands twice", row, subject=parsed.gpu_raw, rule="duplicate_offer")
-                else:
-                    seen.add(parsed.gpu_raw)
+                parsed = told_twice(parsed.gpu_raw, seen, "the GPU stands twice", row) or parsed
             yield parsed
 
     def _gpu(self, row: Any, observed_at: datetime) -> Summary | Rejection:
@@ -78,11 +77,11 @@ class Salad(Adapter):
             return refuse(f"earning rate: {why}", row, subject=name)
         if not least <= average <= most:
             return refuse("earning rates are not in order", row, subject=name)
-        share = number(row.get("utilizationPct"))
+        share = _share(row.get("utilizationPct"))
         if share is None and row.get("utilizationPct") is not None:
             return refuse("utilization is not a number", row, subject=name, rule="not_a_number")
-        if share is not None and not -HAIR <= share <= 100 + HAIR:
-            return refuse("utilization is outside 0 to 100", row, subject=name, rule="impossible_share")
+        if finding := impossible_share(percentage=share):
+            return refuse("utilization is outside 0 to 100", row, subject=name, rule=finding.rule)
         return Summary(
             source=self.name,
             platform=self.platform,
@@ -93,10 +92,18 @@ class Salad(Adapter):
             average=rate(average),
             minimum=rate(least),
             maximum=rate(most),
-            rented_percentage=None if share is None else min(max(share, Decimal(0)), Decimal(100)),
+            rented_percentage=share,
             price_basis="host_net",
             split=_split(row, number(rates.get("top25PctEarningRate"))),
         )
+
+
+def _share(value: object) -> Decimal | None:
+    """A share in percent, without the hair by which its rounding may leave 0 to 100; None for what is no number."""
+    share = number(value)
+    if share is None or not -HAIR <= share <= 100 + HAIR:
+        return share
+    return min(max(share, Decimal(0)), Decimal(100))
 
 
 def _split(row: dict[str, Any], top: Decimal | None) -> dict[str, str]:

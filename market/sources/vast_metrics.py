@@ -23,7 +23,6 @@ from gpuadvisor.core.money import rate
 from market.places import continent_of
 
 from .base import (
-    MAX_PRICE,
     Adapter,
     Conditional,
     Parsed,
@@ -34,12 +33,11 @@ from .base import (
     count,
     load_body,
     number,
-    price_fault,
     text,
 )
 from .farm500 import Machines, mixed, told, usd
 from .http import fetch_document
-from .vast_rows import SEVERAL_BOARDS, board_gb, refused, spelled
+from .vast_rows import SEVERAL_BOARDS, board_gb, refused, spelled, spread_fault, sum_fault
 
 BASE_URL = "https://console.vast.ai/api/v0/metrics/gpu"
 EVERYTHING = {"verified": "all", "hosting_type": "all", "num_gpus": "all"}  # left out, it tells of verified ones alone
@@ -66,6 +64,7 @@ class VastMetrics(Adapter):
     spells_like = "vast"
     platform = "vast"
     stands_in_for = Machines.name
+    rank = 1
     needs_key = "VAST_API_KEY"
     delay_seconds = 150
     url = BASE_URL
@@ -105,11 +104,9 @@ class VastMetrics(Adapter):
             _sum(row, "rented_verified", "avail_verified"),
         )
         median, low, high = (number(row.get(f"price_{which}")) for which in ("median", "p10", "p90"))
-        why = _fault(name, total, rented) or price_fault(median)
-        if why or median is None:
+        why = sum_fault(name, total, rented) or spread_fault(low, median, high)
+        if why or low is None or median is None or high is None:
             return refused(why, row, name)
-        if low is None or high is None or not 0 < low <= median <= high <= MAX_PRICE:
-            return refused("percentiles are not in order", row, name)
         split = {
             "verified_gpus": verified,
             "available_gpus": _sum(row, "avail_verified", "avail_unverified"),
@@ -228,7 +225,7 @@ def _point(
 ) -> Point | Rejection:
     at, total = _moment(row.get("timestamps")), count(row.get("total"))
     rented = _sum(row, "rented_verified", "rented_unverified")
-    why = "no moment" if at is None else "the moment stands twice" if at in seen else _fault(name, total, rented)
+    why = "no moment" if at is None else "the moment stands twice" if at in seen else sum_fault(name, total, rented)
     if why or at is None or total is None:
         return refused(why, row, name)
     if rented is None:
@@ -302,17 +299,6 @@ def _listed(data: Any, key: str) -> list[Any]:
 def _sum(row: Mapping[str, Any], *keys: str) -> int | None:
     counts = [count(row.get(key)) for key in keys]
     return None if None in counts else sum(each for each in counts if each is not None)
-
-
-def _fault(name: str, total: int | None, rented: int | None) -> str:
-    """Why the counts of one model cannot be used; empty where they can."""
-    if not name:
-        return "no GPU name"
-    if name in SEVERAL_BOARDS:
-        return "boards of different memory stand under this name"
-    if not total:
-        return "no GPUs"
-    return "more GPUs rented than there are" if rented is not None and rented > total else ""
 
 
 def _columns(series: Any, key: str) -> list[dict[str, Any]] | None:

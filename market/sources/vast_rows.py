@@ -8,8 +8,21 @@ from functools import lru_cache
 from typing import Any
 
 from gpuadvisor.core.money import rate
+from market.quality import impossible_share
+from market.quality.rows import LEAST_PRICE
 
-from .base import LEAST_PRICE, MAX_PRICE, NUMBERS, Rejection, count, count_id, memory_gb, number, refuse, text
+from .base import (
+    MAX_PRICE,
+    NUMBERS,
+    Rejection,
+    count,
+    count_id,
+    memory_gb,
+    number,
+    price_fault,
+    refuse,
+    text,
+)
 
 MIB_PER_GB = 1024
 MAX_PER_MACHINE = 64
@@ -44,9 +57,27 @@ RULE_OF: dict[str, str] = {  # reasons that are not about one price, and the qua
     "a category cannot be read": "not_a_number",
     "boards of different memory stand under this name": "variant_mixing",
     "the categories do not add up to the model": "double_counting",
-    "the machine stands twice in the document": "duplicate_offer",
     "the offer stands twice in the document": "duplicate_offer",
 }
+
+
+def sum_fault(name: str, total: int | None, rented: int | None) -> str:
+    """Why a sum over one model cannot be used; empty where it can."""
+    if not name:
+        return "no GPU name"
+    if name in SEVERAL_BOARDS:
+        return "boards of different memory stand under this name"
+    if not total:
+        return "no GPUs"
+    return "more GPUs rented than there are" if impossible_share(rented=rented, total=total) else ""
+
+
+def spread_fault(low: Decimal | None, median: Decimal | None, high: Decimal | None) -> str:
+    """Why a median and what lies around it cannot be prices in USD per GPU-hour; empty where they can."""
+    if why := price_fault(median):
+        return why
+    in_order = low is not None and median is not None and high is not None and 0 < low <= median <= high <= MAX_PRICE
+    return "" if in_order else "percentiles are not in order"
 
 
 def refused(why: str, row: object, subject: str) -> Rejection:
@@ -85,8 +116,10 @@ def verified_of(row: dict[str, Any]) -> bool | None:
 
 def datacenter_of(row: dict[str, Any]) -> bool | None:
     """Whether it stands in a certified datacenter; None where the row does not tell."""
-    hosting = number(row.get("hosting_type"))
-    return None if hosting is None else hosting > 0
+    hosting = row.get("hosting_type")
+    if hosting.__class__ not in NUMBERS or not abs(hosting) < 10**10:  # type: ignore[arg-type]
+        return None  # NaN compares with nothing
+    return bool(hosting > 0)  # type: ignore[operator]
 
 
 def reliability_of(row: dict[str, Any]) -> Decimal | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
@@ -11,7 +13,7 @@ from market import selectors
 from market.pages import status as page
 from market.pages.common import platform_names
 from market.pages.previews import preview_of
-from market.quality import RULES
+from market.quality import RULES, Action
 
 from .caching import public_page, uncached_page
 
@@ -35,7 +37,7 @@ def method(request: HttpRequest) -> HttpResponse:
     """How every figure comes about."""
     description = _("Where the rental prices of GPUs come from, how they are checked, summed up and forecast.")
     context = {
-        "rules": sorted(RULES.values(), key=lambda rule: ({"refuse": 0, "hold": 1, "flag": 2}[rule.action], rule.name)),
+        "rules": sorted(RULES.values(), key=lambda rule: (get_args(Action).index(rule.action), rule.name)),
         "limits": page.limits(),
         "preview": preview_of(request, title=_("How the figures are made"), description=description),
     }

@@ -18,6 +18,10 @@ from market.quality import (
     unit_error,
     unknown_region,
 )
+from market.sources import base
+from market.sources.base import number, price_fault, refuse
+from market.sources.gpurentalprices import GpuRentalPrices
+from tests.market.documents import document
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 QUARTER, DAY = timedelta(minutes=15), timedelta(days=1)
@@ -105,10 +109,8 @@ def test_a_share_lies_between_nothing_and_all(told, found):
 
 def test_old_rows_second_polls_flat_prices_and_unknown_places():
     """R-037, faults 11, 12, 13 and 8."""
-    assert rule_of(stale_carry_forward(NOON - timedelta(minutes=31), NOON, every=QUARTER)) == "stale_carry_forward"
-    assert stale_carry_forward(NOON - timedelta(minutes=30), NOON, every=QUARTER) is None
-    assert rule_of(stale_carry_forward(NOON - DAY, NOON, every=DAY)) == "stale_carry_forward"
-    assert stale_carry_forward(NOON - timedelta(hours=2), NOON, every=DAY) is None
+    assert rule_of(stale_carry_forward(NOON - timedelta(hours=13), NOON.date())) == "stale_carry_forward"
+    assert stale_carry_forward(NOON - timedelta(hours=12), NOON.date()) is None
     assert rule_of(doubled_poll(NOON + timedelta(seconds=30), NOON)) == "doubled_poll"
     assert rule_of(doubled_poll(NOON + timedelta(minutes=14), NOON)) == "doubled_poll"
     assert doubled_poll(NOON + QUARTER, NOON) is None
@@ -119,3 +121,46 @@ def test_old_rows_second_polls_flat_prices_and_unknown_places():
     assert rule_of(unknown_region("Atlantis", {"US"})) == "unknown_region"
     assert unknown_region("US", {"US"}) is None
     assert unknown_region("", {"US"}) is None
+
+
+# -- What adapters run is what is measured -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("told", "rule", "reason"),
+    [
+        (float("nan"), "not_a_number", "price is not a number"),
+        ("0.4", "not_a_number", "price is not a number"),
+        (-0.1, "negative_price", "price is negative"),
+        (0, "placeholder_price", "price is 0, a placeholder"),
+        (0.00004, "placeholder_price", "price is 0, a placeholder"),
+        (0.5, "placeholder_price", "price is 0.5, a placeholder"),
+        (10_001, "unit_error", "price is above 10,000 USD per GPU-hour"),
+    ],
+)
+def test_a_price_is_refused_by_the_rules_about_prices(monkeypatch, told, rule, reason):
+    """R-037: one place knows what is no price, and `check_market_quality` measures that place."""
+    why = price_fault(number(told), (Decimal("0.5"),))
+    assert (why, refuse(why, told).rule) == (reason, rule)
+
+
+@pytest.mark.parametrize("name", ["not_a_number", "negative_price", "placeholder_price", "duplicate_offer"])
+def test_adapters_have_no_rule_of_their_own(monkeypatch, name):
+    """R-037: with the rule gone, so is the refusal."""
+    asked = []
+    monkeypatch.setattr(base, name, lambda *args: asked.append(name))
+    price_fault(Decimal("-1") if name == "negative_price" else Decimal(0))
+    base.told_twice("a", {"a"}, "twice", {})
+    assert asked
+
+
+def test_what_the_benchmark_refuses_as_old_is_what_the_rule_calls_old():
+    """R-037, fault 11: its adapter tells the reason of the rule."""
+    row = {"provider": "lambda", "gpu": "A100", "kind": "on-demand", "usd_hr": 1.2, "vram_gb": 40}
+    for hours in (12, 13, 40):
+        told_at = NOON - timedelta(hours=hours)
+        data = {"generated_at": NOON.isoformat(), "date": NOON.date().isoformat()}
+        (parsed,) = GpuRentalPrices().parse(document(data | {"offers": [row | {"fetched_at": told_at.isoformat()}]}))
+        finding = stale_carry_forward(told_at, NOON.date())
+        assert (parsed.reason if finding else None) == (finding.reason if finding else None)
+        assert isinstance(parsed, base.Rejection) == (finding is not None)

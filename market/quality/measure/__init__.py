@@ -1,6 +1,7 @@
 """How well the rules do: faults put into the recorded series at known places, and the series as they are.
 
-It calls the very rules that judge the market. What is random has a seed: the same series give the same figures.
+It calls the functions that judge the market; docs/quality.md says where that is done otherwise. What is random has a
+seed: the same series give the same figures.
 """
 
 from __future__ import annotations

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from random import Random
 
 from market.places import REGIONS
 from market.quality import (
-    Finding,
     double_counting,
     duplicate_offer,
     flat_series,
     impossible_share,
-    negative_price,
-    not_a_number,
-    placeholder_price,
     stale_carry_forward,
     unknown_region,
 )
-from market.sources.base import DAILY, Observation
+from market.sources.base import Observation, number, price_fault, refuse
 
 from .known import PLACEHOLDER
 from .series import CLOUDS, SHARES, Document, moment, price_of, rows_of
@@ -76,21 +72,20 @@ def _rows(folder: Path, streams: dict[str, list[Document]]) -> list[_Row]:
     ]
 
 
-def _judged(row: _Row) -> Finding | None:
-    """The three rules over one price in their order: what is no number cannot be negative."""
-    if (finding := not_a_number(row.raw)) is not None or not isinstance(row.raw, int | float | Decimal):
-        return finding
-    price = Decimal(str(row.raw))
-    return negative_price(price) or placeholder_price(price, row.sentinels)
+def _judged(row: _Row) -> str:
+    """The rule by which an adapter refuses the price; empty where it takes it. JSON knows no Decimal."""
+    raw = float(row.raw) if isinstance(row.raw, Decimal) else row.raw
+    why = price_fault(number(raw), row.sentinels)
+    return refuse(why, raw).rule if why else ""
 
 
 def _prices(rows: Sequence[_Row], random: Random) -> list[Trial]:
     trials = {name: Trial(name) for name in ("not_a_number", "negative_price", "placeholder_price")}
     for row in rows:
-        finding = _judged(row)
+        broken = _judged(row)
         for name, trial in trials.items():
-            trial.untouched(found=finding is not None and finding.rule == name, real=row.fault == name)
-        if finding is not None:
+            trial.untouched(found=broken == name, real=row.fault == name)
+        if broken:
             continue
         for name, trial in trials.items():
             if random.random() > SHARE:
@@ -101,8 +96,8 @@ def _prices(rows: Sequence[_Row], random: Random) -> list[Trial]:
             elif name == "placeholder_price":
                 raw = random.choice(sorted(row.sentinels | {Decimal(0)}))
             found = _judged(_Row(raw, row.sentinels))
-            trial.injection(caught=found is not None and found.rule == name, where=repr(raw))
-            trial.strays += found is not None and found.rule != name
+            trial.injection(caught=found == name, where=repr(raw))
+            trial.strays += bool(found) and found != name
     return list(trials.values())
 
 
@@ -165,16 +160,15 @@ def _shares(rows: Iterable[dict[str, str]], random: Random) -> Trial:
 def _carried(documents: Iterable[Document], random: Random) -> Trial:
     """Price lists with the moment each row was read: some of them get an earlier day's."""
     trial = Trial("stale_carry_forward")
-    told = [(document.at, moment(str(o.details["told_at"]))) for document in documents for o in _offers([document])]
-    made: dict[datetime, datetime] = {}  # the day's file is as old as its newest row
-    for day, told_at in told:
-        made[day] = max(told_at, made.get(day, told_at))
-    for day, told_at in told:
-        carried, taken_at = told_at.date() < day.date(), made[day]
-        trial.untouched(found=stale_carry_forward(told_at, taken_at, every=DAILY) is not None, real=carried)
-        if not carried and random.random() < SHARE:
-            older = told_at - timedelta(days=random.randint(1, 9))
-            trial.injection(caught=stale_carry_forward(older, taken_at, every=DAILY) is not None)
+    for document in documents:
+        day = document.at.date()
+        for offer in _offers([document]):
+            told_at = moment(str(offer.details["told_at"]))
+            found = stale_carry_forward(told_at, day) is not None
+            trial.untouched(found=found, real=told_at.date() < day)
+            if not found and random.random() < SHARE:
+                older = told_at - timedelta(days=random.randint(1, 9))
+                trial.injection(caught=stale_carry_forward(older, day) is not None)
     return trial
 
 
