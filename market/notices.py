@@ -1,4 +1,4 @@
-"""Banners: everywhere while the market is simulated; on its own pages while their leading source is late."""
+"""Banners: everywhere while the market is simulated; where its figures stand while they are late, held or gone."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from gpuadvisor.core.notices import Notice
 
 from .cache import kept
 from .models import SourceRun
-from .pages.overview import POPULAR
+from .pages.overview import POPULAR, rows_of
 from .selectors import current_origin, freshness_of, market_now, source_title
 from .selectors.now import LEADER
 from .sources import SOURCES
 
 APPS = ("market",)  # whose pages show the leader's figures
+VIEWS = ("portfolios:calculator",)  # which calculate with them
 
 
 def market_notices(request: HttpRequest) -> list[Notice]:
-    """At most one: a simulated market, or a leading source that has told nothing for two refreshes. From a cache."""
+    """At most one: a simulated market, no figures any more, or a leader late for two refreshes. From a cache."""
     origin = current_origin()
     if origin == "simulated":
         text = _(
@@ -33,9 +34,23 @@ def market_notices(request: HttpRequest) -> list[Notice]:
         )
         return [Notice(text, level="warn", url=reverse("market:status"), link=_("State of the sources"))]
     match = request.resolver_match
-    if origin == "live" and match is not None and match.app_name in APPS:
-        return _late()
-    return []
+    if match is None or not (match.app_name in APPS or match.view_name in VIEWS):
+        return []
+    return _late() if origin == "live" else _gone()
+
+
+def last_told() -> datetime | None:
+    """When the newest figure of any model was observed, hidden or not; None where nobody ever told one lately."""
+    return max((row.now.as_of for row in rows_of() if row.now is not None), default=None)
+
+
+def _gone() -> list[Notice]:
+    last = last_told()
+    if last is None:
+        return []
+    text = _("All market figures are hidden: the last are of %(time)s, and no source has told any since then.")
+    text %= {"time": formats.moment(last)}
+    return [Notice(text, level="bad", url=reverse("market:status"), link=_("State of the sources"))]
 
 
 @dataclass(frozen=True, slots=True)

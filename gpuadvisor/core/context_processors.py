@@ -40,6 +40,7 @@ NAVIGATION = (
     Entry(_("Dashboard"), "portfolios:dashboard", "gauge", "d"),
     Entry(_("Portfolios"), "portfolios:list", "server", "p"),
     Entry(_("Market"), "market:index", "trending-up", "m"),
+    Entry(_("Calculator"), "portfolios:calculator", "calculator", "c"),
 )
 
 

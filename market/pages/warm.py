@@ -10,7 +10,7 @@ from gpuadvisor.core import clock
 from market import notices, selectors
 from market.cache import warming
 
-from . import common, compare, forecasts, history, model, overview, platforms, sides
+from . import common, compare, forecasts, history, landing, model, overview, platforms, sides
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +25,7 @@ def warm() -> int:
         overview.places_now,
         *(partial(overview.rows_of, days=days) for days in overview.PERIODS.values()),
         notices.leader,
+        landing.checked,
         platforms.platform_rows,
     ]
     made = sum(_make(maker) for maker in makers)

@@ -9,6 +9,7 @@ from gpuadvisor.core.http import render_page
 from market.pages import compare as page
 from market.pages.common import platform_names
 from market.pages.overview import models, strip_rows
+from market.pages.previews import preview_of
 
 from .caching import public_page
 
@@ -22,7 +23,9 @@ def compare(request: HttpRequest) -> HttpResponse:
     columns = page.columns_of(slugs, period)
     shown = [column.now for column in columns if column.now]
     words = {"7d": _("7 days"), "30d": _("30 days"), "90d": _("90 days"), "1y": _("1 year")}
+    about = _("Up to four GPUs side by side: rental price, band, rented share, power and their lines over time.")
     context = {
+        "preview": preview_of(request, title=_("Compare GPUs"), description=about),
         "columns": columns,
         "told": told,
         "period": period,

@@ -22,6 +22,7 @@ from market.pages.previews import absolute
 
 SECONDS = 60 * 60
 PRIVATE = ("/admin/", "/accounts/", "/settings/", "/portfolios/", "/dashboard/", "/files/", "/health/", "/api/")
+READABLE = ("/api/v1/docs",)  # below one of these; first, for readers who take the first line that fits
 
 
 class _Pages(Sitemap[Any]):
@@ -38,7 +39,14 @@ class Standing(_Pages):
     """The pages that are always there."""
 
     def items(self) -> list[str]:
-        return ["market:home", "market:index", "market:platforms", "market:method", "market:status"]
+        return [
+            "market:home",
+            "market:index",
+            "market:platforms",
+            "market:method",
+            "market:status",
+            "portfolios:calculator",
+        ]
 
     def location(self, item: str) -> str:
         return reverse(item)
@@ -86,6 +94,7 @@ def sitemap(request: HttpRequest) -> HttpResponse:
 @cache_control(public=True, max_age=SECONDS)
 def robots(request: HttpRequest) -> HttpResponse:
     """What crawlers may read: everything public. That keeps out nobody; doors do that."""
-    lines = ["User-agent: *", *(f"Disallow: {path}" for path in PRIVATE), "Allow: /"]
+    lines = ["User-agent: *", *(f"Allow: {path}" for path in READABLE)]
+    lines += [*(f"Disallow: {path}" for path in PRIVATE), "Allow: /"]
     lines += ["", f"Sitemap: {absolute(reverse('market:sitemap'))}", ""]
     return HttpResponse("\n".join(lines), content_type="text/plain; charset=utf-8")

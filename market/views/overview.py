@@ -10,9 +10,10 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
 from gpuadvisor.core.http import render_page
-from market.pages import overview
+from market.pages import landing, overview
 from market.pages.common import platform_names, region_words
 from market.pages.overview import Filter, ModelRow
+from market.pages.previews import preview_of
 from market.pages.status import overall
 from market.sheets import cell
 
@@ -24,23 +25,19 @@ PER_PAGE = 25
 @public_page
 def home(request: HttpRequest) -> HttpResponse:
     """The landing page: what this is, and the market as it stands now."""
-    return render_page(request, "market/home.html", _strip(), fragment="strip")
+    shown = landing.strip()
+    about = _("What people who rent out GPUs earn with each card, what it costs to run, and what the market pays now.")
+    context = shown | {
+        "proofs": landing.proofs(overview.strip_rows()),
+        "preview": preview_of(request, title=_("What your GPUs could earn"), description=about),
+    }
+    return render_page(request, "market/home.html", context, fragment="strip")
 
 
 @public_page
 def strip(request: HttpRequest) -> HttpResponse:
     """The market strip alone, for the landing page to poll."""
-    return render_page(request, "market/home.html#strip", _strip())
-
-
-def _strip() -> dict[str, object]:
-    rows = overview.strip_rows()
-    return {
-        "rows": rows,
-        "as_of": overview.newest(rows),
-        "is_stale": any(row.now and row.now.is_stale for row in rows),
-        "origin": overview.origin_of(rows),
-    }
+    return render_page(request, "market/home.html#strip", landing.strip())
 
 
 @public_page_about(overall)
@@ -52,7 +49,9 @@ def index(request: HttpRequest) -> HttpResponse:
     page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
     places = overview.places_now()
     names = platform_names()
+    about = _("What GPUs are rented out for now: median, band, rented share and demand of each model, with its source.")
     context = {
+        "preview": preview_of(request, title=_("GPU rental market"), description=about),
         "page": page,
         "wanted": wanted,
         "unknown": unknown,

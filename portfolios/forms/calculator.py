@@ -14,18 +14,24 @@ from portfolios.calculator import Asked
 from .fields import PlainDecimalField, PlainIntegerField, typed_number
 
 MOST_CARDS = 1000
+FOLDED = ("price", "rented")
 
 
 class CalculatorForm(forms.Form):
-    """Always bound: what the address does not tell stands at `start`."""
+    """Always bound: what the address does not tell stands at `start`.
+
+    `place` names the model, platform and region whose figures stand in the fields; the address repeats it as `of`.
+    What was filled in for another place starts anew: its share and its fee, of another model the card's price too.
+    With `is_fee_off` the fee is 0 whatever the address says.
+    """
 
     cards = PlainIntegerField(low=1, high=MOST_CARDS, label=_("Cards"))
     kwh = PlainDecimalField(low=0, high=10, places=4, label=_("Electricity price, $/kWh"))
+    fee = PlainDecimalField(low=0, high=100, places=2, required=False, label=_("Platform fee, %"))
     price = PlainDecimalField(low=0, high=MAX_AMOUNT, places=2, required=False, label=_("Price of a card, $"))
     rented = PlainDecimalField(low=0, high=100, places=2, required=False, label=_("Rented share, %"))
-    fee = PlainDecimalField(low=0, high=100, places=2, required=False, label=_("Platform fee, %"))
 
-    def __init__(self, query: Any, *, start: Asked) -> None:
+    def __init__(self, query: Any, *, start: Asked, place: str = "", is_fee_off: bool = False) -> None:
         told = {
             "cards": str(start.cards),
             "kwh": typed_number(start.usd_per_kwh),
@@ -33,13 +39,29 @@ class CalculatorForm(forms.Form):
             "rented": typed_number(start.rented_percentage),
             "fee": typed_number(start.fee_percentage),
         }
-        super().__init__({name: query.get(name, value) for name, value in told.items()}, auto_id="calculator-%s")
-        self.has_folded = any(query.get(name, told[name]) != told[name] for name in ("price", "rented", "fee"))
+        self.start, self.place = start, place
+        typed = {name: query[name] for name in told if name in query}
+        before = query.get("of", place)
+        if before != place:
+            is_same_model = before.partition(".")[0] == place.partition(".")[0]
+            outdated = ("rented", "fee") if is_same_model else ("rented", "fee", "price")
+            typed = {name: value for name, value in typed.items() if name not in outdated}
+        if not typed.get("kwh", " ").strip():
+            typed.pop("kwh", None)  # left empty: the usual price
+        if is_fee_off:
+            typed.pop("fee", None)
+        self.typed = {name: value for name, value in typed.items() if value != told[name]}
+        super().__init__(told | typed, auto_id="calculator-%s")
+        if is_fee_off:
+            self.fields["fee"].disabled = True
+            self.fields["fee"].initial = told["fee"]
+            self.fields["fee"].help_text = _("already off: this price is what a host gets")
+        self.has_folded = any(typed.get(name, told[name]) != told[name] for name in FOLDED)
 
     @property
     def is_changed(self) -> bool:
         """Whether a field that is folded away was typed into, or has an error."""
-        return bool({"price", "rented", "fee"} & set(self.errors)) or self.has_folded
+        return bool(set(FOLDED) & set(self.errors)) or self.has_folded
 
     def asked(self) -> Asked:
         """What was asked, once the form is valid."""
@@ -50,4 +72,5 @@ class CalculatorForm(forms.Form):
             fee_percentage=found["fee"],
             rented_percentage=found["rented"],
             price=found["price"],
+            is_fee_assumed=self.start.is_fee_assumed and found["fee"] == self.start.fee_percentage,
         )

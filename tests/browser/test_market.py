@@ -28,13 +28,14 @@ def expected(site):
     """What the calculator of portfolios makes of two RTX 4090 at 0.22 USD per kWh, in words of the page."""
     from dataclasses import replace
 
-    from market.models import GPUModel, Platform
+    from market.models import GPUModel
+    from market.pages.platforms import platform_facts
     from market.selectors import market_now
     from portfolios.calculator import calculate, starting_values
 
     model = GPUModel.objects.get(name="RTX 4090")
     now = market_now([model.name])[model.name]
-    asked = starting_values(model, now, Platform.objects.get(slug=now.platform))
+    asked = starting_values(model, now, platform_facts()[now.platform])
     outcome = calculate(model, now, replace(asked, cards=2, usd_per_kwh=Decimal("0.22")))
     low, high = outcome.net_range
     return [

@@ -8,8 +8,9 @@ import pytest
 from django.core.cache import caches
 from django.urls import reverse
 
-from gpuadvisor.core import clock
+from gpuadvisor.core import clock, formats
 from market import tasks
+from market.cache import forget_market
 from market.models import SourceRun
 from market.pages import overview, warm
 from market.sources import SOURCES
@@ -17,6 +18,7 @@ from tests.factories import GPUModelFactory, MarketDataFactory, PlatformFactory
 
 pytestmark = pytest.mark.django_db
 LATE = "Data from"
+GONE = "All market figures are hidden"
 
 
 @pytest.fixture
@@ -46,6 +48,24 @@ def test_a_held_batch_is_told_as_such(client, card):
     told(45)
     SourceRun.objects.create(source="500farm_machines", status="failed", is_held=True, started_at=clock.now())
     assert "was held back, as it cannot be true" in page(client)
+    assert "was held back, as it cannot be true" in page(client, "portfolios:calculator")
+
+
+def test_a_market_that_fell_silent_is_no_market_that_never_spoke(client, card):
+    """After a day without any figure the banner stays, and the landing page says since when."""
+    for name in ("market:home", "market:index", "portfolios:calculator"):
+        assert GONE not in page(client, name)
+    assert "No market figures yet" in page(client, "market:home")
+    forget_market()
+    row = told(60 * 25)
+    for name in ("market:home", "market:index", "portfolios:calculator"):
+        html = page(client, name)
+        assert GONE in html
+        assert "banner bad" in html
+        assert formats.moment(row.data_timestamp) in html
+    assert "No market figures yet" not in page(client, "market:home")
+    assert "Market figures are hidden since" in page(client, "market:home")
+    assert GONE not in page(client, "account_login")
 
 
 def test_another_late_platform_is_no_banner(client, card):

@@ -7,6 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.core.cache import caches
 from django.urls import reverse
 
 from gpuadvisor.core import clock
@@ -50,11 +51,56 @@ def test_the_landing_page_says_what_it_is_and_shows_the_market(client, card):
     assert SIMULATED not in page
 
 
+def test_the_landing_page_names_every_source_and_what_its_prices_are(client, card):
+    MarketDataFactory(data_timestamp=recent())
+    page = get(client, "market:home")
+    assert "Source: 500.farm machines." in page
+    assert "USD as the renter pays, on demand, weighted by GPUs." in page
+    forget_market()
+    GPUModelFactory(name="H100 SXM", slug="h100-sxm")
+    MarketDataFactory(
+        gpu_model="H100 SXM",
+        platform="salad",
+        data_timestamp=recent(),
+        median_price=None,
+        p10_price=None,
+        p90_price=None,
+        average_price=D("1.1"),
+        demand_indicators={"source": "salad", "price_basis": "host_net"},
+    )
+    page = get(client, "market:home")
+    assert re.search(r"Sources: 500.farm machines, \S.+\.", page)
+    assert "USD as the renter pays, on demand, weighted by GPUs." not in page
+
+
+def test_each_promise_has_a_figure_of_our_own_or_none(client, card, settings):
+    """The proofs: rows checked and refused, a band, sources that answer. Absent where nobody measured."""
+    assert "data-proof" not in get(client, "market:home")
+    forget_market()
+    caches["pages"].clear()
+    settings.MARKET_SOURCES = ["500farm_machines", "runpod"]
+    MarketDataFactory(data_timestamp=recent())
+    for minutes, seen, refused in ((5, 1200, 3), (20, 34, 1), (60 * 25, 5000, 5000)):
+        SourceRun.objects.create(
+            source="500farm_machines",
+            status="ok",
+            started_at=recent(minutes),
+            rows_seen=seen,
+            rows_refused=refused,
+            observed_at=recent(minutes),
+        )
+    page = get(client, "market:home")
+    assert "1,234 rows of the sources checked, 4 refused." in page
+    assert "RTX 4090 now: eight in ten GPUs between $0.32 and $0.87 an hour." in page
+    assert "1 of 2 sources answer in time." in page
+    assert len(page) < 150_000
+
+
 def test_an_empty_market_says_so_on_every_page(client, card):
     assert "No market figures yet" in get(client, "market:home")
-    assert "No figure is younger than 24 hours." in get(client, "market:index")
+    assert "No figures that are young enough to be shown." in get(client, "market:index")
     page = get(client, "market:gpu", slug="rtx-4090")
-    assert "Nobody has told a figure of this model yet." in page
+    assert "No figures of this model yet" in page
     assert "$0" not in page
 
 
@@ -78,9 +124,9 @@ def test_simulated_figures_are_labelled_on_every_page(client, host_client, card)
 @pytest.mark.parametrize(
     ("minutes", "told", "untold"),
     [
-        (3, "$0.6400/GPU-h", "older than two refreshes"),
-        (45, "older than two refreshes", "therefore hidden"),
-        (60 * 25, "therefore hidden", "$0.6400"),
+        (3, "$0.64/GPU-h", "over 30 minutes old"),
+        (45, "over 30 minutes old", "therefore hidden"),
+        (60 * 25, "therefore hidden", "$0.64"),
     ],
 )
 def test_old_figures_are_marked_then_hidden(client, card, minutes, told, untold):

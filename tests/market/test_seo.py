@@ -21,6 +21,7 @@ PAGES = [
     ("market:platform", ["vast"]),
     ("market:method", []),
     ("market:status", []),
+    ("portfolios:calculator", []),
     ("market:gpu", ["rtx-4090"]),
 ]
 
@@ -54,13 +55,28 @@ def test_a_public_page_is_indexed_once_under_its_own_address(client, name, args)
     assert client.get(found["og:image"].removeprefix(SITE))["Content-Type"] == "image/png"
 
 
-@pytest.mark.parametrize("query", ["?sort=name", "?q=4090", "?utm_source=x", "?page=2", "?region=US&period=7d"])
+@pytest.mark.parametrize("query", ["?sort=name", "?q=4090", "?utm_source=x&q=4090", "?page=2", "?region=US&period=7d"])
 @pytest.mark.parametrize("name", ["market:index", "market:gpu"])
 def test_a_variant_points_to_its_page_and_is_not_indexed(client, name, query):
     path = reverse(name, args=["rtx-4090"] if name == "market:gpu" else [])
     html = client.get(path + query).content.decode()
     assert f'<link rel="canonical" href="{SITE}{path}">' in html
     assert metas(html)["robots"] == "noindex, follow"
+
+
+@pytest.mark.parametrize("query", ["?utm_source=x", "?utm_campaign=a&utm_medium=b", "?gclid=1"])
+def test_a_campaigns_mark_alone_is_no_variant(client, query):
+    html = client.get(reverse("market:index") + query).content.decode()
+    assert f'<link rel="canonical" href="{SITE}/market/">' in html
+    assert "robots" not in metas(html)
+
+
+def test_every_page_has_a_preview_of_its_own(client):
+    """R-056: a shared link says which page it is."""
+    names = ("market:home", "market:index", "market:compare", "market:platforms", "portfolios:calculator")
+    found = [metas(client.get(reverse(name)).content.decode()) for name in names]
+    assert len({one["og:title"] for one in found}) == len(names)
+    assert len({one["og:description"] for one in found}) == len(names)
 
 
 def test_a_models_description_holds_its_figures(client):
@@ -98,6 +114,8 @@ def test_the_sitemap_names_every_model_and_platform_with_the_time_of_its_figures
     assert found[f"{SITE}/market/rtx-4090/"].startswith(f"{clock.today():%Y-%m}")
     assert found[f"{SITE}/market/gtx-1050/"] is None
     assert {f"{SITE}/", f"{SITE}/market/", f"{SITE}/market/platforms/vast/", f"{SITE}/market/status/"} <= set(found)
+    assert f"{SITE}/calculator/" in found
+    assert f"{SITE}/market/compare/" not in found
     assert all(address.startswith(SITE) and "?" not in address for address in found)
     for address in found:
         assert client.get(address.removeprefix(SITE)).status_code == 200
@@ -110,6 +128,17 @@ def test_robots_may_read_what_is_public(client):
     assert f"Sitemap: {SITE}/sitemap.xml" in text
     assert "Disallow: /admin/" in text
     assert "Disallow: /market" not in text
+    assert text.index("Allow: /api/v1/docs") < text.index("Disallow: /api/")
+
+
+def test_the_calculator_and_the_docs_can_be_found_from_every_public_page(client):
+    html = client.get(reverse("market:status")).content.decode()
+    for name in ("portfolios:calculator", "market:method", "market:status", "api:docs"):
+        assert f'href="{reverse(name)}"' in html
+
+
+def test_the_calculator_stands_in_the_navigation_of_members(host_client):
+    assert f'href="{reverse("portfolios:calculator")}"' in host_client.get(reverse("market:index")).content.decode()
 
 
 @pytest.mark.parametrize(("name", "args"), PAGES, ids=[name for name, _args in PAGES])

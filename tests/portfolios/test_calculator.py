@@ -7,6 +7,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from portfolios.calculator import DEFAULT_USD_PER_KWH
 from tests.factories import GPUModelFactory, MarketDataFactory, PlatformFactory
 
 D = Decimal
@@ -106,6 +107,158 @@ def test_htmx_gets_the_calculator_alone_and_as_a_part_it_leaves_the_address(clie
     assert "<html" not in part
     assert "hx-push-url" not in part
     assert 'name="gpu" value="rtx-4090"' in part
+
+
+@pytest.mark.parametrize(
+    ("minutes", "is_old", "is_too_old"), [(5, False, False), (90, True, False), (60 * 13, True, True)]
+)
+def test_old_prices_are_marked_then_nothing_is_calculated_from_them(client, db, minutes, is_old, is_too_old):
+    """R-052, product F7: stale is said, and no advice rests on figures of more than 12 hours."""
+    PlatformFactory()
+    GPUModelFactory(name="RTX 4090", slug="rtx-4090", market_price_estimate=D(1800))
+    MarketDataFactory(data_timestamp=timezone.now() - timedelta(minutes=minutes))
+    response = ask(client)
+    page, outcome = response.content.decode(), response.context["outcome"]
+    assert ("older than two refreshes" in page) is is_old
+    assert ('<span class="badge warn">old</span>' in page) is is_old
+    figures = (outcome.net, outcome.break_even, outcome.electricity, outcome.payback)
+    if is_too_old:
+        assert {figure.value for figure in figures} == {None}
+        assert all("too old to calculate with" in figure.missing for figure in figures)
+        assert (outcome.cases, outcome.net_range) == ([], None)
+    else:
+        assert None not in {figure.value for figure in figures}
+
+
+@pytest.fixture
+def salad(market):
+    """Salad tells what a host gets: 0.20 on average, half rented."""
+    PlatformFactory(slug="salad", name="Salad", fee_percentage=D(30), host_sets_ondemand_price=False)
+    MarketDataFactory(
+        platform="salad",
+        median_price=None,
+        p10_price=None,
+        p90_price=None,
+        average_price=D("0.2"),
+        average_utilization=D(50),
+        data_timestamp=timezone.now() - timedelta(minutes=5),
+        demand_indicators={"source": "salad", "price_basis": "host_net"},
+    )
+
+
+def test_no_fee_comes_off_what_a_host_gets(client, salad):
+    """K5: a price that is net to the host has the fee off already, whatever the address says."""
+    response = ask(client, platform="salad", fee="30", kwh="0")
+    outcome, page = response.context["outcome"], response.content.decode()
+    assert outcome.net.value == D("0.2") * 360
+    assert [case.fee for case in outcome.cases] == [0]
+    assert [case.name for case in outcome.cases] == ["average, net to the host"]
+    assert "fee already off" in outcome.net.method
+    assert "already off: this price is what a host gets" in page
+    assert "median" not in page[page.index("<tbody") :]
+
+
+def test_a_list_price_is_no_median(client, market):
+    PlatformFactory(slug="runpod", name="RunPod", fee_percentage=D(20))
+    MarketDataFactory(
+        platform="runpod",
+        p10_price=None,
+        p90_price=None,
+        gpu_count=None,
+        data_timestamp=timezone.now() - timedelta(minutes=5),
+        demand_indicators={"source": "runpod", "price_basis": "list"},
+    )
+    outcome = ask(client, platform="runpod").context["outcome"]
+    assert [case.name for case in outcome.cases] == ["list price"]
+    assert outcome.net.method.startswith("at the list price, rented 71%")
+
+
+def test_nothing_comes_out_of_a_platform_where_nobody_can_rent_out(client, market):
+    PlatformFactory(slug="lambda", name="Lambda", status="reference", fee_percentage=None)
+    MarketDataFactory(
+        platform="lambda",
+        data_timestamp=timezone.now() - timedelta(minutes=5),
+        demand_indicators={"source": "lambda", "price_basis": "list"},
+    )
+    outcome = ask(client, platform="lambda", fee="10").context["outcome"]
+    assert outcome.net.value is outcome.break_even.value is outcome.payback.value is None
+    assert "Nobody can rent out there" in outcome.net.missing
+
+
+def test_the_chosen_place_is_calculated_and_kept(client, salad):
+    """The page of a model hands its platform and region over; the form and the link keep them."""
+    MarketDataFactory(
+        region="SE", median_price=D("0.5"), data_timestamp=timezone.now() - timedelta(minutes=5), gpu_count=50
+    )
+    response = ask(client, platform="vast", region="SE", kwh="0.3")
+    page = response.content.decode()
+    assert response.context["now"].region == "SE"
+    assert "Vast.ai, Sweden" in page
+    assert '<input type="hidden" name="platform" value="vast">' in page
+    assert '<input type="hidden" name="region" value="SE">' in page
+    part = ask(client, platform="vast", region="SE", kwh="0.3", cards="2", part="1").content.decode()
+    address = f"{ADDRESS}?gpu=rtx-4090&amp;platform=vast&amp;region=SE&amp;cards=2&amp;kwh=0.3"
+    assert f'href="{address}"' in part
+    model_page = client.get("/market/rtx-4090/", {"platform": "salad"}).content.decode()
+    assert f"{ADDRESS}?gpu=rtx-4090&amp;platform=salad&amp;region=global&amp;part=1" in model_page
+
+
+def test_a_place_of_which_nobody_tells_falls_back_and_says_so(client, market):
+    response = ask(client, platform="evil<b>", region="XX")
+    assert response.context["now"].platform == "vast"
+    assert "Nobody tells figures of this model for that place now" in response.content.decode()
+    assert "evil" not in response.content.decode()
+
+
+def test_another_place_or_model_starts_with_its_own_share_fee_and_price(client, salad):
+    """What stood in the fields for one place is nothing that somebody typed for the next."""
+    first = ask(client, platform="vast").context["form"]
+    filled = {"of": first.place, "rented": "71", "fee": "25", "price": "1800", "cards": "3"}
+    moved = ask(client, platform="salad", **filled).context["form"].asked()
+    assert (moved.rented_percentage, moved.fee_percentage, moved.price, moved.cards) == (50, 0, 1800, 3)
+    GPUModelFactory(name="RTX 5090", slug="rtx-5090", market_price_estimate=D(2900))
+    other = ask(client, gpu="rtx-5090", **filled).context["form"].asked()
+    assert (other.price, other.cards) == (2900, 3)
+    kept = ask(client, **filled | {"rented": "60"}).context["form"].asked()
+    assert (kept.rented_percentage, kept.price) == (60, 1800)
+
+
+def test_an_electricity_price_left_empty_is_the_usual_one(client, market):
+    """The form of a model's page without JavaScript sends it empty."""
+    response = ask(client, kwh="")
+    assert response.status_code == 200
+    assert response.context["form"].asked().usd_per_kwh == DEFAULT_USD_PER_KWH
+
+
+def test_the_usual_fee_is_called_assumed_and_stands_outside_the_fold(client, market):
+    """K5: a platform's fee is a starting value; a fee that was typed is none."""
+    response = ask(client)
+    page = response.content.decode()
+    assert "rented 71%, fee 25% assumed" in response.context["outcome"].net.method
+    assert page.index('name="fee"') < page.index("<details")
+    assert ask(client, fee="12.5").context["outcome"].net.method.endswith("fee 12.5%")
+
+
+def test_what_is_left_is_not_called_net(client, market):
+    """Net is before the platform's fee on the dashboard (K7)."""
+    page = ask(client).content.decode()
+    assert "Left in 30 days, after fee and power" in page
+    assert ">Net" not in page
+
+
+def test_a_reader_who_has_the_page_is_told_not_modified(client, market):
+    """R-052."""
+    ask(client)  # sets the cookie for forms
+    first = ask(client)
+    assert client.get(ADDRESS, {"gpu": "rtx-4090"}, headers={"If-None-Match": first["ETag"]}).status_code == 304
+    assert "ETag" not in ask(client, cards="0")
+
+
+def test_the_market_is_kept_between_readers(client, market, django_assert_max_num_queries):
+    """R-052: only the model itself is looked up, and the database's clock."""
+    ask(client)
+    with django_assert_max_num_queries(2):
+        ask(client, cards="2")
 
 
 def test_an_empty_catalog_is_told_plainly(client, db):
