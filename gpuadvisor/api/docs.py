@@ -62,7 +62,7 @@ def endpoints(schema: Schema, *, site: str) -> list[Endpoint]:
                 path=path,
                 parameters=[_parameter(p) for p in operation["parameters"] if p["in"] == "query"],
                 fields=_fields(schema, answer),
-                curl=f'curl -H "Authorization: Bearer $TOKEN" "{site}{address}"',
+                curl=f'curl -H "Authorization: Bearer $TOKEN" \\\n  "{site}{address}"',
                 answer=json.dumps(example_of(schema, answer), indent=2, ensure_ascii=False),
             )
         )

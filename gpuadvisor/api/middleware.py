@@ -12,7 +12,7 @@ from .problems import MEDIA_TYPE, Problem, respond
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 PREFIX = "/api/"
-PAGES = ("/api/v1/docs",)  # for people: with their session and language
+PAGES = frozenset({"/api/v1/docs"})  # for people: with their session and language
 CORS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "ETag, Link, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, "
@@ -53,7 +53,7 @@ class ApiMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not request.path_info.startswith(PREFIX):
             return self.get_response(request)
-        is_page = request.path_info.startswith(PAGES)
+        is_page = request.path_info in PAGES
         is_head = request.method == "HEAD" and not is_page
         response = self._answer(request, is_page=is_page)
         if response.status_code >= 400 and response.headers.get("Content-Type") != MEDIA_TYPE:

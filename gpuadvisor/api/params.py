@@ -99,5 +99,8 @@ def field_errors(found: list[dict[str, Any]], names: set[str]) -> list[FieldErro
         place = [str(part) for part in error["loc"][1:]]
         field = next((part for part in place if part in names), ".".join(place))
         code = "invalid" if error["type"] == "value_error" else error["type"]
-        errors.append(FieldError(field=field, code=code, message=str(error["msg"]).removeprefix("Value error, ")))
+        message = str(error["msg"]).removeprefix("Value error, ")
+        if code in ("too_long", "string_too_long"):  # every parameter is a text or a number, none a list of items
+            code, message = "too_long", f"Value should have at most {error['ctx']['max_length']} characters"
+        errors.append(FieldError(field=field, code=code, message=message))
     return errors

@@ -123,7 +123,8 @@ class SourceReport:
     `told_at` is of when its figures are: of a source with a clock of its own, the time of its newest document, however
     often that is told again; else `last_good_at`. Age, `is_stale` and `is_hidden` go by it.
     `since`: of a failing or held source, its first run without success. `hours`: the last 24, the oldest first. Row
-    counts are those of the last stored document; `reasons` of up to 50 refused rows. `quarantine`: rule and open rows.
+    counts are those of the last stored document, None before the first; `reasons` of up to 50 refused rows.
+    `quarantine`: rule and open rows.
     """
 
     name: str
@@ -132,10 +133,10 @@ class SourceReport:
     told_at: datetime | None
     since: datetime | None
     hours: Sequence[Hour]
-    rows_seen: int
-    offers_used: int
-    rows_stored: int
-    rows_refused: int
+    rows_seen: int | None
+    offers_used: int | None
+    rows_stored: int | None
+    rows_refused: int | None
     reasons: Sequence[tuple[str, int]]
     quarantine: Sequence[tuple[str, int]]
     held_by: Sequence[str]
@@ -216,8 +217,8 @@ def _last_runs(names: Sequence[str]) -> list[tuple[Any, ...]]:
             f"""
             select wanted.name, coalesce(last.status, ''), coalesce(last.is_held, false),
                 good.at, dated.at, failed.since,
-                coalesce(stored.rows_seen, 0), coalesce(stored.offers_used, 0), coalesce(stored.rows_stored, 0),
-                coalesce(stored.rows_refused, 0), coalesce(stored.refusals, '[]'::jsonb)
+                stored.rows_seen, stored.offers_used, stored.rows_stored, stored.rows_refused,
+                coalesce(stored.refusals, '[]'::jsonb)
             from unnest(%s::text[]) with ordinality as wanted(name, place)
             left join lateral (select r.status, r.is_held from source_runs r
                 where r.source = wanted.name and r.status <> 'running' order by r.started_at desc limit 1) last on true

@@ -1,5 +1,6 @@
 """The page for people, and the examples of docs/api.md run against a live server."""
 
+import html
 import os
 import re
 import subprocess
@@ -10,7 +11,7 @@ import pytest
 from django.conf import settings as site
 
 from gpuadvisor.accounts import api_tokens
-from gpuadvisor.api import contract
+from gpuadvisor.api import contract, views
 from market.cache import forget_market
 from tests.factories import GPUModelFactory, PlatformFactory, UserFactory
 
@@ -50,6 +51,23 @@ def test_examples_of_the_page_answer(client, small_market):
     assert len(addresses) == len(contract.committed()["paths"])
     for address in addresses:
         assert client.get(address.replace("&amp;", "&")).status_code == 200, address
+
+
+def test_the_page_draws_the_contract_up_once(client, db, monkeypatch):
+    client.get(PAGE)
+    monkeypatch.setattr(views.api, "get_openapi_schema", None)
+    assert client.get(PAGE).status_code == client.get("/api/v1/openapi.json").status_code == 200
+
+
+def test_no_line_of_an_example_command_is_long(client, db):
+    """What is cut at the edge of a screen looks whole."""
+    page = client.get(PAGE).content.decode()
+    commands = [block for block in re.findall(r"<code>(.*?)</code>", page, re.DOTALL) if block.startswith("curl")]
+    assert len(commands) == len(contract.committed()["paths"]) + 1
+    for command in commands:
+        first, second = html.unescape(command).split("\n")
+        assert first == 'curl -H "Authorization: Bearer $TOKEN" \\'
+        assert second.startswith(f'  "{site.SITE_URL.rstrip("/")}/api/v1/')
 
 
 def examples(language):

@@ -7,7 +7,7 @@ import pytest
 from django.db import OperationalError
 from django.test import Client
 
-from gpuadvisor.api.v1 import market
+from gpuadvisor.api.v1 import common
 from tests.api.conftest import BASE
 
 MEDIA_TYPE = "application/problem+json"
@@ -78,7 +78,7 @@ def test_a_fault_of_ours_names_its_request_and_nothing_else(calm, monkeypatch, s
     def fail(*args):
         raise RuntimeError("secret of the house")
 
-    monkeypatch.setattr(market, "_models", fail)
+    monkeypatch.setattr(common, "catalog", fail)
     response = calm.get(MODELS)
     assert problem(response, 500)["detail"].startswith("The fault is ours.")
     assert b"secret" not in response.content
@@ -127,6 +127,13 @@ def test_the_door_refuses_in_the_same_words(status, headers):
     assert told[b"content-type"] == MEDIA_TYPE.encode()
     found = json.loads(body)
     assert (found["status"], found["request_id"]) == (status, told[b"x-request-id"].decode())
+
+
+@pytest.mark.parametrize("path", [f"{BASE}/docsfoo", f"{BASE}/docs/", f"{BASE}/docs/x"])
+def test_what_only_begins_like_the_page_is_no_page(calm, path):
+    response = calm.get(path)
+    problem(response, 404)
+    assert response["Access-Control-Allow-Origin"] == "*"
 
 
 def test_a_page_still_gets_a_page(client, db):

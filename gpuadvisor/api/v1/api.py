@@ -19,7 +19,7 @@ from ninja.openapi.schema import OpenAPISchema
 from ..auth import Bearer
 from ..params import field_errors
 from ..problems import DETAILS, MEDIA_TYPE, Problem, respond
-from . import market
+from . import market, platforms, series
 from .schemas import ProblemOut
 
 DESCRIPTION = (
@@ -131,4 +131,5 @@ def _fault(request: HttpRequest, error: Exception) -> HttpResponse:
     raise error  # Django logs it; the middleware tells it as 500, or as 503 where the database is away
 
 
-api.add_router("", market.router)
+for part in (market, series, platforms):
+    api.add_router("", part.router)
