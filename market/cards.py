@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 WIDTH, HEIGHT = 1200, 630
 EDGE = 72
+LOGO = 48
 GROUND, SURFACE, TEXT, MUTED, LINE = "#f5f6f8", "#ffffff", "#161b22", "#566171", "#dfe3e8"
 BRAND, BRAND_SOFT, WARN, WARN_SOFT = "#2257d6", "#e8effe", "#8a5300", "#fdf1dc"
 
@@ -74,6 +75,7 @@ def draw_card(card: CardText) -> bytes:
     draw = ImageDraw.Draw(image)
     draw.rounded_rectangle((32, 32, WIDTH - 32, HEIGHT - 32), 28, fill=SURFACE, outline=LINE, width=2)
     draw.rectangle((32, 78, 40, HEIGHT - 78), fill=BRAND)
+    image.paste(_logo(), (EDGE, 76))
     _heading(draw, card)
     room = WIDTH - 2 * EDGE
     if not card.figure:
@@ -86,7 +88,8 @@ def draw_card(card: CardText) -> bytes:
         figure, font = _fitting(draw, card.figure, 132, room * 0.6)
         draw.text((EDGE, 318), figure, BRAND, font, "lm", stroke_width=2, stroke_fill=BRAND)
         after = EDGE + draw.textlength(figure, font) + 28
-        draw.text((after, 336), card.unit, MUTED, _font(40), "lm")
+        unit, font = _fitting(draw, card.unit, 40, WIDTH - EDGE - after)
+        draw.text((after, 336), unit, MUTED, font, "lm")
     _facts(draw, card)
     draw.text((EDGE, HEIGHT - 74), card.foot, MUTED, _fitting(draw, card.foot, 30, room)[1], "lm")
     target = io.BytesIO()
@@ -94,12 +97,22 @@ def draw_card(card: CardText) -> bytes:
     return target.getvalue()
 
 
+def _logo() -> Image.Image:
+    """The logo of the pages (templates/ui/_logo.html), drawn large and made small, so that its line is smooth."""
+    scale = LOGO * 4 / 32
+    large = Image.new("RGB", (LOGO * 4, LOGO * 4), SURFACE)
+    draw = ImageDraw.Draw(large)
+    draw.rounded_rectangle((0, 0, LOGO * 4 - 1, LOGO * 4 - 1), 8 * scale, fill=BRAND)
+    corners = [(x * scale, y * scale) for x, y in ((7, 21), (13, 14), (18, 18), (25, 9))]
+    draw.line(corners, "#ffffff", round(2.8 * scale), joint="curve")
+    half = 1.4 * scale
+    for x, y in (corners[0], corners[-1]):
+        draw.ellipse((x - half, y - half, x + half, y + half), fill="#ffffff")
+    return large.resize((LOGO, LOGO), Image.Resampling.LANCZOS)
+
+
 def _heading(draw: ImageDraw.ImageDraw, card: CardText) -> None:
-    """Our mark and name, and at the right what must not be overlooked."""
-    draw.rounded_rectangle((EDGE, 76, EDGE + 48, 124), 11, fill=BRAND)
-    for i, height in enumerate((14, 22, 31)):
-        x = EDGE + 10 + i * 10
-        draw.rounded_rectangle((x, 116 - height, x + 6, 116), 2, fill="#ffffff")
+    """Our name beside the logo, and at the right what must not be overlooked."""
     draw.text((EDGE + 66, 100), card.site, TEXT, _font(36), "lm")
     if card.badge:
         font = _font(34)

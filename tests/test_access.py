@@ -34,12 +34,14 @@ PUBLIC = {
     "market:strip": 200,
     "market:csv": 200,
     "market:compare": 200,
+    "market:compare-csv": 200,
     "market:gpu": 200,
     "market:gpu-csv": 200,
     "market:gpu-card": 200,
     "market:card": 200,
     "market:platforms": 200,
     "market:platform": 200,
+    "market:platform-csv": 200,
     "market:method": 200,
     "market:status": 200,
     "market:robots": 200,
@@ -195,7 +197,7 @@ def address(name, world=None, *, random=False):
     names = ROUTES[name]
     if name == "market:gpu":
         return reverse(name, kwargs={names[0]: "rtx-4090"})
-    values = {"key": "AbC:1-2", "uidb36": "1-x", "slug": "vast" if name == "market:platform" else "rtx-4090"}
+    values = {"key": "AbC:1-2", "uidb36": "1-x", "slug": "vast" if name.startswith("market:platform") else "rtx-4090"}
     kwargs = {}
     for parameter in names:
         if parameter in values:

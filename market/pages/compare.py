@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from gpuadvisor.core import charts, formats
 from market import selectors
@@ -21,6 +20,7 @@ from market.selectors.overview import past
 from market.selectors.places import aged
 from market.selectors.series import Point, Series, place_series
 
+from .common import offers_words
 from .forecasts import Forecasts, forecasts_of
 from .overview import models, percent_move, points_move
 
@@ -168,9 +168,9 @@ def lines_of(columns: Sequence[Column]) -> list[Line]:
     prices = []
     for now in nows:
         basis = {"list": _("list price"), "host_net": _("net to the host")}.get(now.price_basis, "") if now else ""
-        prices.append((formats.rate(now.price if now else None), basis))
+        prices.append((f"{formats.price(now.price)}/GPU-h" if now else formats.DASH, basis))
     bands = [
-        (f"{formats.money(now.p10)} – {formats.money(now.p90)}", "")
+        (f"{formats.price(now.p10)} – {formats.price(now.p90)}", "")
         if now and now.p10 is not None and now.p90 is not None
         else (formats.DASH, "")
         for now in nows
@@ -182,15 +182,18 @@ def lines_of(columns: Sequence[Column]) -> list[Line]:
         row(_("GPUs free"), [(formats.number(_free(now), 0), "") for now in nows]),
         row(
             _("GPUs counted"),
-            [(formats.number(now.gpu_count if now else None, 0), _offers(now)) for now in nows],
+            [(formats.number(now.gpu_count if now else None, 0), offers_words(now)) for now in nows],
         ),
     ]
     for days in MOVES:
-        moves = [(column.market.moves.get(days), column.market.rented_moves.get(days)) for column in columns]
-        cells = [(formats.signed_percent(price), _points(rented)) for price, rented in moves]
+        moves = [(c.now, c.market.moves.get(days), c.market.rented_moves.get(days)) for c in columns]
+        cells = [
+            (formats.signed_percent(price), _points(rented) if price is not None or not now else _("no figure then"))
+            for now, price, rented in moves
+        ]
         lines.append(row(_("Price, against %(days)s days ago") % {"days": days}, cells))
     lines += [
-        row(_("Price per GB of memory"), [(formats.money(column.per_gb, places=4), "") for column in columns]),
+        row(_("Price per GB of memory"), [(formats.price(column.per_gb), "") for column in columns]),
         row(_("Memory"), [(formats.quantity(column.card.memory_gb, "GB", 0), "") for column in columns]),
         row(_("Board power"), [(formats.quantity(column.card.watts, "W"), "") for column in columns]),
         row(
@@ -231,19 +234,8 @@ def _free(now: MarketNow | None) -> int | None:
     return round(now.gpu_count * (100 - now.rented_percentage) / 100)
 
 
-def _offers(now: MarketNow | None) -> str:
-    if now is None or now.offer_count is None:
-        return ""
-    words = ngettext("%(number)s offer", "%(number)s offers", now.offer_count)
-    return words % {"number": formats.number(now.offer_count)}
-
-
 def _points(points: Decimal | None) -> str:
     return "" if points is None else _("rented %(points)s") % {"points": formats.signed_points(points)}
-
-
-def _estimated(day: date | None) -> str:
-    return _("est., %(day)s") % {"day": formats.moment(day)} if day else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +265,19 @@ def platform_lines(columns: Sequence[Column]) -> list[PlatformLine]:
 
 def chart_of(columns: Sequence[Column], period: str) -> charts.Series | None:
     """One line of the median for each model, on its leading platform; None where no model has two points."""
+    series = series_of(columns, period)
+    known = {name: {p.at: shown(p) for p in one.points if shown(p) is not None} for name, one in series.items()}
+    if not any(len(points) > 1 for points in known.values()):
+        return None
+    instants: list[datetime | date] = sorted({at for points in known.values() for at in points})
+    return charts.Series(
+        times=instants,
+        lines=[charts.Line(name, [points.get(at) for at in instants]) for name, points in known.items()],
+    )
+
+
+def series_of(columns: Sequence[Column], period: str) -> dict[str, Series]:
+    """What the leading platform of each model told over `period`."""
     until = timezone.now()
     series: dict[str, Series] = {}
     for column in columns:
@@ -290,15 +295,9 @@ def chart_of(columns: Sequence[Column], period: str) -> charts.Series | None:
                 until=until,
             ),
         )
-    known = {name: {p.at: _shown(p) for p in one.points if _shown(p) is not None} for name, one in series.items()}
-    if not any(len(points) > 1 for points in known.values()):
-        return None
-    instants: list[datetime | date] = sorted({at for points in known.values() for at in points})
-    return charts.Series(
-        times=instants,
-        lines=[charts.Line(name, [points.get(at) for at in instants]) for name, points in known.items()],
-    )
+    return series
 
 
-def _shown(point: Point) -> Decimal | None:
+def shown(point: Point) -> Decimal | None:
+    """The price that stands for a point: the median, else the average (a source that tells no median)."""
     return point.median if point.median is not None else point.average

@@ -52,7 +52,7 @@ class Forecasts:
 def forecasts_of(place: MarketNow | None, slug: str) -> Forecasts:
     """The next 7 and 30 days of the place's median price and rented share."""
     if place is None or place.is_hidden:
-        return Forecasts([], None, [_("Nothing current is told, so nothing is forecast.")], "")
+        return Forecasts([], None, [_("No current figures, so no forecast.")], "")
     if place.region != GLOBAL:
         return Forecasts([], None, [_("Forecasts are made for all regions of a platform together.")], "")
     model, platform, origin = place.gpu_model, place.platform, place.origin
@@ -102,22 +102,22 @@ def _as_row(forecast: Forecast) -> ForecastRow:
     is_price = forecast.measure == "price"
 
     def text(value: Decimal | None) -> str:
-        return formats.money(value) if is_price else formats.percent(value)
+        return formats.price(value) if is_price else formats.percent(value)
 
     def distance(value: Decimal) -> str:
         if is_price:
-            return formats.money(value, places=3)
+            return formats.price(value)
         return _("%(points)s points") % {"points": formats.number(value, 1)}
 
     said = []
     if forecast.is_naive:
-        said.append(_("No method beat carrying on the last value here, so that is what it says."))
+        said.append(_naive(forecast))
         if forecast.error is not None:
             said.append(_("It was off by %(error)s on average.") % {"error": distance(forecast.error)})
     else:
         method = _("The median of the last 7 days") if forecast.method == "median_7" else forecast.method
         if forecast.error is not None and forecast.naive_error is not None:
-            sentence = _("%(method)s, off by %(error)s on average; carrying on the last value by %(naive)s.")
+            sentence = _("%(method)s, off by %(error)s on average; today's value carried on, by %(naive)s.")
             figures = {"error": distance(forecast.error), "naive": distance(forecast.naive_error)}
             said.append(sentence % {"method": method, **figures})
         else:
@@ -137,14 +137,26 @@ def _as_row(forecast: Forecast) -> ForecastRow:
     )
 
 
+def _naive(forecast: Forecast) -> str:
+    """What is said where no method did better than the plain ones: which of them speaks."""
+    is_price = forecast.measure == "price"
+    if forecast.method == "last_week":
+        if is_price:
+            return _("No method predicted this better than last week's price, so last week's price is shown.")
+        return _("No method predicted this better than last week's share, so last week's share is shown.")
+    if is_price:
+        return _("No method predicted this better than today's price, so today's price is shown.")
+    return _("No method predicted this better than today's share, so today's share is shown.")
+
+
 def season_words(season: Season | None) -> str:
     """How the hours of a week differ in one sentence; or that too few weeks are known."""
     if season is None:
         return ""
     if season.rented is None:
         if not season.weeks:
-            return _("The week's pattern is told once %(weeks)s weeks are known.") % {"weeks": MIN_WEEKS}
-        words = _("The week's pattern is told once %(needed)s weeks are known; it is %(weeks)s so far.")
+            return _("Pattern of the week: needs %(weeks)s weeks of data.") % {"weeks": MIN_WEEKS}
+        words = _("Pattern of the week: needs %(needed)s weeks of data and has %(weeks)s.")
         return words % {"needed": MIN_WEEKS, "weeks": season.weeks}
     high, low = season.strongest(), season.weakest()
     if high is None or low is None or high.percent - low.percent < LEAST_SWING:

@@ -52,8 +52,8 @@ class Bar:
     @property
     def range(self) -> str:
         if self.is_last:
-            return f"{formats.money(self.low)} +"
-        return f"{formats.money(self.low)} – {formats.money(self.high)}"
+            return f"{formats.price(self.low)} +"
+        return f"{formats.price(self.low)} – {formats.price(self.high)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ def histogram(offers: Sequence[Offer], median: Decimal | None) -> Histogram:
         words_at=f"{TOP - 18:.0f}",
         base=f"{HEIGHT - BOTTOM + 20:.0f}",
         is_late=median is not None and x_of(median) > LEFT + width * 0.7,
-        x_ticks=[Tick(f"{x_of(edge):.1f}", formats.money(edge)) for edge in edges[::every]],
+        x_ticks=[Tick(f"{x_of(edge):.1f}", formats.price(edge)) for edge in edges[::every]],
         y_ticks=[_tick(value, scale) for value in y_values if value],
         median_at=f"{x_of(median):.1f}" if median is not None else "",
         median=median,

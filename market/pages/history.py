@@ -130,10 +130,14 @@ class Imported:
     note: str
 
 
+def imported_history(gpu_model: str, slug: str) -> selectors.ImportedHistory | None:
+    return kept(f"imported:{slug}", lambda: (selectors.imported_history(gpu_model),))[0]
+
+
 def imported_of(gpu_model: str, slug: str, names: dict[str, str]) -> Imported | None:
     from market.history import TITLE
 
-    told = kept(f"imported:{slug}", lambda: (selectors.imported_history(gpu_model),))[0]
+    told = imported_history(gpu_model, slug)
     if told is None:
         return None
     where = names.get(told.platform, told.platform)

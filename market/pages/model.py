@@ -8,7 +8,6 @@ from decimal import Decimal
 from difflib import SequenceMatcher
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from gpuadvisor.core import formats
 from market import selectors
@@ -19,7 +18,7 @@ from market.places import REGIONS as REGIONS_KNOWN
 from market.selectors.now import BASIS_RANK, LEADER, MarketNow
 from market.selectors.places import aged, is_thin
 
-from .common import region_words
+from .common import offers_words, region_words
 from .history import DEFAULT_PERIOD, PERIODS
 from .platforms import PlatformFacts, basis_words
 
@@ -48,9 +47,15 @@ class Stat:
 
 
 def model_places(gpu_model: str, slug: str, now: datetime) -> list[MarketNow]:
-    """Every place that told of the model, at the age it has now."""
-    name = f"places:{selectors.current_origin()}:{slug}"
-    return [aged(place, now) for place in kept(name, lambda: selectors.market_by_place(gpu_model))]
+    """Every place that told of the model, at the age it has now.
+
+    Where all are too old to be shown, the last one that spoke: its figures are hidden, its history is not.
+    """
+
+    def ask() -> list[MarketNow]:
+        return selectors.market_by_place(gpu_model) or list(selectors.market_now([gpu_model]).values())
+
+    return [aged(place, now) for place in kept(f"places:{selectors.current_origin()}:{slug}", ask)]
 
 
 def leading(places: list[MarketNow]) -> MarketNow | None:
@@ -97,7 +102,7 @@ def description_of(model: GPUModel, place: MarketNow | None, names: dict[str, st
         _("%(name)s for rent: %(price)s per GPU-hour on %(platform)s")
         % {
             "name": model.name,
-            "price": formats.money(place.price),
+            "price": formats.price(place.price),
             "platform": names.get(place.platform, place.platform),
         }
     ]
@@ -139,7 +144,9 @@ def stats_of(place: MarketNow | None, facts: dict[str, PlatformFacts]) -> list[S
     platform = facts.get(place.platform)
     told = {"source": source, "as_of": as_of}
     labels = {"ask": _("Median price"), "list": _("List price"), "host_net": _("Average rate")}
-    stats = [Stat(labels[place.price_basis], formats.rate(place.price), basis_words(place.price_basis), **told)]  # type: ignore[arg-type]
+    stats = [
+        Stat(labels[place.price_basis], f"{formats.price(place.price)}/GPU-h", basis_words(place.price_basis), **told)
+    ]  # type: ignore[arg-type]
     if place.p10 is not None and place.p90 is not None:
         band, note = _between(place.p10, place.p90), _("eight in ten GPUs lie between")
         stats.append(Stat(_("p10 to p90"), band, note, **told))  # type: ignore[arg-type]
@@ -147,15 +154,15 @@ def stats_of(place: MarketNow | None, facts: dict[str, PlatformFacts]) -> list[S
         stats.append(Stat(_("Lowest to highest"), _between(place.minimum, place.maximum), "", **told))  # type: ignore[arg-type]
     silent = platform is not None and not platform.publishes_utilization
     if place.rented_percentage is None:
-        why = _("This platform does not publish it.") if silent else _("The source does not tell it here.")
+        why = _("This platform does not publish it.") if silent else _("The source does not publish it here.")
         stats.append(Stat(_("Rented share"), formats.DASH, why))
     else:
         note = _("rented GPUs of all that are offered")
         stats.append(Stat(_("Rented share"), formats.percent(place.rented_percentage), note, **told))  # type: ignore[arg-type]
     if place.gpu_count is None:
-        stats.append(Stat(_("GPUs counted"), formats.DASH, _("Its source counts no single GPUs.")))
+        stats.append(Stat(_("GPUs counted"), formats.DASH, _("This source does not publish a count.")))
     else:
-        stats.append(Stat(_("GPUs counted"), formats.number(place.gpu_count, 0), _offers(place), **told))  # type: ignore[arg-type]
+        stats.append(Stat(_("GPUs counted"), formats.number(place.gpu_count, 0), offers_words(place), **told))  # type: ignore[arg-type]
     if place.demand_score is None:
         stats.append(Stat(_("Demand score"), formats.DASH, _("Needs a rented share and some history.")))
     else:
@@ -165,14 +172,7 @@ def stats_of(place: MarketNow | None, facts: dict[str, PlatformFacts]) -> list[S
 
 
 def _between(low: Decimal, high: Decimal) -> str:
-    return f"{formats.money(low)} – {formats.money(high)}"
-
-
-def _offers(place: MarketNow) -> str:
-    if place.offer_count is None:
-        return ""
-    words = ngettext("%(number)s offer", "%(number)s offers", place.offer_count)
-    return words % {"number": formats.number(place.offer_count)}
+    return f"{formats.price(low)} – {formats.price(high)}"
 
 
 def warnings_of(place: MarketNow | None) -> list[str]:

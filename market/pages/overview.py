@@ -158,8 +158,8 @@ def read_filter(values: Mapping[str, str]) -> tuple[Filter, list[str]]:
     choices = {"maker": makers(), "platform": places_now().platforms, "region": places_now().regions}
     sentences = {
         "maker": _("No maker is called “%(value)s”: that filter is left out."),
-        "platform": _("Nobody tells figures of the platform “%(value)s” now: that filter is left out."),
-        "region": _("Nobody tells figures of the region “%(value)s” now: that filter is left out."),
+        "platform": _("No figures for the platform “%(value)s” right now: that filter is left out."),
+        "region": _("No figures for the region “%(value)s” right now: that filter is left out."),
     }
     for name, known in choices.items():
         value = values.get(name, "")[:40].strip()
@@ -259,12 +259,16 @@ def matching(rows: list[ModelRow], wanted: Filter) -> list[ModelRow]:
 
 
 def ordered(rows: list[ModelRow], sort: str) -> list[ModelRow]:
-    """Rows by `sort`, a minus for the other way round; what is unknown comes last either way."""
+    """Rows by `sort`, a minus for the other way round; what is unknown comes last either way.
+
+    Rows for which a wider region answers come after those of the region that was asked for.
+    """
     key, down = SORTS[sort.removeprefix("-")]
     known = [row for row in rows if key(row) is not None]
     unknown = [row for row in rows if key(row) is None]
     known.sort(key=lambda row: row.name.casefold())
     known.sort(key=lambda row: key(row) or 0, reverse=down != sort.startswith("-"))
+    known.sort(key=lambda row: row.is_wider)
     return known + sorted(unknown, key=lambda row: row.name.casefold())
 
 

@@ -67,6 +67,11 @@ class PlatformFacts:
             return formats.DASH
         return _("unknown") if self.fee_percentage is None else formats.percent(self.fee_percentage)
 
+    @property
+    def is_fee_estimated(self) -> bool:
+        """Whether its rules let the fee differ by contract, kind of order or payment: then it is a starting value."""
+        return bool(self.fee_percentage and self.fee_rules) and not self.is_reference
+
     def fee_for(self, basis: Basis) -> Decimal | None:
         """The part of a price of `basis` that the platform keeps, in percent; None where unknown or not hostable."""
         if self.is_reference:

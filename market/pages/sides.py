@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from market.cache import kept
 from market.places import GLOBAL, continent_of, is_continent
 from market.selectors.now import MarketNow
-from market.selectors.places import is_thin
+from market.selectors.places import THIN_OFFERS, is_thin
 from market.selectors.series import OfferNow, offers_now
 from market.sources import SOURCES
 from market.yields import revenue_per_gpu_day
@@ -18,8 +18,6 @@ from market.yields import revenue_per_gpu_day
 from .common import region_words
 from .histogram import Histogram, histogram
 from .platforms import PlatformFacts, short_basis
-
-FEW_OFFERS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +80,11 @@ class PlatformLine:
     def is_reference(self) -> bool:
         return self.facts is not None and self.facts.is_reference
 
+    @property
+    def is_fee_estimated(self) -> bool:
+        """Whether another fee may be due: what is left then moves, and with it the order of the lines."""
+        return self.facts is not None and self.facts.is_fee_estimated and self.place.price_basis != "host_net"
+
 
 def platforms_of(places: list[MarketNow], facts: dict[str, PlatformFacts]) -> list[PlatformLine]:
     """Every platform that tells of the model: those a host may join first."""
@@ -121,14 +124,20 @@ class Offers:
     listed: list[OfferNow]
 
 
-def offers_of(place: MarketNow | None, slug: str) -> Offers:
-    """The offers of the shown place, from the last snapshots of its source."""
+def offers_standing(place: MarketNow | None, slug: str) -> list[OfferNow]:
+    """The offers of the shown place one by one, from the last snapshots of its source; the cheapest first."""
     if place is None or place.is_hidden or place.price_basis != "ask":
-        return Offers(None, [])
+        return []
     model, platform, source, region = place.gpu_model, place.platform, place.source, place.region
     offers = kept(f"offers:{slug}:{platform}:{source}", lambda: offers_now(model, platform=platform, source=source))
     if region != GLOBAL:
-        offers = [o for o in offers if region in (o.country, continent_of(o.country))]
-    if len(offers) < FEW_OFFERS:
+        return [o for o in offers if region in (o.country, continent_of(o.country))]
+    return offers
+
+
+def offers_of(place: MarketNow | None, slug: str) -> Offers:
+    """The same as a distribution, or as a list."""
+    offers = offers_standing(place, slug)
+    if len(offers) < THIN_OFFERS:
         return Offers(None, offers)
-    return Offers(histogram(offers, place.median), [])
+    return Offers(histogram(offers, place.median if place else None), [])

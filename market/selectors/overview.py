@@ -12,8 +12,8 @@ from django.db import connection
 from market.freshness import DAY
 
 from .now import MarketNow, freshness_of, market_now, market_on_platforms, times
+from .places import THIN_OFFERS
 
-LEAST_OFFERS = 5  # of fewer offers a cell says little (market.quality: thin_cell)
 NEAR = timedelta(hours=6)  # how far before the wanted moment an earlier figure may lie; of a daily source two days
 GLOBAL = "global"
 
@@ -67,7 +67,7 @@ def _says_enough(now: MarketNow, whole: MarketNow | None) -> bool:
     """
     if now.is_hidden or (whole is not None and whole.as_of - now.as_of > freshness_of(now.source).stale):
         return False
-    return now.price_basis != "ask" or (now.offer_count or 0) >= LEAST_OFFERS
+    return now.price_basis != "ask" or (now.offer_count or 0) >= THIN_OFFERS
 
 
 def past(series: Collection[MarketNow], days: Sequence[int]) -> dict[MarketNow, tuple[Past | None, ...]]:

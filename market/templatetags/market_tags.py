@@ -2,6 +2,7 @@
 
 {{ platforms|called:slug }} a platform's name   {{ name|source_title }} a source's   {{ "SE"|place_name }} a region's
 {{ move|moved }} {{ move|moved_points }} a difference with its sign, in percent and in points
+{{ place|old }} a badge where its figures are old
 {{ 3|times:5 }} is 15   {{ moment|moment_text }} date and time without a <time>
 {% preview %} what previews and search engines read
 """
@@ -9,15 +10,20 @@
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from django import template
 from django.template import Context
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from gpuadvisor.core import formats
 from market import selectors
 from market.pages.common import region_words
 from market.pages.previews import preview_of
+from market.selectors.now import MarketNow
 
 register = template.Library()
 
@@ -53,6 +59,17 @@ def preview(context: Context) -> dict[str, Any]:
         return {}
     found = context["preview"] if "preview" in context else preview_of(request)
     return {"preview": found, "site_name": context.get("site_name", "")}
+
+
+@lru_cache(maxsize=16)
+def _badge(word: str) -> SafeString:
+    return format_html(' <span class="badge warn">{}</span>', word)
+
+
+@register.filter
+def old(place: MarketNow) -> SafeString | str:
+    """Written here, since a table has dozens of them and an include takes ten times as long."""
+    return _badge(_("old")) if place.is_stale else ""
 
 
 @register.filter

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import blake2b
 
 from django.conf import settings
@@ -21,11 +22,12 @@ from market.models import GPUModel
 from market.pages import model as page
 from market.pages import overview
 from market.pages.platforms import platform_facts
+from market.selectors.now import MarketNow
 
 KEEP_SECONDS = 24 * 60 * 60  # of a drawn card: its key holds all that stands on it
 BROWSER_SECONDS = 15 * 60
 FIRST = 3  # models on the site's own card
-DRAWN_AS = 1  # raise it where the drawing changes
+DRAWN_AS = 2  # raise it where the drawing changes
 
 
 def _text_of_model(slug: str) -> CardText:
@@ -38,7 +40,11 @@ def _text_of_model(slug: str) -> CardText:
         raise Http404("no such GPU model")
     place = page.leading(page.model_places(model.name, slug, clock.now()))
     if place is None or place.is_hidden or place.price is None:
-        foot = _("No market figures of the last 24 hours.")
+        foot = _("No figures of this model yet.")
+        if place is not None:
+            foot = _("No current figures: the last ones are of %(time)s") % {
+                "time": f"{formats.moment(place.as_of)} UTC"
+            }
         facts = [
             (_("Memory"), f"{model.memory_gb} GB"),
             (_("Board power"), formats.quantity(model.base_power_consumption, "W")),
@@ -52,7 +58,7 @@ def _text_of_model(slug: str) -> CardText:
     }[place.price_basis]
     facts = []
     if place.p10 is not None and place.p90 is not None:
-        facts.append((_("p10 to p90"), f"{formats.money(place.p10)} – {formats.money(place.p90)}"))
+        facts.append((_("p10 to p90"), f"{formats.price(place.p10)} – {formats.price(place.p90)}"))
     share = place.rented_percentage
     if share is not None:
         facts.append((_("Rented"), formats.percent(share, 0)))
@@ -64,27 +70,36 @@ def _text_of_model(slug: str) -> CardText:
     return CardText(
         site=settings.SITE_NAME,
         title=model.name,
-        figure=formats.money(place.price),
+        figure=formats.price(place.price),
         unit=unit,
         facts=facts,
         foot=_("%(platform)s, source: %(source)s, as of %(time)s") % words,
-        badge=_("Simulated market") if place.is_simulated else "",
+        badge=_badge([place]),
         share=float(share) / 100 if share is not None else None,
     )
+
+
+def _badge(places: Sequence[MarketNow]) -> str:
+    """What must not be overlooked about the figures on a card."""
+    words = []
+    if any(place.is_simulated for place in places):
+        words.append(_("Simulated market"))
+    if any(place.is_stale for place in places):
+        words.append(_("old figures"))
+    return " · ".join(words)
 
 
 def _text_of_site() -> CardText:
     """The site's own card: what it is, and some medians of the market now."""
     rows = [row for row in overview.strip_rows() if row.median is not None][:FIRST]
-    facts = [(row.name, formats.money(row.median)) for row in rows]
+    facts = [(row.name, formats.price(row.median)) for row in rows]
     newest = overview.newest(rows)
     if newest is None:
         foot = _("What your GPUs earn, what they cost, and what the market pays.")
     else:
         foot = _("Median per GPU-hour, as of %(time)s") % {"time": f"{formats.moment(newest)} UTC"}
-    simulated = any(row.now is not None and row.now.is_simulated for row in rows)
     title = _("What your GPUs earn, cost, and could earn")
-    return CardText(settings.SITE_NAME, title, "", "", facts, foot, _("Simulated market") if simulated else "")
+    return CardText(settings.SITE_NAME, title, "", "", facts, foot, _badge([row.now for row in rows if row.now]))
 
 
 def _text(slug: str | None) -> CardText:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
+from collections.abc import Sequence
 from datetime import datetime
-from io import StringIO
 from urllib.parse import urlencode
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -21,8 +20,9 @@ from market.pages.common import region_words
 from market.pages.forecasts import forecasts_of
 from market.pages.platforms import platform_facts
 from market.pages.previews import preview_of
-from market.selectors.now import MarketNow
-from market.sheets import cell
+from market.pages.status import span
+from market.selectors.now import MarketNow, freshness_of
+from market.sheets import download
 
 from .caching import public_page
 
@@ -33,6 +33,14 @@ CSV_COLUMNS = (
     *("time", "gpu_model", "platform", "region", "origin", "price_basis", "median_usd_per_gpu_hour"),
     *("p10_usd_per_gpu_hour", "p90_usd_per_gpu_hour", "average_usd_per_gpu_hour", "rented_percentage"),
     *("gpus", "free_gpus", "offers", "flags"),
+)
+OFFER_COLUMNS = (
+    *("gpu_model", "platform", "source", "origin", "country", "price_usd_per_gpu_hour"),
+    *("gpus", "rented_gpus"),
+)
+IMPORTED_COLUMNS = (
+    *("time", "gpu_model", "platform", "region", "origin", "median_usd_per_gpu_hour"),
+    *("p10_usd_per_gpu_hour", "p90_usd_per_gpu_hour", "rented_percentage"),
 )
 
 
@@ -53,7 +61,6 @@ def gpu(request: HttpRequest, slug: str) -> HttpResponse:
         "place": place,
         "choice": choice,
         "missing": _missing(choice.missing, names),
-        "last_told": None if place else selectors.market_now([model.name]).get(model.name),
         "periods": history.periods(),
         "platform_choices": [(p.platform, names.get(p.platform, p.platform)) for p in places if p.region == "global"],
         "region_choices": page.region_choices(places, choice.platform),
@@ -70,7 +77,10 @@ def gpu(request: HttpRequest, slug: str) -> HttpResponse:
         "platforms": names,
         "place_name": region_words(place.region) if place else "",
         "source_title": selectors.source_title(place.source) if place else "",
+        "stale_after": span(freshness_of(place.source).stale) if place else "",
+        "has_estimates": any(line.is_fee_estimated for line in lines),
         "csv_url": f"{reverse('market:gpu-csv', args=[slug])}?{_query(choice)}",
+        "imported_csv_url": f"{reverse('market:gpu-csv', args=[slug])}?view=imported",
         "preview": preview_of(
             request,
             title=_("%(name)s rental price") % {"name": model.name},
@@ -112,38 +122,47 @@ def unknown(request: HttpRequest, slug: str) -> HttpResponse:
 
 @public_page
 def gpu_csv(request: HttpRequest, slug: str) -> HttpResponse:
-    """The history that the page shows, as CSV: the same place and period, nothing of another origin."""
+    """What the page shows, as CSV: the history of the same place and period, nothing of another origin.
+
+    With `view=offers` the offers now, one line each and named by nobody; with `view=imported` the imported history.
+    """
     model = GPUModel.objects.filter(slug=slug).first()
     if model is None:
         raise Http404("no such GPU model")
     now = clock.now()
+    view = request.GET.get("view", "")
+    if view == "imported":
+        return download(f"{slug}-imported", IMPORTED_COLUMNS, _imported_rows(model.name, slug))
     place, choice = page.choose(page.model_places(model.name, slug, now), *_asked(request))
-    text = StringIO()
-    writer = csv.writer(text)
-    writer.writerow(CSV_COLUMNS)
-    if place is not None:
-        writer.writerows(_csv_rows(place, slug, choice.period, now))
-    response = HttpResponse(text.getvalue(), content_type="text/csv; charset=utf-8")
-    where = f"{choice.platform or 'market'}-{choice.region}-{choice.period}".lower()
-    response.headers["Content-Disposition"] = f'attachment; filename="{slug}-{where}.csv"'
-    response.headers["X-Robots-Tag"] = "noindex"
-    return response
+    where = f"{choice.platform or 'market'}-{choice.region}".lower()
+    if view == "offers":
+        return download(f"{slug}-{where}-offers", OFFER_COLUMNS, _offer_rows(place, slug))
+    rows = _history_rows(place, slug, choice.period, now) if place else []
+    return download(f"{slug}-{where}-{choice.period}", CSV_COLUMNS, rows)
 
 
-def _csv_rows(place: MarketNow, slug: str, period: str, now: datetime) -> list[list[str]]:
-    """Numbers with a point and plain words: no cell can be taken for a formula."""
-    head = [cell(text) for text in (place.gpu_model, place.platform, place.region)]
-    head += [place.origin, place.price_basis]
-    rows = []
-    for point in history.period_series(place, slug, period, now).points:
-        figures = (point.median, point.p10, point.p90, point.average, point.rented_percentage)
-        counts = (point.gpus, point.free_gpus, point.offers)
-        rows.append(
-            [
-                point.at.isoformat(),
-                *head,
-                *("" if value is None else str(value) for value in (*figures, *counts)),
-                " ".join(sorted(point.flags)),
-            ]
+def _history_rows(place: MarketNow, slug: str, period: str, now: datetime) -> list[Sequence[object]]:
+    head = (place.gpu_model, place.platform, place.region, place.origin, place.price_basis)
+    return [
+        (
+            *(point.at, *head, point.median, point.p10, point.p90, point.average, point.rented_percentage),
+            *(point.gpus, point.free_gpus, point.offers, " ".join(sorted(point.flags))),
         )
-    return rows
+        for point in history.period_series(place, slug, period, now).points
+    ]
+
+
+def _offer_rows(place: MarketNow | None, slug: str) -> list[Sequence[object]]:
+    if place is None:
+        return []
+    head = (place.gpu_model, place.platform, place.source, place.origin)
+    offers = sides.offers_standing(place, slug)
+    return [(*head, offer.country, offer.price, offer.gpus, offer.rented) for offer in offers]
+
+
+def _imported_rows(gpu_model: str, slug: str) -> list[Sequence[object]]:
+    told = history.imported_history(gpu_model, slug)
+    if told is None:
+        return []
+    head = (gpu_model, told.platform, told.region, "imported")
+    return [(point.at, *head, point.median, point.p10, point.p90, point.rented_percentage) for point in told.points]

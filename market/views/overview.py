@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-from io import StringIO
-
 from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
 from gpuadvisor.core.http import render_page
 from market.pages import landing, overview
-from market.pages.common import platform_names, region_words
+from market.pages.common import old_words, platform_names, region_words
 from market.pages.overview import Filter, ModelRow
 from market.pages.previews import preview_of
 from market.pages.status import overall
-from market.sheets import cell
+from market.sheets import download
 
 from .caching import public_page, public_page_about
 
@@ -61,7 +58,8 @@ def index(request: HttpRequest) -> HttpResponse:
         "csv_url": wanted.url(),
         "has_models": bool(every),
         "as_of": overview.newest(found) or overview.newest(every),
-        "is_stale": any(row.now and row.now.is_stale and not row.now.is_hidden for row in page.object_list),
+        "old_words": old_words(row.now for row in page.object_list),
+        "sorts": _sorts(wanted),
         "origin": overview.origin_of(every),
         "overall": overall(),
         "platforms": names,
@@ -72,7 +70,10 @@ def index(request: HttpRequest) -> HttpResponse:
         "region_choices": sorted(((region_words(code), code) for code in places.regions), key=_folded),
         "region_words": region_words(wanted.region) if wanted.region else "",
     }
-    return render_page(request, "market/index.html", context, fragment="models")
+    response = render_page(request, "market/index.html", context, fragment="models")
+    if request.headers.get("HX-Request"):  # the address that is shown says only what is not usual
+        response.headers["HX-Push-Url"] = f"{request.path}{wanted.url(page=page.number)}".removesuffix("?")
+    return response
 
 
 @public_page
@@ -81,13 +82,7 @@ def table(request: HttpRequest) -> HttpResponse:
     wanted, _unknown = overview.read_filter(request.GET)
     rows = overview.rows_of(wanted.platform, wanted.region, wanted.days)
     found = overview.ordered(overview.matching(rows, wanted), wanted.sort)
-    target = StringIO()
-    writer = csv.writer(target)
-    writer.writerow(overview.CSV_COLUMNS)
-    for row in overview.csv_rows(found, wanted.days):
-        writer.writerow([cell(value) if isinstance(value, str) else value for value in row])
-    headers = {"Content-Disposition": 'attachment; filename="gpu-market.csv"'}
-    return HttpResponse(target.getvalue(), content_type="text/csv; charset=utf-8", headers=headers)
+    return download("gpu-market", overview.CSV_COLUMNS, overview.csv_rows(found, wanted.days))
 
 
 def _period_words() -> dict[str, str]:
@@ -123,6 +118,18 @@ def _columns(wanted: Filter) -> list[dict[str, object]]:
             }
         )
     return columns
+
+
+def _sorts(wanted: Filter) -> list[tuple[str, str, bool]]:
+    """The same for a phone, whose table has no heads: each column the way round that comes first, then the other."""
+    choices = []
+    for column in _columns(wanted):
+        name = str(column["name"])
+        down = overview.SORTS[name][1]
+        for value, is_down in ((name, down), (f"-{name}", not down)):
+            words = {"column": column["label"], "arrow": "↓" if is_down else "↑"}
+            choices.append((value, _("%(column)s %(arrow)s") % words, value == wanted.sort))
+    return choices
 
 
 def _page_url(wanted: Filter, page: Page[ModelRow], step: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from gpuadvisor.core.http import render_page
@@ -11,7 +12,9 @@ from market import selectors
 from market.cache import kept
 from market.models import GPUModel
 from market.pages import platforms as page
+from market.pages.common import old_words
 from market.pages.previews import preview_of
+from market.sheets import download
 from market.sources import SOURCES
 
 from .caching import public_page
@@ -23,8 +26,10 @@ PER_PAGE = 25
 def platforms(request: HttpRequest) -> HttpResponse:
     """Every platform: what it is to a host, and whether it tells anything now."""
     description = _("Where GPUs can be rented out: open to new hosts or not, who sets the price, the fee, how rented.")
+    rows = page.platform_rows()
     context = {
-        "rows": page.platform_rows(),
+        "rows": [row for row in rows if not row.facts.is_reference],
+        "references": [row for row in rows if row.facts.is_reference],
         "preview": preview_of(request, title=_("Platforms to rent out GPUs on"), description=description),
     }
     return render_page(request, "market/platforms.html", context)
@@ -46,7 +51,8 @@ def platform(request: HttpRequest, slug: str) -> HttpResponse:
         "models": [{"row": row, "slug": slugs[row.gpu_model]} for row in shown.object_list if row.gpu_model in slugs],
         "as_of": max((row.as_of for row in told), default=None),
         "is_simulated": any(row.is_simulated for row in told),
-        "is_stale": any(row.is_stale for row in told),
+        "old_words": old_words(told),
+        "csv_url": reverse("market:platform-csv", args=[slug]) if told else "",
         "bases": [page.basis_words(basis) for basis in sorted({row.price_basis for row in told})],
         "is_net": any(row.price_basis == "host_net" for row in told),
         "sources": [selectors.source_title(name) for name in speaking] or [page.source_of(slug, None)],
@@ -62,3 +68,26 @@ def platform(request: HttpRequest, slug: str) -> HttpResponse:
         ),
     }
     return render_page(request, "market/platform.html", context, fragment="models")
+
+
+CSV_COLUMNS = (
+    *("gpu_model", "platform", "region", "price_basis", "price_usd_per_gpu_hour", "p10_usd_per_gpu_hour"),
+    *("p90_usd_per_gpu_hour", "lowest_usd_per_gpu_hour", "highest_usd_per_gpu_hour", "rented_percentage"),
+    *("gpus", "offers", "stock", "flags", "source", "origin", "as_of"),
+)
+
+
+@public_page
+def platform_csv(request: HttpRequest, slug: str) -> HttpResponse:
+    """Every model of one platform's page, as CSV."""
+    if slug not in page.platform_facts():
+        raise Http404("no such platform")
+    rows = [
+        (
+            *(row.gpu_model, row.platform, row.region, row.price_basis, row.price, row.p10, row.p90),
+            *(row.minimum, row.maximum, row.rented_percentage, row.gpu_count, row.offer_count, row.stock_status),
+            *(" ".join(row.flags), row.source, row.origin, row.as_of),
+        )
+        for row in page.models_on(slug)
+    ]
+    return download(f"{slug}-models", CSV_COLUMNS, rows)

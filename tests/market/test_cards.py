@@ -69,7 +69,7 @@ def test_a_simulated_market_is_on_the_card(client, card):
 def test_a_model_without_figures_has_a_card_without_figures(client, card):
     text = cards._text("rtx-4090")
     assert (text.figure, text.share) == ("", None)
-    assert text.foot == "No market figures of the last 24 hours."
+    assert text.foot == "No figures of this model yet."
     picture(of_model(client))
 
 

@@ -149,8 +149,8 @@ def test_an_address_says_only_what_is_not_usual():
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ({"platform": "nowhere"}, "Nobody tells figures of the platform “nowhere” now"),
-        ({"region": "XX"}, "Nobody tells figures of the region “XX” now"),
+        ({"platform": "nowhere"}, "No figures for the platform “nowhere” right now"),
+        ({"region": "XX"}, "No figures for the region “XX” right now"),
         ({"maker": "<b>"}, "No maker is called “&lt;b&gt;”"),
         ({"memory": "lots"}, "“lots” is no memory in GB"),
         ({"memory": "-8"}, "“-8” is no memory in GB"),
@@ -238,7 +238,8 @@ def test_ticked_models_go_to_the_comparison_without_a_script(client, cards):
 
 def test_the_filter_keeps_sort_and_period(client, cards):
     text = page(client, sort="name", period="30d", q="rtx")
-    assert '<input type="hidden" name="sort" value="name" form="market-filter">' in text
+    assert '<option value="name" selected>GPU ↑</option>' in text
+    assert 'name="sort" form="market-filter"' in text
     assert '<input type="hidden" name="period" value="30d" form="market-filter">' in text
     assert 'href="?q=rtx&amp;period=30d&amp;sort=-name"' in text
 
