@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
-from django.db import connection
+from django.db import connection, transaction
 
 from gpuadvisor.core import clock
 from gpuadvisor.core.errors import DomainError
 
-from . import ingest, quarantine, repair
+from . import ingest, quarantine, repair, storage
 from .models import Quarantine
 from .recompute import Span, recompute
 from .sources import SOURCES
@@ -73,7 +73,11 @@ def _apply(rows: Sequence[Quarantine]) -> int:
 def _count_again(rows: Sequence[Quarantine]) -> None:
     """Compute the rows' GPU model on their platform again, since the first of them was seen."""
     first = rows[0]
-    repair.mark_decisions(first.source)
+    with transaction.atomic():
+        # A refresh that read the decisions before this one is over then, and the next one reads them anew.
+        leader = SOURCES[first.source].stands_in_for if first.source in SOURCES else ""
+        storage.lock(leader or first.source)
+        repair.mark_decisions(first.source)
     if first.gpu_model:
         since = min(row.first_seen_at for row in rows)
         recompute(Span(since, clock.now() + AHEAD, gpu=first.gpu_model, platform=first.platform))
@@ -84,6 +88,9 @@ def _replay(row: Quarantine) -> None:
     if row.decision != Quarantine.Decision.RELEASED or row.source not in SOURCES:
         return
     row = Quarantine.objects.get(pk=row.pk)
+    if quarantine.has_moved_on(row):
+        _annotate(row, str(quarantine.MOVED_ON))
+        return
     try:
         body = quarantine.unpacked(row)
     except DomainError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -23,7 +23,35 @@ MAX_UNKNOWN = 200
 MAX_QUARANTINED = 2_000  # rows of one document: beyond it the document is at fault, and its run says so
 
 Levels = Mapping[Model, Mapping[str, Decimal]]  # what a GPU cost lately, USD per GPU-hour, by type of pricing
-Decisions = Mapping[tuple[str, str, int | None], str]  # (rule, subject, price in ten-thousandths): what staff decided
+RELEASE_HOLDS = Decimal("0.1")  # how far a price may move before staff are asked about it again
+
+
+class Decisions:
+    """What staff decided about rows of one source, by rule, subject and price (ten-thousandths of a USD).
+
+    A confirmation is about one price; a release holds for prices within a tenth of it.
+    """
+
+    def __init__(self, decided: Iterable[tuple[str, str, int | None, str]] = ()) -> None:
+        self._exact: dict[tuple[str, str, int | None], str] = {}
+        self._released: dict[tuple[str, str], list[int]] = {}
+        for rule, subject, price, decision in decided:
+            self._exact[rule, subject, price] = decision
+            if decision == "released" and price is not None:
+                self._released.setdefault((rule, subject), []).append(price)
+
+    def exact(self, rule: str, subject: str, price: int | None) -> str | None:
+        return self._exact.get((rule, subject, price))
+
+    def find(self, rule: str, subject: str, price: int | None) -> str | None:
+        """What holds for this row: the decision about its very price, or a release nearby."""
+        if (decision := self.exact(rule, subject, price)) is not None or price is None:
+            return decision
+        near = (released for released in self._released.get((rule, subject), ()))
+        return "released" if any(abs(price - old) <= RELEASE_HOLDS * old for old in near) else None
+
+
+UNDECIDED = Decisions()
 
 
 @dataclass(slots=True)
@@ -31,6 +59,7 @@ class Batch:
     """What one document comes to: cells to store, and what was refused and why."""
 
     observed_at: datetime | None = None
+    is_partial: bool = False  # the source cut a part of it: what is not told may be there all the same
     rows_seen: int = 0  # of the document, usable or not
     offers_used: int = 0  # offers, or sums of a source that tells no offers, that the figures rest on
     notes: list[str] = field(default_factory=list)  # what staff should know, a sentence each
@@ -82,8 +111,18 @@ class Batch:
         for (platform, gpu, region), summary in self.summaries.items():
             if region == GLOBAL and summary.median is not None:
                 medians[f"{platform}/{gpu}"] = summary.median
-        told = sum(map(len, self.offers.values())) + len(self.summaries)
+        told = sum(map(len, self.offers.values())) + sum(region == GLOBAL for _on, _gpu, region in self.summaries)
         return quality.BatchShape(self.rows_seen, told, len(medians), medians, self.at)
+
+    def gpus(self) -> int | None:
+        """GPUs on the whole platform, rented or free; None where the source does not tell the rented ones too."""
+        if self.summaries:
+            counted = [s.gpus_total for (_on, _gpu, region), s in self.summaries.items() if region == GLOBAL]
+            return None if None in counted else sum(each for each in counted if each is not None)
+        offers = [o for found in self.offers.values() for o in found if o.pricing not in ("spot", "reserved")]
+        if not any(offer.gpus_rented is not None for offer in offers):
+            return None
+        return sum(offer.gpu_count for offer in offers)
 
     def judged(self) -> quality.BatchShape:
         """What the document comes to: what the next one is compared with."""
@@ -134,7 +173,7 @@ def read(
     for parsed in adapter.parse(document):
         batch.rows_seen += 1
         if isinstance(parsed, Rejection):
-            _reject(adapter, parsed, batch, decisions or {})
+            _reject(adapter, parsed, batch, decisions or UNDECIDED)
             continue
         if batch.observed_at is None:
             batch.observed_at = checked_clock(parsed.observed_at, now)
@@ -157,9 +196,11 @@ def judge(adapter: Adapter, batch: Batch, *, decisions: Decisions | None = None,
 
     Raises: NothingUsable where none is left.
     """
-    _Judge(adapter, batch, decisions or {}, levels or {}).sum_up(batch.offers)
+    _Judge(adapter, batch, decisions or UNDECIDED, levels or {}).sum_up(batch.offers)
     for (platform, gpu, region), summary in batch.summaries.items():
-        _take_summary(adapter, platform, gpu, region, summary, batch)
+        level = (levels or {}).get((platform, gpu), {})
+        if _is_believed(platform, gpu, region, summary, level, batch, decisions or UNDECIDED):
+            _take_summary(adapter, platform, gpu, region, summary, batch)
     _must_hold_something(batch, [*batch.cells, *batch.splits])
     return batch
 
@@ -177,7 +218,8 @@ def checked_clock(observed_at: datetime, now: datetime) -> datetime:
     Raises: SourceError where it lies more than 5 minutes ahead, or before everything that is kept.
     """
     if observed_at > now + MAX_AHEAD:
-        raise SourceError(f"The document is dated {observed_at:%Y-%m-%d %H:%M} UTC, which is yet to come.")
+        why = f"dated {observed_at:%Y-%m-%d %H:%M} UTC, which is yet to come"
+        raise SourceError(f"The document is {why}.", finding=quality.Finding("clock_ahead", why))
     if observed_at.date() < add_months(now.date(), -MONTHS_KEPT):
         raise SourceError(f"The document is dated {observed_at:%Y-%m-%d}, older than anything that is kept.")
     return observed_at
@@ -208,8 +250,9 @@ class _Names:
 
 def _reject(adapter: Adapter, row: Rejection, batch: Batch, decisions: Decisions) -> None:
     """A row that the adapter could not read; one that breaks a quality rule goes to quarantine."""
-    known = decisions.get((row.rule, row.subject, None)) if row.rule else None
+    known = decisions.exact(row.rule, row.subject, None) if row.rule else None
     batch.refuse(row.reason, row.fragment, row.rule, quietly=known == "confirmed")
+    batch.is_partial = batch.is_partial or row.rule == "truncated"
     if row.subject:
         batch.unreadable.setdefault(row.subject, row.rule or "unreadable")
     if row.rule:
@@ -259,9 +302,10 @@ class _Judge:
             units, mark = stats.units(offer.price_per_gpu_hour), None
             finding = refused.get(index)
             if finding is not None:
-                decision = self._decisions.get((finding.rule, offer.external_id, units))
+                decision = self._decisions.find(finding.rule, offer.external_id, units)
                 mark = ("released" if decision == "released" else "refused", finding.rule)
-                self._refuse(platform, gpu, offer, finding, decision)
+                is_new = decision is None or self._decisions.exact(finding.rule, offer.external_id, units) is not None
+                self._refuse(platform, gpu, offer, finding, decision, record=is_new)
             if mark is None or mark[0] == "released":
                 counted.append(_counted(offer, units, country))
             if keeps:
@@ -277,12 +321,21 @@ class _Judge:
         return region
 
     def _refuse(
-        self, platform: str, gpu: str, offer: Observation, finding: quality.Finding, decision: str | None
+        self,
+        platform: str,
+        gpu: str,
+        offer: Observation,
+        finding: quality.Finding,
+        decision: str | None,
+        *,
+        record: bool,
     ) -> None:
         piece = f"{gpu} {offer.external_id}: {offer.price_per_gpu_hour} USD per GPU-hour"
         if decision != "released":
             title = quality.RULES[finding.rule].title if finding.rule in quality.RULES else finding.rule
             self._batch.refuse(title, piece, finding.rule, quietly=decision == "confirmed")
+        if not record:  # let in by the release of a price nearby, which staff have on their list
+            return
         self._batch.quarantine(
             storage.QuarantineRow(
                 platform=platform,
@@ -357,10 +410,48 @@ def _snapshot(
     )
 
 
+def _is_believed(
+    platform: str,
+    gpu: str,
+    region: str,
+    summary: Summary,
+    level: Mapping[str, Decimal],
+    batch: Batch,
+    decisions: Decisions,
+) -> bool:
+    """Whether a sum is near to what the GPU cost lately, or released; one that is not goes to quarantine."""
+    kind, price = ("median", summary.median) if summary.median is not None else ("average", summary.average)
+    if price is None:
+        return True
+    subject = gpu if region == GLOBAL else f"{gpu} {region}"
+    finding = quality.unit_error(price, level.get(kind), subject=subject)
+    if finding is None:
+        return True
+    units = stats.units(price)
+    decision = decisions.find(finding.rule, subject, units)
+    if decision == "released" and decisions.exact(finding.rule, subject, units) is None:
+        return True
+    piece = f"{subject}: {price} USD per GPU-hour"
+    if decision != "released":
+        batch.refuse(quality.RULES[finding.rule].title, piece, finding.rule, quietly=decision == "confirmed")
+    batch.quarantine(
+        storage.QuarantineRow(
+            platform=platform,
+            rule=finding.rule,
+            subject=subject,
+            gpu_model=gpu,
+            price=price,
+            reason=finding.reason,
+            fragment=f"{piece}; {kind}, {summary.gpus_total or summary.offers or 0} GPUs",
+        )
+    )
+    return decision == "released"
+
+
 def _take_summary(adapter: Adapter, platform: str, gpu: str, region: str, summary: Summary, batch: Batch) -> None:
     """What a source sums up itself. A split without any price only divides a stand-in's GPUs."""
     split = dict(summary.split or {})
-    batch.offers_used += 1
+    batch.offers_used += region == GLOBAL  # its division by place may be another document, which can be missing
     if adapter.stands_in_for and summary.split is not None and summary.median is None and summary.average is None:
         kept = {key: split[key] for key in storage.SPLIT_KEYS if key in split}
         batch.splits.append(

@@ -108,10 +108,13 @@ def changes(
     before: Mapping[Key, Stored],
     at: datetime,
     unreadable: Mapping[str, str],
+    *,
+    is_partial: bool = False,
 ) -> list[SnapshotRow]:
     """The offers worth a row: new or changed ones, and a last mark for those that are not told any more.
 
-    `unreadable`: offers that the document tells without making sense; they have not left.
+    `unreadable`: offers that the document tells without making sense; they have not left. In a document that
+    `is_partial` nobody is known to have left: who is not told does not count in its figures, and is not marked as gone.
     """
     changed, there = [], set()
     for row in snapshots:
@@ -122,7 +125,7 @@ def changes(
     for key, old in before.items():
         if key in there:
             continue
-        why = unreadable.get(old.external_id)
+        why = unreadable.get(old.external_id) or ("truncated" if is_partial else "")
         then = old.features
         mark: dict[str, Any] = {"refused": why} if why else {"gone": True}
         if "platform" in then:
@@ -241,8 +244,10 @@ def _a_week_ago(
         return {row[:3]: (row[3], row[4]) for row in cursor.fetchall()}
 
 
-def levels(source: str, platforms: Collection[str], at: datetime, reach: timedelta) -> dict[Model, dict[str, Decimal]]:
-    """What each GPU model cost at its last moment before `at`, by type of pricing; "median" over all but spot.
+def levels(
+    sources: Collection[str], platforms: Collection[str], at: datetime, reach: timedelta
+) -> dict[Model, dict[str, Decimal]]:
+    """What each GPU model cost at its last moment before `at`, by type of pricing; of all but spot median and average.
 
     An offer that was refused left no figure: so this looks back further than to the last document.
     """
@@ -250,20 +255,21 @@ def levels(source: str, platforms: Collection[str], at: datetime, reach: timedel
         cursor.execute(
             """
             select p.platform, g.name, last.median_price, last.demand_indicators->>'spot_median',
-                last.demand_indicators->>'secure_price', last.demand_indicators->>'community_price'
+                last.demand_indicators->>'secure_price', last.demand_indicators->>'community_price', last.average_price
             from unnest(%s::text[]) as p(platform) cross join gpu_models g cross join lateral (
-                select m.median_price, m.demand_indicators from market_data m
+                select m.median_price, m.average_price, m.demand_indicators from market_data m
                 where m.gpu_model = g.name and m.platform = p.platform and m.region = 'global' and m.origin = 'live'
-                  and m.data_timestamp >= %s and m.data_timestamp < %s and m.demand_indicators->>'source' = %s
+                  and m.data_timestamp >= %s and m.data_timestamp < %s and m.demand_indicators->>'source' = any(%s)
                 order by m.data_timestamp desc limit 1) last
             """,
-            [list(platforms), at - reach, bucket(at), source],
+            [list(platforms), at - reach, bucket(at), list(sources)],
         )
         rows = cursor.fetchall()
     found: dict[Model, dict[str, Decimal]] = {}
-    for platform, gpu, median, spot, secure, community in rows:
+    for platform, gpu, median, spot, secure, community, average in rows:
         told = {
             "median": median,
+            "average": average,
             "on_demand": median if secure is None and community is None else None,
             "spot": spot,
             "secure": secure,

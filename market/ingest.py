@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 
-from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
 
 from gpuadvisor.core import clock
 from gpuadvisor.core.partitions import ensure_months
 
-from . import earlier, quality, quarantine, runs, storage
+from . import baselines, earlier, quality, quarantine, runs, stand_ins, storage
 from .cache import forget_market
 from .catalog.services import name_index
-from .cells import BUCKET, bucket
-from .digest import Batch, NothingUsable, judge, read, teller_of
+from .cells import bucket
+from .digest import Batch, Levels, NothingUsable, judge, read, teller_of
 from .models import MarketData, PricingSnapshot, SourceRun, UtilizationTrend
-from .places import GLOBAL
 from .sources import SOURCES
 from .sources.base import Adapter, Conditional, RawDocument, SourceError
 
-CHECK_TOLERANCE = Decimal("0.25")  # how far a check may lie from its leader before staff are told
 LEVELS_FOR = timedelta(days=3)  # how long a price tells what a GPU costs
 
 
@@ -52,6 +47,8 @@ def refresh(name: str, *, document: RawDocument | None = None, force: bool = Fal
             return _take(adapter, run, document, hold=hold, replayed=replayed)
     except SourceError as error:
         batch = error.batch if isinstance(error, NothingUsable) else None
+        if error.finding is not None and document is not None and hold:
+            return _hold(adapter, run, document, error.finding, batch)
         return runs.finish(run, "failed", document=document, batch=batch, error=str(error), retry_at=error.retry_at)
     except Exception as error:
         return runs.finish(run, "failed", document=document, error=f"{type(error).__name__}: {error}")
@@ -70,67 +67,76 @@ def _uncollected() -> Iterator[None]:
 
 
 def _take(adapter: Adapter, run: SourceRun, document: RawDocument, *, hold: bool, replayed: bool) -> runs.Report:
-    """Digest a document that came, and store or hold it.
+    """Digest a document that came, and store or hold it; one at a time of all sources of a platform's leader.
 
     Twice it is compared with the one before: as told, where a fault of all rows shows, and as judged, where a rule may
     have refused most of them. A released document is judged by itself alone: that it broke with the past is known.
     """
-    name, decided = adapter.name, quarantine.decisions(adapter.name)
-    batch = read(adapter, document, name_index(), now=run.started_at, decisions=decided)
-    before = baseline(name, until=batch.at if replayed else None) if adapter.origin == "live" else None
-    finding = quality.judge_batch(batch.told(), before, caps=adapter.caps) if hold else None
-    if finding is not None and quarantine.is_released(name, document):
-        hold, finding = False, None
-    if finding is None:
-        platforms = {platform for platform, _gpu in batch.offers}
-        levels = earlier.levels(name, platforms, batch.at, max(LEVELS_FOR, 3 * adapter.every)) if hold else {}
-        judge(adapter, batch, decisions=decided, levels=levels)
-        finding = quality.judge_batch(batch.judged(), before, caps=adapter.caps) if hold else None
-    if finding is not None and not quarantine.is_released(name, document):
-        quarantine.hold(run, adapter.platform, document, finding, batch.at)
-        error = f"Held: {finding.reason}."
-        return runs.finish(run, "failed", document=document, batch=batch, error=error, is_held=True)
-    changed = store(adapter, run, batch)
-    return runs.finish(run, "ok", document=document, batch=batch, changed=changed)
+    name = adapter.name
+    with transaction.atomic():
+        storage.lock(adapter.stands_in_for or name)
+        decided = quarantine.decisions(name)
+        batch = read(adapter, document, name_index(), now=run.started_at, decisions=decided)
+        speaks = stand_ins.speaks(adapter, bucket(batch.at))
+        until = batch.at if replayed else None
+        known, finding = [], None
+        if hold and adapter.origin == "live":
+            known = baselines.pasts(adapter, speaks=speaks, until=until, now=batch.at)
+        finding, past = baselines.agreed(batch, batch.told(), known)
+        if finding is not None and quarantine.is_released(name, document):
+            hold, finding, known = False, None, []
+        if finding is None:
+            levels = _levels(adapter, batch, past, speaks=speaks) if hold else {}
+            judge(adapter, batch, decisions=decided, levels=levels)
+            finding, _past = baselines.agreed(batch, batch.judged(), [past] if past and hold else [])
+        if finding is not None and not quarantine.is_released(name, document):
+            return _hold(adapter, run, document, finding, batch)
+        changed = store(adapter, run, batch, speaks=speaks)
+        return runs.finish(run, "ok", document=document, batch=batch, changed=changed)
 
 
-def baseline(source: str, *, until: datetime | None = None) -> quality.BatchShape | None:
-    """What the last document that was stored came to; of documents replayed, the last one `until` then."""
-    stored = SourceRun.objects.filter(source=source, status="ok", observed_at__isnull=False)
-    if until is not None:
-        stored = stored.filter(observed_at__lte=until)
-    last = stored.order_by("-started_at").first()
-    if last is None or last.observed_at is None:
-        return None
-    rows = MarketData.objects.filter(
-        data_timestamp=bucket(last.observed_at), region=GLOBAL, demand_indicators__source=source
-    )
-    told = rows.filter(median_price__isnull=False).values_list("platform", "gpu_model", "median_price")
-    medians = {f"{platform}/{gpu}": median for platform, gpu, median in told}
-    return quality.BatchShape(last.rows_seen, last.offers_used, len(medians), medians, last.observed_at)
+def _hold(
+    adapter: Adapter, run: SourceRun, document: RawDocument, finding: quality.Finding, batch: Batch | None = None
+) -> runs.Report:
+    at = batch.at if batch is not None else document.observed_at or document.fetched_at
+    quarantine.hold(run, adapter.platform, document, finding, at)
+    error = f"Held: {finding.reason}."
+    return runs.finish(run, "failed", document=document, batch=batch, error=error, is_held=True)
 
 
-def store(adapter: Adapter, run: SourceRun, batch: Batch) -> int:
-    """Write a batch as a whole; the number of market rows that were new or different."""
+def _levels(adapter: Adapter, batch: Batch, past: baselines.Past | None, *, speaks: bool) -> Levels:
+    """What the GPUs cost in the market that the document agrees with."""
+    platforms = {platform for platform, _gpu in batch.offers} | {platform for platform, _gpu, _at in batch.summaries}
+    sources = past.sources if past is not None and speaks else (adapter.name,)
+    until = batch.at if past is None or past.until is None else past.until
+    return earlier.levels(sources, platforms, until, max(LEVELS_FOR, 3 * adapter.every))
+
+
+def store(adapter: Adapter, run: SourceRun, batch: Batch, *, speaks: bool = True) -> int:
+    """Write a batch as a whole; the number of market rows that were new or different. One that only checks has none."""
     at = batch.at
-    if adapter.stands_in_for and not leader_fails(adapter.stands_in_for, adapter.platform, bucket(at)):
-        _compare_with_leader(adapter, batch, bucket(at))
-        batch.offers_used = 0
-        return 0
     platforms = {cell.platform for cell in batch.cells}
     with transaction.atomic():
+        unknown = [storage.UnknownName(*key, times=times) for key, times in batch.unknown.items()]
+        storage.record_unknown(adapter.spells_like, unknown, at)
+        quarantine.record(run, list(batch.quarantined.values()), at)
+        if not speaks:
+            stand_ins.compare_with_leader(adapter, batch, bucket(at))
+            batch.offers_used = 0
+            return 0
         stood = earlier.offers_before(adapter.name, at) if adapter.keeps_snapshots else {}
         by_model = ((earlier.model_of(adapter, offer), offer) for offer in stood.values())
         teller = teller_of(adapter)
         batch.complete(teller, earlier.earlier(teller, platforms, at, adapter.every, by_model))
         make_months([row.moment for row in batch.rows])
-        changed = storage.upsert_market(batch.rows) + storage.merge_splits(adapter.name, batch.splits)
+        over = [other.name for other in stand_ins.lesser(adapter)] if adapter.stands_in_for else []
+        changed = storage.upsert_market(batch.rows, over=over) + storage.merge_splits(adapter.name, batch.splits)
+        if batch.rows:
+            changed += stand_ins.remove_lesser(adapter, bucket(at))
         if adapter.keeps_snapshots:
-            storage.upsert_snapshots(earlier.changes(adapter, batch.snapshots, stood, at, batch.unreadable))
+            told = earlier.changes(adapter, batch.snapshots, stood, at, batch.unreadable, is_partial=batch.is_partial)
+            storage.upsert_snapshots(told)
         storage.upsert_trends([(r.gpu_model, r.platform, r.region, r.moment) for r in batch.rows])
-        unknown = [storage.UnknownName(*key, times=times) for key, times in batch.unknown.items()]
-        storage.record_unknown(adapter.spells_like, unknown, at)
-        quarantine.record(run, list(batch.quarantined.values()), at)
         transaction.on_commit(forget_market)
     return changed
 
@@ -141,39 +147,3 @@ def make_months(moments: Iterable[datetime]) -> None:
     if days:
         for model in (MarketData, PricingSnapshot, UtilizationTrend):
             ensure_months(model, min(days), max(days))
-
-
-def leader_fails(leader: str, platform: str, moment: datetime) -> bool:
-    """Whether the stand-in is needed: the leader is off, its last run failed, or its last row is two refreshes old."""
-    if leader not in settings.MARKET_SOURCES:
-        return True
-    last = SourceRun.objects.filter(source=leader).exclude(status="running").order_by("-started_at").first()
-    if last is not None and last.status == SourceRun.Status.FAILED:
-        return True
-    return not _led(leader, platform, moment).exists()
-
-
-def _led(leader: str, platform: str, moment: datetime) -> QuerySet[MarketData]:
-    """The leader's rows within two refreshes of `moment`."""
-    reach = 2 * max(BUCKET, SOURCES[leader].every)
-    return MarketData.objects.filter(
-        origin="live",
-        platform=platform,
-        region=GLOBAL,
-        demand_indicators__source=leader,
-        data_timestamp__range=(moment - reach, moment + reach),
-    )
-
-
-def _compare_with_leader(adapter: Adapter, batch: Batch, moment: datetime) -> None:
-    """Tell staff where the check counts more than a quarter more or fewer GPUs than its leader."""
-    rows = _led(adapter.stands_in_for, adapter.platform, moment).order_by("data_timestamp")
-    led: Mapping[str, int | None] = dict(rows.values_list("gpu_model", "gpu_count"))
-    ours = {cell.gpu: cell.figures.gpu_count for cell in batch.cells if cell.region == GLOBAL}
-    ours |= {split.gpu_model: split.gpus for split in batch.splits}
-    both = [(gpu, count, theirs) for gpu, count in ours.items() if count and (theirs := led.get(gpu))]
-    apart = [pair for pair in both if abs(pair[1] - pair[2]) > CHECK_TOLERANCE * pair[2]]
-    batch.notes.append(
-        f"Checked {len(both)} GPU models against {adapter.stands_in_for}: {len(apart)} differ by more than a quarter."
-    )
-    batch.notes += [f"{gpu}: {count} GPUs, the leader counts {theirs}." for gpu, count, theirs in apart[:20]]

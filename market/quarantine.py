@@ -15,6 +15,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from gpuadvisor.core import clock
 from gpuadvisor.core.audit import record as record_audit
@@ -23,6 +24,7 @@ from gpuadvisor.core.ids import uuid7
 from gpuadvisor.core.nudge import nudge
 
 from . import stats
+from .digest import Decisions
 from .models import Quarantine, SourceRun
 from .quality import Finding
 from .sources.base import RawDocument
@@ -31,22 +33,25 @@ from .storage import QuarantineRow
 if TYPE_CHECKING:
     from gpuadvisor.accounts.models import User
 
-    from .digest import Decisions
 
 DOCUMENTS_KEPT = timedelta(days=14)
 NEWEST_KEPT = 3  # held documents of one source: a later one tells more than the one before it
 APPLY_TASK = "market.tasks.apply_decisions"
 MAX_UNPACKED = 128 * 1024 * 1024
+UNUSABLE = frozenset({"truncated", "clock_ahead"})
+MOVED_ON = gettext_lazy(
+    "The market has moved on: a later document of the source is part of the figures already. Confirm this one."
+)
 
 
 def decisions(source: str) -> Decisions:
     """What staff decided about rows of `source`, by rule, subject and price in ten-thousandths of a USD."""
     rows = Quarantine.objects.filter(source=source, scope=Quarantine.Scope.ROW).exclude(decision="open")
     found = rows.values_list("rule", "subject", "price", "decision")
-    return {
-        (rule, subject, None if price is None else stats.units(price)): decision
+    return Decisions(
+        (rule, subject, None if price is None else stats.units(price), decision)
         for rule, subject, price, decision in found
-    }
+    )
 
 
 def record(run: SourceRun, rows: Sequence[QuarantineRow], at: datetime) -> None:
@@ -177,12 +182,25 @@ def _refusal(row: Quarantine, decision: str, *, has_document: bool) -> str:
     """Why `row` cannot be decided so; empty where it can."""
     if row.scope == Quarantine.Scope.BATCH:
         if row.decision == Quarantine.Decision.RELEASED:
-            return _("A released batch is part of the figures already.")
+            return _(
+                "A released batch is part of the figures already. For a day later documents may agree with the market "
+                "of before it as well; if it was released by mistake, the next right one is stored by itself."
+            )
+        if decision == Quarantine.Decision.RELEASED and row.rule in UNUSABLE:
+            return _("A cut answer, or one from the future, makes no figures whatever is decided. Confirm it.")
         if decision == Quarantine.Decision.RELEASED and not has_document:
             return _("The document was dropped: it is kept for 14 days, and of one source the newest three.")
+        if decision == Quarantine.Decision.RELEASED and has_moved_on(row):
+            return str(MOVED_ON)
     elif decision == Quarantine.Decision.RELEASED and row.price is None:
         return _("A row without a price that can be read has nothing to release.")
     return ""
+
+
+def has_moved_on(row: Quarantine) -> bool:
+    """Whether a later document of the source was stored: who came or left since then is told by that one."""
+    stored = SourceRun.objects.filter(source=row.source, status="ok", offers_used__gt=0)
+    return stored.filter(observed_at__gt=row.observed_at).exists()
 
 
 def drop_documents() -> int:

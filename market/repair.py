@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 from django.db import connection
 
+from .digest import RELEASE_HOLDS
 from .storage import LOOK_BACK, rank, upsert_trends
 
 
@@ -64,20 +65,31 @@ def rehang_snapshots(source: str, platform: str, since: datetime, until: datetim
 
 
 def mark_decisions(source: str) -> int:
-    """Let stored offers carry what staff decided: `refused` becomes `released`, or back; the number that changed."""
+    """Let stored offers carry what staff decided: `refused` becomes `released`, or back; the number that changed.
+
+    As in Decisions: what was decided about the very price, else a release within a tenth of it since it was seen.
+    """
     changed = 0
+    same = """q.source = s.source and q.scope = 'row' and q.subject = s.external_id and q.price is not null
+        and q.decided_at is not null"""
     with connection.cursor() as cursor:
-        for decided, was, now in (("=", "refused", "released"), ("<>", "released", "refused")):
+        for condition, was, now in (("", "refused", "released"), ("not", "released", "refused")):
+            mark = f"s.additional_features->>'{was}'"
+            near = f"""exists (select 1 from quarantined_rows q where {same} and q.rule = {mark}
+                and abs(s.price_per_hour - q.price) <= q.price * {RELEASE_HOLDS}"""  # noqa: S608 - nothing but our own names
+            exact = f"""exists (select 1 from quarantined_rows q where {same} and q.rule = {mark}
+                and s.price_per_hour = q.price"""  # noqa: S608
             cursor.execute(
                 f"""
-                update pricing_snapshots s
-                set additional_features = (s.additional_features - '{was}') || jsonb_build_object('{now}', q.rule)
-                from quarantined_rows q
-                where q.source = %s and q.scope = 'row' and q.decision {decided} 'released' and q.price is not null
-                  and q.decided_at is not null and s.source = q.source and s.external_id = q.subject
-                  and s.price_per_hour = q.price and s.additional_features->>'{was}' = q.rule
+                update pricing_snapshots s set additional_features =
+                    (s.additional_features - '{was}') || jsonb_build_object('{now}', {mark})
+                where s.source = %(source)s and {mark} is not null and {near})
+                  and s.external_id in (select subject from quarantined_rows where source = %(source)s)
+                  and {condition} ({exact} and q.decision = 'released')
+                      or not {exact} and q.decision <> 'released')
+                         and {near} and q.decision = 'released' and s.snapshot_time >= q.first_seen_at))
                 """,  # noqa: S608 - nothing but our own names
-                [source],
+                {"source": source},
             )
             changed += cursor.rowcount
     return changed

@@ -1,7 +1,7 @@
 """Market rows into the database: one statement per table, conflicts resolved there, nothing written that is the same.
 
 Who may overwrite whom (R-017): live before imported before simulated; of two live sources the platform's leader before
-its stand-in; of one source the later observation before the earlier.
+its stand-ins, of those the lower rank; of one source the later observation before the earlier.
 """
 
 from __future__ import annotations
@@ -148,6 +148,12 @@ def rank(table: str) -> str:
     return f"case {table}.origin when 'live' then 2 when 'imported' then 1 else 0 end"
 
 
+def lock(source: str) -> None:
+    """Let nobody else store documents of `source` until this transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_advisory_xact_lock(hashtext(%s))", [f"market:{source}"])
+
+
 def _upsert_sql() -> str:
     """The whole rule of who overwrites whom, in one statement. What a split added to a stand-in's row stays with it."""
     columns = list(MARKET_COLUMNS)
@@ -169,16 +175,20 @@ def _upsert_sql() -> str:
                or ({rank("excluded")} = {rank("market_data")}
                    and (({old}->>'source' is not distinct from {new}->>'source'
                          and coalesce({new}->>'observed_at', '') >= coalesce({old}->>'observed_at', ''))
+                        or {old}->>'source' = any(%s)
                         or ({old} ? 'stands_in_for' and not {new} ? 'stands_in_for'))))
     """  # noqa: S608 - column names are ours
 
 
-def upsert_market(rows: Sequence[MarketRow]) -> int:
-    """Write market rows; the number that were new or different. Keys must not repeat within `rows`."""
+def upsert_market(rows: Sequence[MarketRow], *, over: Sequence[str] = ()) -> int:
+    """Write market rows; the number that were new or different. Keys must not repeat within `rows`.
+
+    `over`: sources whose rows give way to these, as those of a lesser stand-in do.
+    """
     written = 0
     with connection.cursor() as cursor:
         for batch in _batches(MARKET_COLUMNS, rows):
-            cursor.execute(_upsert_sql(), [batch])
+            cursor.execute(_upsert_sql(), [batch, list(over)])
             written += cursor.rowcount
     return written
 

@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from gpuadvisor.core.errors import TransientError
+
+if TYPE_CHECKING:
+    from market.quality import Finding
 from market.quality.rows import LEAST_PRICE, duplicate_offer, negative_price, not_a_number, placeholder_price
 
 Pricing = Literal["on_demand", "spot", "reserved", "secure", "community"]
@@ -38,13 +41,22 @@ FAULTS = {  # what a reason ends in that makes a price none, and the rule that s
 class SourceError(TransientError):
     """The source gave nothing that can be used.
 
-    `retry_at` is when it wants to be asked again; `status` is the HTTP status where that was the reason.
+    `retry_at` is when it wants to be asked again; `status` is the HTTP status where that was the reason; `finding` is
+    the quality rule that the whole document breaks: staff are to see it.
     """
 
-    def __init__(self, reason: str, *, retry_at: datetime | None = None, status: int | None = None) -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        retry_at: datetime | None = None,
+        status: int | None = None,
+        finding: Finding | None = None,
+    ) -> None:
         super().__init__(reason)
         self.retry_at = retry_at
         self.status = status
+        self.finding = finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +174,12 @@ class Adapter:
     spells_like: ClassVar[str]  # whose spellings of GPUs, as the alias table names it
     origin: ClassVar[Literal["live", "simulated"]] = "live"
     stands_in_for: ClassVar[str] = ""
+    rank: ClassVar[int] = 0  # among the stand-ins of one leader: the lowest that answers speaks, the others check
     keeps_snapshots: ClassVar[bool] = False
     own_clock: ClassVar[bool] = False  # the document tells when it was made; else the moment of the answer counts
     every: ClassVar[timedelta] = QUARTER
     delay_seconds: ClassVar[float] = 0  # after the start of its slot, before the jitter: who needs another goes second
     needs_key: ClassVar[str] = ""  # the setting that holds it; without a key the source is off
-    caps: ClassVar[frozenset[int]] = frozenset()  # numbers of rows at which it cuts its answer without a word
     total_seconds: ClassVar[float] = 30
 
     def fetch(self, conditional: Conditional) -> RawDocument:

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.utils.translation import gettext_noop as _
 
 from gpuadvisor.core.money import rate
+from market.quality import Finding
 
 from .base import (
     HOUR,
@@ -107,7 +108,7 @@ class VastOffers(Adapter):
     keeps_snapshots = True
     every = HOUR
     delay_seconds = 60
-    caps = CAPS
+    rank = 2
     total_seconds = 480
     url = URL
     pause_seconds = PAUSE_SECONDS
@@ -184,7 +185,8 @@ class VastOffers(Adapter):
             raise SourceError("The answer has no list “parts” of offers.")
         cut = [_is_cut(_rows_in(part), count(part.get("limit"))) for part in parts]
         if 2 * sum(cut) > len(cut):
-            raise SourceError(f"{sum(cut)} of {len(cut)} answers were cut at a round number of rows.")
+            why = f"{sum(cut)} of {len(cut)} answers were cut at a round number of rows"
+            raise SourceError(f"{why}.", finding=Finding("truncated", why))
         rows: list[Any] = []
         for part, is_cut in zip(parts, cut, strict=True):
             if not is_cut:

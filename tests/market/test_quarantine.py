@@ -203,7 +203,7 @@ def test_a_released_batch_is_stored_and_is_what_the_next_ones_are_compared_with(
     held.refresh_from_db()
     assert (held.applied_at is not None, held.note) == (True, "the market did move")
     assert replay(market(factor=11.0, at=start + 2 * QUARTER)).status == "ok"
-    assert replay(market(at=start + 3 * QUARTER)).is_held
+    assert replay(market(factor=0.1, at=start + 3 * QUARTER)).is_held
     assert decisions.apply_due() == 0
 
 
@@ -223,7 +223,7 @@ def test_a_released_batch_cannot_be_taken_back(start):
     replay(market(factor=10.0, at=start + QUARTER))
     row = Quarantine.objects.get()
     decide(row, "released")
-    assert decide(row, "confirmed").why == ("A released batch is part of the figures already.",)
+    assert decide(row, "confirmed").why[0].startswith("A released batch is part of the figures already.")
 
 
 def test_of_one_source_the_newest_three_documents_are_kept_and_none_for_longer_than_two_weeks(start):
