@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ActionForm
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import BooleanField, Case, ExpressionWrapper, Q, QuerySet, URLField, Value, When
-from django.http import HttpRequest
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
@@ -18,6 +20,7 @@ from django.utils.translation import ngettext
 
 from gpuadvisor.core import clock
 from gpuadvisor.core.admin import ReadOnlyAdmin
+from gpuadvisor.core.errors import DomainError
 
 from . import quarantine
 from .cache import forget_market
@@ -37,6 +40,8 @@ from .models import (
 from .signals import gpu_models_changed
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from gpuadvisor.accounts.models import User
 
 
@@ -248,15 +253,20 @@ class SourceRunAdmin(ReadOnlyAdmin):
         "started_at",
         "source",
         "status",
+        "is_held",
         "observed_at",
         "rows_stored",
         "rows_refused",
         "body_bytes",
         "error",
     )
-    list_filter = ("source", "status")
+    list_filter = ("source", "status", "is_held")
     search_fields = ("source__exact", "error")
     ordering = ("-started_at",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SourceRun]:
+        rows: QuerySet[SourceRun] = super().get_queryset(request)
+        return rows.defer("refusals", "notes")  # read where one run is shown
 
 
 class DecisionForm(ActionForm):
@@ -289,10 +299,10 @@ class QuarantineAdmin(ReadOnlyAdmin):
     ordering = (Case(When(decision="open", then=Value(0)), default=Value(1)), "-last_seen_at")
     fields = (
         *("source", "platform", "scope", "rule", "subject", "gpu_model", "price", "reason", "fragment", "run_link"),
-        *("observed_at", "first_seen_at", "last_seen_at", "times", "has_document"),
+        *("observed_at", "first_seen_at", "last_seen_at", "times", "document_link"),
         *("decision", "decided_by", "decided_at", "applied_at", "note"),
     )
-    readonly_fields = ("run_link", "has_document")
+    readonly_fields = ("run_link", "document_link")
     list_select_related: ClassVar = []
     actions = ("release", "confirm")
     action_form = DecisionForm
@@ -300,7 +310,30 @@ class QuarantineAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Quarantine]:
         has = ExpressionWrapper(Q(document__isnull=False), output_field=BooleanField())
         rows: QuerySet[Quarantine] = super().get_queryset(request)
-        return rows.defer("document").annotate(packed=has)
+        return rows.defer("document", "fragment", "note").annotate(packed=has)
+
+    def get_urls(self) -> list[URLPattern]:
+        address = path(
+            "<uuid:pk>/document/", self.admin_site.admin_view(self.download), name="market_quarantine_document"
+        )
+        return [address, *super().get_urls()]
+
+    def download(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """The held document as a file: what stands in it was written by others, and no browser is to show it."""
+        row = get_object_or_404(Quarantine, pk=pk)
+        if not self.has_view_permission(request, row):
+            raise PermissionDenied
+        try:
+            body = quarantine.unpacked(row)
+        except DomainError as error:
+            self.message_user(request, error.user_message, messages.WARNING)
+            return redirect("admin:market_quarantine_change", row.pk)
+        name = f"{row.source}-{row.observed_at:%Y%m%dT%H%M%SZ}.json"
+        return HttpResponse(
+            body,
+            content_type="application/octet-stream",
+            headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        )
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("market.change_quarantine"))
@@ -319,9 +352,12 @@ class QuarantineAdmin(ReadOnlyAdmin):
             return "–"
         return format_html('<a href="{}">{}</a>', reverse("admin:market_sourcerun_change", args=[row.run.pk]), row.run)
 
-    @admin.display(description=_("document kept"), boolean=True)
-    def has_document(self, row: Quarantine) -> bool | None:
-        return row.packed if row.scope == Quarantine.Scope.BATCH else None  # type: ignore[attr-defined]
+    @admin.display(description=_("document"))
+    def document_link(self, row: Quarantine) -> str:
+        if not row.packed:  # type: ignore[attr-defined]
+            return _("dropped") if row.scope == Quarantine.Scope.BATCH else "–"
+        address = reverse("admin:market_quarantine_document", args=[row.pk])
+        return format_html('<a href="{}">{}</a>', address, _("Download"))
 
     @admin.action(description=_("Release: let it count"), permissions=["decide"])
     def release(self, request: HttpRequest, rows: QuerySet[Quarantine]) -> None:
