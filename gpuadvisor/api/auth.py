@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from allauth.core.internal.ratelimit import get_ip
 from django.conf import settings
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from ninja.security import HttpBearer
 
@@ -33,9 +34,12 @@ class Bearer(HttpBearer):
     def __call__(self, request: HttpRequest) -> Caller:
         """Count the request.
 
-        Raises: Problem 401 for what is no live token, 429 where the allowance is used up.
+        Raises: Problem 401 for what is no live token, 429 where the allowance is used up, 400 without an address.
         """
-        address = f"address:{get_ip(request)}"  # behind the proxies that sign-in trusts
+        try:
+            address = f"address:{get_ip(request)}"  # behind the proxies that sign-in trusts
+        except PermissionDenied:
+            raise Problem(400, "X-Forwarded-For has no address where the trusted proxies write it.") from None
         header = request.headers.get("Authorization")
         if header is None and not _has_token_in_address(request):
             request.allowance = limits.charge(address, most=settings.API_ANONYMOUS_PER_HOUR)  # type: ignore[attr-defined]

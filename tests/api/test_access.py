@@ -98,6 +98,14 @@ def test_the_address_is_the_one_that_sign_in_counts(ask, settings, count, forwar
     assert answers == ([200, 429] if same else [200, 200])
 
 
+@pytest.mark.parametrize("forwarded", ["garbage", "1.1.1.1, x", "999.1.1.1"])
+def test_an_address_that_is_none_is_a_bad_request(ask, settings, forwarded):
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = 1
+    refused = ask("/models", **{"X-Forwarded-For": forwarded})
+    assert (refused.status_code, refused["Content-Type"]) == (400, "application/problem+json")
+    assert "X-Forwarded-For" in refused.json()["detail"]
+
+
 def refusals(key):
     return {
         "wrong": f"Bearer gpa_{'x' * 43}",
