@@ -11,16 +11,22 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.autodiscover_tasks(["market"], related_name="tasks_history")
 
-# Jobs take a slot (core.jobs), so a second beat starts nothing twice.
+# Jobs take a slot (core.jobs), so a second beat starts nothing twice. What is due every minute or more often expires
+# when the next is due, so that no pile awaits a worker that was down.
 app.conf.beat_schedule = {
-    "core.heartbeat": {"task": "gpuadvisor.core.tasks.heartbeat", "schedule": 30.0},
-    "core.send-due-mails": {"task": "gpuadvisor.core.tasks.send_due_mails", "schedule": 10.0},
+    "core.heartbeat": {"task": "gpuadvisor.core.tasks.heartbeat", "schedule": 30.0, "options": {"expires": 30.0}},
+    "core.send-due-mails": {
+        "task": "gpuadvisor.core.tasks.send_due_mails",
+        "schedule": 10.0,
+        "options": {"expires": 10.0},
+    },
     "core.sweep-limits": {"task": "gpuadvisor.core.tasks.sweep_limits", "schedule": crontab(minute="*/10")},
     "core.make-months": {"task": "gpuadvisor.core.tasks.make_months", "schedule": crontab(minute=7, hour="*/6")},
     "core.clean-up": {"task": "gpuadvisor.core.tasks.clean_up", "schedule": crontab(minute=20, hour=3)},
     "market.refresh": {"task": "market.tasks.refresh_market", "schedule": crontab(minute="*/15")},
-    "market.apply-decisions": {"task": "market.tasks.apply_decisions", "schedule": 60.0},
+    "market.apply-decisions": {"task": "market.tasks.apply_decisions", "schedule": 60.0, "options": {"expires": 60.0}},
     "market.warm": {"task": "market.tasks.warm_pages", "schedule": crontab(minute="5-59/10")},
+    "market.clean-up": {"task": "market.tasks.clean_up", "schedule": crontab(minute=50, hour=3)},
     "market.roll-up": {"task": "market.tasks_history.roll_up", "schedule": crontab(minute=12)},
     "market.forecasts": {"task": "market.tasks_history.make_forecasts", "schedule": crontab(minute=26, hour="*/6")},
     "portfolios.purge-uploads": {"task": "portfolios.tasks.purge_uploads", "schedule": crontab(minute=40)},
@@ -36,5 +42,6 @@ def first_work(sender: Any, **kwargs: Any) -> None:
         "gpuadvisor.core.tasks.make_months",
         "market.tasks.refresh_market",
         "market.tasks_history.roll_up",
+        "market.tasks_history.make_forecasts",
     ):
         app.send_task(task)

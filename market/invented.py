@@ -11,20 +11,21 @@ from django.db import transaction
 
 from gpuadvisor.core import clock
 
-from . import rollups, runs, storage
+from . import forecasts, rollups, runs, storage
 from .cache import forget_market
 from .catalog.services import name_index
 from .cells import Earlier
 from .digest import judge, read, teller_of
 from .ingest import make_months, refresh
-from .models import MarketData
+from .models import MarketData, Origin
 from .places import GLOBAL
+from .rescore import rescore
 from .sources import SIMULATED, SOURCES
 from .sources.base import Conditional, SourceError
 
 HOUR = timedelta(hours=1)
 BATCH = 24  # moments of a transaction
-SEASON_DAYS = 36  # four whole weeks, wherever in the week they begin
+SEASON_DAYS = 38  # what 30 days ahead need, and today; four whole weeks wherever in the week they begin
 
 
 def may_simulate(now: datetime) -> bool:
@@ -47,26 +48,34 @@ def simulate(*, days: int = 0) -> int:
         changed = _write([at for at in _hours(now, days) if now - at <= timedelta(days=1) or at.hour % 12 == 0])
     report = refresh(SIMULATED, force=True)
     if changed:
+        rescore(SIMULATED, now - timedelta(days=days), now)
         rollups.roll_up(now.date() - timedelta(days=days), now.date())
     return changed + report.changed
 
 
 def fill_in(*, seconds: float) -> int:
-    """Hours of the last five weeks that are missing, the newest first, for about `seconds`; market rows written.
+    """Hours of the last 38 days that are missing, the newest first, for about `seconds`; market rows written.
 
-    What the season of a week is computed from; a fresh site has it after some refreshes, and its start waits for none.
+    What seasons and forecasts of 30 days are computed from: both are made once the last hour is there. A fresh site has
+    them after some refreshes, and its start waits for none.
     """
     now = clock.now()
     if not may_simulate(now):
         return 0
     end, changed = time.monotonic() + seconds, 0
     missing = _missing(_hours(now, SEASON_DAYS))[::-1]
-    for start in range(0, len(missing), BATCH):
-        changed += _write(sorted(missing[start : start + BATCH]), only_global=True)
+    done = 0
+    while done < len(missing):
+        changed += _write(sorted(missing[done : done + BATCH]), only_global=True)
+        done += BATCH
         if time.monotonic() > end:
             break
     if changed:
-        rollups.roll_up(now.date() - timedelta(days=SEASON_DAYS), now.date())
+        first = now - timedelta(days=SEASON_DAYS)
+        rollups.roll_up(first.date(), now.date())
+        if done >= len(missing):
+            rescore(SIMULATED, first, now, region=GLOBAL)
+            forecasts.forecast_origin(Origin.SIMULATED)
     return changed
 
 

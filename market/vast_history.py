@@ -25,6 +25,8 @@ from .cache import forget_market
 from .catalog.services import name_index
 from .models import MarketData, UtilizationTrend
 from .names import Match
+from .places import GLOBAL
+from .rescore import rescore
 from .sources.base import Rejection, SourceError
 from .sources.vast_metrics import Point, VastMetrics, fetch_history, fetch_names, parse_history
 from .sources.vast_rows import board_gb
@@ -103,8 +105,14 @@ class VastHistory:
                 self._take(window, step, report)
         finally:
             if report.days:
-                rollups.roll_up(min(report.days), max(report.days))
+                self._settle(min(report.days), max(report.days))
         return report
+
+    def _settle(self, first: date, last: date) -> None:
+        """Score what came backwards, and roll its days up."""
+        start, end = (datetime.combine(day, datetime.min.time(), UTC) for day in (first, last + timedelta(days=1)))
+        rescore(VastMetrics.name, start, end, platform=VastMetrics.platform, region=GLOBAL)
+        rollups.roll_up(first, last)
 
     def _take(self, window: Window, step: int, report: HistoryReport) -> None:
         report.windows += 1

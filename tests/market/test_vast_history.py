@@ -165,6 +165,20 @@ def test_the_past_becomes_rows_of_a_stand_in_without_a_median(far, until, capsys
     assert "6 moments read, 6 rows new or different" in capsys.readouterr().out
 
 
+def test_what_came_backwards_is_scored_against_its_week_before(far, until):
+    """R-017: the hours of an earlier week arrive after those that look back on them."""
+    at = until - 6 * HOUR
+    MarketDataFactory(
+        data_timestamp=at - timedelta(days=7),
+        gpu_model="RTX 5090",
+        average_utilization=60,
+        demand_indicators={"source": "vast_metrics", "demand_score": 60},
+    )
+    run(gpu=["RTX 5090"], since=at, until=until)
+    rows = MarketData.objects.filter(data_timestamp__gte=at).order_by("data_timestamp")
+    assert [row.demand_indicators["demand_score"] for row in rows[:3]] == [75, 75, 70]  # within an hour
+
+
 def test_again_changes_nothing_and_asks_for_nothing(far, until, capsys):
     """R-056: idempotent, and a stopped run goes on where it stood."""
     run(gpu=["RTX 5090"], since=until - 24 * HOUR, until=until)
