@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.db import connection
 from django.utils import timezone
 
-QUARTERS_UP_TO = timedelta(days=35)  # beyond it the daily rows speak
+MAX_POINTS = 360
+DAYS_FROM = timedelta(days=14)  # longer spans are told by the day, from the roll-ups
+MOMENTS_UP_TO = timedelta(days=35)  # how far back a day without a roll-up is made of its moments
 OFFERS_LOOK_BACK = timedelta(days=36)  # an unchanged offer is written again after 35 days (market.storage)
 
 
@@ -42,75 +44,92 @@ class Series:
 
 def step_of(span: timedelta) -> timedelta:
     """The width of one point: days beyond 14 days, else quarter hours, half hours or hours."""
-    if span > timedelta(days=14):
+    if span > DAYS_FROM:
         return timedelta(days=1)
-    return next((s for m in (15, 30) if span / (s := timedelta(minutes=m)) <= 360), timedelta(hours=1))
+    return next((s for m in (15, 30) if span / (s := timedelta(minutes=m)) < MAX_POINTS), timedelta(hours=1))
 
 
 def place_series(
     gpu_model: str, *, platform: str, region: str, origin: str, since: datetime, until: datetime
 ) -> Series:
-    """What one place said from `since` to `until`, of one origin; one or two queries.
+    """What one place said from `since` to `until`, of one origin; one query.
 
-    A point is the middle, in time, of what the series said during its step. Beyond 35 days the stored days are read,
-    and quarter hours only after the last of them.
+    A point is the middle, in time, of what the series said during its step; beyond 14 days one a day, by UTC days.
     """
-    span = until - since
-    step = step_of(span)
-    key = {"model": gpu_model, "platform": platform, "region": region, "origin": origin}
-    days = _days(key, since.date()) if span > QUARTERS_UP_TO else []
-    if days:
-        last = days[-1].at
-        assert isinstance(last, date)  # noqa: S101 - a day is one
-        since = max(since, datetime.combine(last, datetime.min.time(), since.tzinfo) + timedelta(days=1))
-    points = days + _moments(key, since, until, step)
-    return Series(points, step >= timedelta(days=1), step)
+    step = step_of(until - since)
+    points = points_of(gpu_model, platform=platform, region=region, origin=origin, since=since, until=until, step=step)
+    is_daily = step >= timedelta(days=1)
+    return Series([_on_day(point) for point in points] if is_daily else points, is_daily, step)
 
 
-def _days(key: dict[str, str], since: date) -> list[Point]:
+FREE = "coalesce((demand_indicators->>'available_gpus')::numeric, gpu_count - active_instances)"
+_KEY = "gpu_model = %(model)s and platform = %(platform)s and region = %(region)s and origin = %(origin)s"
+_FIGURES = "median_price, p10_price, p90_price, average_price, average_utilization, gpu_count"
+_MOMENTS = f"""
+    select data_timestamp as at, {_FIGURES}, {FREE} as free, offer_count, demand_indicators->>'flags' as flags
+    from market_data
+    where {_KEY} and data_timestamp >= %(moments_since)s and data_timestamp < %(until)s"""  # noqa: S608 - our own names
+# Days are kept for five years. Today, and days that are not rolled up yet, are told by their moments.
+_DAYS = f"""
+    with days as materialized (
+        select day::timestamp at time zone 'UTC' as at, {_FIGURES},
+            gpu_count * (100 - average_utilization) / 100 as free, offer_count, null::text as flags
+        from market_daily
+        where {_KEY} and day between %(first)s and %(last)s and day < %(today)s)
+    select * from days
+    union all
+    {_MOMENTS} and data_timestamp >= coalesce((select max(at) from days) + interval '1 day', %(moments_since)s)
+"""  # noqa: S608
+_POINTS = """
+    select date_bin(%(step)s::interval, at, timestamptz '2020-01-01 00:00+00') as step,
+        percentile_cont(0.5) within group (order by median_price),
+        percentile_cont(0.5) within group (order by p10_price),
+        percentile_cont(0.5) within group (order by p90_price),
+        percentile_cont(0.5) within group (order by average_price),
+        avg(average_utilization), avg(gpu_count), avg(free), avg(offer_count), string_agg(distinct flags, '')
+    from ({told}) as told
+    where median_price is not null or average_price is not null or average_utilization is not null
+    group by step order by step"""
+
+
+def points_of(
+    gpu_model: str,
+    *,
+    platform: str,
+    region: str,
+    origin: str,
+    since: datetime,
+    until: datetime,
+    step: timedelta,
+) -> list[Point]:
+    """The points of one series, `step` wide; steps of days are read from the stored days, and what came after them.
+
+    A step that nobody told of is missing: a chart breaks its line there.
+    """
+    is_daily = step >= timedelta(days=1)
+    midnight = timezone.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            select day, median_price, p10_price, p90_price, average_price, average_utilization, gpu_count,
-                round(gpu_count * (100 - average_utilization) / 100, 1), offer_count, null
-            from market_daily
-            where gpu_model = %(model)s and platform = %(platform)s and region = %(region)s and origin = %(origin)s
-              and day >= %(since)s
-            order by day
-            """,
-            {**key, "since": since},
+            _POINTS.format(told=_DAYS if is_daily else _MOMENTS),
+            {
+                "model": gpu_model,
+                "platform": platform,
+                "region": region,
+                "origin": origin,
+                "step": str(step),
+                "moments_since": max(since, midnight - MOMENTS_UP_TO) if is_daily else since,
+                "until": until,
+                "first": since.astimezone(UTC).date(),
+                "last": (until - timedelta(microseconds=1)).astimezone(UTC).date(),
+                "today": midnight.date(),
+            },
         )
         return [_as_point(row) for row in cursor.fetchall()]
 
 
-def _moments(key: dict[str, str], since: datetime, until: datetime, step: timedelta) -> list[Point]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            select date_bin(%(step)s::interval, data_timestamp, timestamptz '2020-01-01 00:00+00') as at,
-                percentile_cont(0.5) within group (order by median_price),
-                percentile_cont(0.5) within group (order by p10_price),
-                percentile_cont(0.5) within group (order by p90_price),
-                percentile_cont(0.5) within group (order by average_price),
-                avg(average_utilization), avg(gpu_count),
-                avg(coalesce((demand_indicators->>'available_gpus')::numeric, gpu_count - active_instances)),
-                avg(offer_count), string_agg(distinct demand_indicators->>'flags', '')
-            from market_data
-            where gpu_model = %(model)s and platform = %(platform)s and region = %(region)s and origin = %(origin)s
-              and data_timestamp >= %(since)s and data_timestamp < %(until)s
-            group by at order by at
-            """,
-            {**key, "step": str(step), "since": since, "until": until},
-        )
-        points = [_as_point(row) for row in cursor.fetchall()]
-    if step < timedelta(days=1):
-        return points
-    return [_on_day(point) for point in points]
-
-
 def _on_day(point: Point) -> Point:
     assert isinstance(point.at, datetime)  # noqa: S101 - date_bin gives one
-    values = {name: getattr(point, name) for name in Point.__slots__} | {"at": point.at.date()}
+    values = {name: getattr(point, name) for name in Point.__slots__} | {"at": point.at.astimezone(UTC).date()}
     return Point(**values)
 
 
@@ -148,8 +167,9 @@ class OfferNow:
 def offers_now(gpu_model: str, *, platform: str, source: str, countries: Iterable[str] = ()) -> list[OfferNow]:
     """The on-demand offers of one model that stand now, from their last snapshots; refused and gone ones left out.
 
-    One query, by the moments of that model alone: it does not grow with the rest of the market. The cheapest first;
-    `countries` limits it to those.
+    One query, by the moments of that model alone, and a probe of the index for each offer: a machine that has spoken
+    as another model since, by a new spelling or another board, stands there. The cheapest first; `countries` limits it
+    to those.
     """
     here = timezone.now()
     with connection.cursor() as cursor:
@@ -162,8 +182,8 @@ def offers_now(gpu_model: str, *, platform: str, source: str, countries: Iterabl
             select price_per_hour, coalesce((features->>'gpus')::numeric, 1)::int, (features->>'rented')::numeric::int,
                 availability_zone
             from (
-                select distinct on (s.external_id) s.price_per_hour, s.availability_zone,
-                    s.additional_features as features
+                select distinct on (s.external_id) s.external_id, s.snapshot_time, s.price_per_hour,
+                    s.availability_zone, s.additional_features as features
                 from moments cross join lateral (
                     select * from pricing_snapshots o
                     where o.market_data_id = moments.id and o.source = %(source)s and not o.spot_instance
@@ -172,6 +192,11 @@ def offers_now(gpu_model: str, *, platform: str, source: str, countries: Iterabl
                 order by s.external_id, s.snapshot_time desc
             ) last
             where not features ? 'refused' and not coalesce((features->>'gone')::boolean, false)
+              and not exists (
+                select 1 from pricing_snapshots later
+                where later.source = %(source)s and later.external_id = last.external_id and not later.spot_instance
+                  and later.snapshot_time > last.snapshot_time and later.snapshot_time between %(start)s and %(end)s
+                offset 0)
             order by price_per_hour
             """,
             {

@@ -111,9 +111,7 @@ def test_no_query_breaks_it(client, cards, query):
     assert client.get(reverse("market:compare"), query).status_code == 200
 
 
-@pytest.mark.parametrize(
-    ("minutes", "words"), [(45, "over 30 minutes old"), (60 * 25, "hidden since it is too old")]
-)
+@pytest.mark.parametrize(("minutes", "words"), [(45, "over 30 minutes old"), (60 * 25, "hidden since it is too old")])
 def test_old_figures_are_marked_then_hidden(client, cards, minutes, words):
     told(minutes)
     text = page(client, "rtx-4090")

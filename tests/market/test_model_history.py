@@ -97,6 +97,33 @@ def test_long_periods_read_the_stored_days_and_what_came_after(card):
     assert today - timedelta(days=17) not in [point.at for point in series.points]
 
 
+def test_a_period_of_the_past_ends_where_it_ends(card):
+    """Stored days have an upper bound as moments have."""
+    today = clock.today()
+    for days in range(1, 60):
+        MarketDaily.objects.create(
+            gpu_model="RTX 4090", platform="vast", day=today - timedelta(days=days), median_price=D(days), moments=96
+        )
+    told()
+    until = start_of_hour().replace(hour=0) - timedelta(days=20)
+    series = place_series(
+        "RTX 4090", platform="vast", region="global", origin="live", since=until - timedelta(days=30), until=until
+    )
+    assert [point.median for point in series.points] == [D(days) for days in range(50, 20, -1)]
+
+
+def test_a_model_whose_sources_died_keeps_its_history(client, card):
+    """R-017: its figures are hidden, its line ends in a gap."""
+    for hours in (30, 31, 32, 33):
+        told(data_timestamp=start_of_hour() - timedelta(hours=hours))
+    page = page_of(client, period="7d")
+    assert "therefore hidden" in page
+    assert "<h2>Price</h2>" in page
+    assert 'class="stats five"' not in page
+    response = client.get(reverse("market:gpu-csv", args=["rtx-4090"]), {"period": "7d"})
+    assert len(response.content.decode().splitlines()) == 5
+
+
 def test_imported_and_live_never_share_a_line(client, card):
     start = start_of_hour()
     for day in range(5):

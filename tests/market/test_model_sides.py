@@ -36,6 +36,14 @@ def test_offers_are_the_last_snapshots_without_refused_and_gone_ones(card):
     assert found == [OfferNow(D("0.4000"), 2, 2, "US"), OfferNow(D("0.6000"), 2, 0, "SE")]
 
 
+def test_a_machine_that_became_another_model_stands_there_alone(card):
+    """R-037: a new spelling or another board leaves no phantom in the distribution of the old model."""
+    offer(told(), 1, "0.50", minutes=60)
+    offer(told(gpu_model="RTX 4090 48GB"), 1, "0.70", minutes=5)
+    names = ("RTX 4090", "RTX 4090 48GB")
+    assert [len(offers_now(name, platform="vast", source="500farm_machines")) for name in names] == [0, 1]
+
+
 def test_fewer_than_five_offers_are_listed_instead_of_drawn(client, card):
     row = told(offer_count=4)
     for number in range(4):
