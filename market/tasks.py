@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import random
+from datetime import timedelta
 
 from celery import shared_task
 from django.core.cache import caches
 
 from gpuadvisor.core import clock
-from gpuadvisor.core.jobs import claim_slot, finish
+from gpuadvisor.core.jobs import claim_slot, finish, once_per_slot
 from gpuadvisor.core.nudge import nudge
 
-from . import decisions, ingest, invented, quarantine, schedule
+from . import decisions, ingest, invented, quarantine, retention, schedule
 from .pages.warm import warm
 from .sources import SIMULATED, SOURCES
 
@@ -90,3 +91,10 @@ def apply_decisions() -> int:
     if applied:
         warm_soon()
     return applied
+
+
+@shared_task
+@once_per_slot("market:clean-up", every=timedelta(days=1))
+def clean_up() -> int:
+    """Let go of runs, refused rows and names that are past their time (R-064); rows deleted or emptied."""
+    return retention.clean_up()
