@@ -17,7 +17,6 @@ from functools import lru_cache
 from hashlib import blake2b
 from itertools import pairwise
 
-BUCKET = timedelta(minutes=15)
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 # GPU: median, p10, p90, rented share in percent, machines
@@ -221,11 +220,6 @@ def _country(gpu: str, i: int, place: float) -> str:
         if target <= 0:
             return country
     return "US"
-
-
-def quarter(moment: datetime) -> datetime:
-    """The start of the quarter hour that `moment` lies in."""
-    return EPOCH + (moment - EPOCH) // BUCKET * BUCKET
 
 
 def _is_away(machine: Machine, moment: datetime) -> bool:

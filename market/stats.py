@@ -7,25 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import accumulate
-from operator import itemgetter, mul
+from operator import mul
 
 RATE = Decimal("0.0001")
 SHARE = Decimal("0.01")
-BAND_HIGH, BAND_LOW = Decimal(5), Decimal("0.2")
-LEAST_FOR_BAND = 3  # fewer offers have no median that could call one of them wrong
 # Demand score: half a point per point of rented share, a quarter per percent of price, each move cut at 20.
 SHARE_WEIGHT, PRICE_WEIGHT, MAX_MOVE = Decimal("0.5"), Decimal("0.25"), Decimal(20)
 
 Weighted = tuple[Decimal, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """One machine's share in a cell. Units: `price` USD per GPU-hour; `rented` None where the source does not tell."""
-
-    price: Decimal
-    gpus: int
-    rented: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,15 +126,6 @@ def weighted_figures(prices: Sequence[int], gpus: Sequence[int], rented: Sequenc
     )
 
 
-def summarize(offers: Sequence[Offer]) -> Figures:
-    """The figures of one cell from offers in any order.
-
-    Raises: ValueError without offers.
-    """
-    rows = sorted(((units(offer.price), offer.gpus, offer.rented) for offer in offers), key=itemgetter(0))
-    return weighted_figures([row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows])
-
-
 def listed_figures(prices: Sequence[int]) -> Figures:
     """The figures of a price list: every price counts once, and so few have neither a band nor a number of GPUs.
 
@@ -165,14 +145,6 @@ def listed_figures(prices: Sequence[int]) -> Figures:
         gpu_count=None,
         offer_count=len(prices),
     )
-
-
-def list_prices(prices: Sequence[Decimal]) -> Figures:
-    """The figures of a price list in any order.
-
-    Raises: ValueError without prices.
-    """
-    return listed_figures(sorted(map(units, prices)))
 
 
 def median_apart(prices: Sequence[int], weights: Sequence[int]) -> Decimal | None:
@@ -207,11 +179,3 @@ def demand_score(
 
 def _within(value: Decimal, limit: Decimal) -> Decimal:
     return min(max(value, -limit), limit)
-
-
-def band(offers: Sequence[Weighted]) -> tuple[Decimal, Decimal] | None:
-    """The prices between which an offer is believed: 0.2 to 5 times the median of all; None for too few to tell."""
-    if len(offers) < LEAST_FOR_BAND:
-        return None
-    middle = median(offers)
-    return middle * BAND_LOW, middle * BAND_HIGH

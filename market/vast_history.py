@@ -23,6 +23,7 @@ from gpuadvisor.core.partitions import add_months, ensure_months
 from . import rollups, stats, storage
 from .cache import forget_market
 from .catalog.services import name_index
+from .cells import BUCKET, bucket
 from .models import MarketData, UtilizationTrend
 from .names import Match
 from .places import GLOBAL
@@ -31,7 +32,6 @@ from .sources.base import Rejection, SourceError
 from .sources.vast_metrics import Point, VastMetrics, fetch_history, fetch_names, parse_history
 from .sources.vast_rows import board_gb
 
-BUCKET = timedelta(minutes=15)
 WINDOW_POINTS = 240  # of one question: ten days by the hour, so that the platform keeps the step
 NAMES_AT_ONCE = 5
 PAUSE_SECONDS = 0.5  # three questions a second are allowed
@@ -226,7 +226,7 @@ def _row(gpu: str, point: Point) -> storage.MarketRow:
     score = stats.demand_score(
         rented_percentage=figures.rented_percentage, rented_before=None, price=None, price_before=None
     )
-    moment = datetime.fromtimestamp(point.at.timestamp() // 900 * 900, UTC)
+    moment = bucket(point.at)
     indicators = {
         "source": VastMetrics.name,
         "observed_at": point.at.isoformat(),

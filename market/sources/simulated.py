@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from gpuadvisor.core.money import rate
 from market import simulation
+from market.cells import bucket
 
 from .base import (
     Adapter,
@@ -37,7 +38,7 @@ class Simulated(Adapter):
     own_clock = True
 
     def fetch(self, conditional: Conditional) -> RawDocument:
-        moment = simulation.quarter(conditional.now)
+        moment = bucket(conditional.now)
         data = {
             "timestamp": moment.isoformat(),
             "machines": simulation.machine_rows(moment),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from statistics import fmean, quantiles
 
 import pytest
 
@@ -283,22 +285,23 @@ def test_the_simulated_market_keeps_its_levels_over_a_month():
     """market-sources.md 4: median, band and rented share of every model, within what a slow walk may move them."""
     seen = {gpu: [] for gpu in LEVELS}
     for day in range(0, 60, 3):
-        cells = {}
+        prices, rented, gpus = defaultdict(list), Counter(), Counter()
         for row in simulated_at(NOON - timedelta(days=day, hours=day % 24)):
             if row.price_per_gpu_hour > 5 * D(str(LEVELS[row.gpu_raw][0])):
                 continue  # a price that nobody shall pay: the quality rules leave it out
-            cells.setdefault(row.gpu_raw, []).append(
-                stats.Offer(row.price_per_gpu_hour, row.gpu_count, row.gpus_rented)
-            )
-        for gpu, offers in cells.items():
-            seen[gpu].append(stats.summarize(offers))
-    for gpu, (median, p10, p90, rented, _machines) in LEVELS.items():
-        figures = seen[gpu]
-        for name, level, tolerance in (("median", median, 0.15), ("p10", p10, 0.2), ("p90", p90, 0.2)):
-            mean = sum(float(getattr(f, name)) for f in figures) / len(figures)
+            prices[row.gpu_raw] += [float(row.price_per_gpu_hour)] * row.gpu_count
+            rented[row.gpu_raw] += row.gpus_rented
+            gpus[row.gpu_raw] += row.gpu_count
+        for gpu, written in prices.items():
+            tenths = quantiles(written, n=10, method="inclusive")
+            seen[gpu].append((tenths[4], tenths[0], tenths[8], 100 * rented[gpu] / gpus[gpu]))
+    for gpu, (*levels, rented_share, _machines) in LEVELS.items():
+        means = [fmean(column) for column in zip(*seen[gpu], strict=True)]
+        for name, level, mean, tolerance in zip(
+            ("median", "p10", "p90"), levels, means, (0.15, 0.2, 0.2), strict=False
+        ):
             assert abs(mean - level) <= level * tolerance + 0.006, (gpu, name, mean, level)
-        share = sum(float(f.rented_percentage) for f in figures) / len(figures)
-        assert abs(share - rented) < 7, (gpu, share, rented)
+        assert abs(means[3] - rented_share) < 7, (gpu, means[3], rented_share)
 
 
 def test_simulated_countries_differ_and_are_thin():

@@ -44,9 +44,7 @@ def test_no_value_has_no_quantile():
 
 
 def test_a_cell_is_weighted_by_gpus_not_by_machines():
-    figures = stats.summarize(
-        [stats.Offer(D("0.50"), 8, 8), stats.Offer(D("1.00"), 1, 0), stats.Offer(D("2.00"), 1, 0)]
-    )
+    figures = stats.weighted_figures([5_000, 10_000, 20_000], [8, 1, 1], [8, 0, 0])
     assert (figures.average, figures.median) == (D("0.7000"), D("0.5000"))
     assert (figures.minimum, figures.maximum) == (D("0.50"), D("2.00"))
     assert (figures.rented_percentage, figures.gpus_rented, figures.gpu_count, figures.offer_count) == (
@@ -59,20 +57,14 @@ def test_a_cell_is_weighted_by_gpus_not_by_machines():
 
 def test_a_share_nobody_tells_is_unknown_and_not_zero():
     """R-017."""
-    assert stats.summarize([stats.Offer(D(1), 4, None)]).rented_percentage is None
-    half_told = stats.summarize([stats.Offer(D(1), 4, None), stats.Offer(D(1), 4, 1)])
-    assert half_told.rented_percentage == D("25.00")
+    assert stats.weighted_figures([10_000], [4], [None]).rented_percentage is None
+    assert stats.weighted_figures([10_000, 10_000], [4, 4], [None, 1]).rented_percentage == D("25.00")
 
 
 def test_a_price_list_has_neither_band_nor_gpus():
-    figures = stats.list_prices([D("0.74"), D("0.34")])
+    figures = stats.listed_figures([3_400, 7_400])
     assert (figures.median, figures.average) == (D("0.5400"), D("0.5400"))
     assert (figures.p10, figures.p90, figures.gpu_count, figures.rented_percentage) == (None, None, None, None)
-
-
-def test_a_band_needs_three_offers():
-    assert stats.band([(D(1), 1), (D(99), 1)]) is None
-    assert stats.band([(D(1), 1), (D(1), 1), (D(99), 1)]) == (D("0.2"), D(5))
 
 
 def test_whole_numbers_come_to_the_same_as_the_plain_definition():
