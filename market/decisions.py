@@ -12,8 +12,8 @@ from django.db import connection, transaction
 from gpuadvisor.core import clock
 from gpuadvisor.core.errors import DomainError
 
-from . import ingest, quarantine, repair, storage
-from .models import Quarantine
+from . import earlier, ingest, quarantine, repair, storage
+from .models import PricingSnapshot, Quarantine
 from .recompute import Span, recompute
 from .sources import SOURCES
 from .sources.base import RawDocument
@@ -78,9 +78,16 @@ def _count_again(rows: Sequence[Quarantine]) -> None:
         leader = SOURCES[first.source].stands_in_for if first.source in SOURCES else ""
         storage.lock(leader or first.source)
         repair.mark_decisions(first.source)
-    if first.gpu_model:
+    for gpu in [first.gpu_model] if first.gpu_model else _models_of(rows):
         since = min(row.first_seen_at for row in rows)
-        recompute(Span(since, clock.now() + AHEAD, gpu=first.gpu_model, platform=first.platform))
+        recompute(Span(since, clock.now() + AHEAD, gpu=gpu, platform=first.platform))
+
+
+def _models_of(rows: Sequence[Quarantine]) -> list[str]:
+    """The GPU models of rows that were refused before they had one, as offers that were let in later tell them."""
+    ids = [row.subject for row in rows]
+    stored = PricingSnapshot.objects.filter(source=rows[0].source, external_id__in=ids)
+    return sorted({earlier.COUNT.sub("", kind, count=1) for kind in stored.values_list("instance_type", flat=True)})
 
 
 def _replay(row: Quarantine) -> None:

@@ -70,6 +70,7 @@ class Batch:
     splits: list[storage.SplitRow] = field(default_factory=list)
     snapshots: list[storage.SnapshotRow] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)  # offers that are there and cannot be used: why
+    released: dict[tuple[str, str], str] = field(default_factory=dict)  # id, pricing: the rule that staff overruled
     quarantined: dict[tuple[str, str, Decimal | None], storage.QuarantineRow] = field(default_factory=dict)
     reasons: Counter[str] = field(default_factory=Counter)
     refusals: list[Rejection] = field(default_factory=list)  # the first of them, for staff
@@ -173,8 +174,10 @@ def read(
     for parsed in adapter.parse(document):
         batch.rows_seen += 1
         if isinstance(parsed, Rejection):
-            _reject(adapter, parsed, batch, decisions or UNDECIDED)
-            continue
+            released = _reject(adapter, parsed, batch, decisions or UNDECIDED)
+            if released is None:
+                continue
+            parsed = released
         if batch.observed_at is None:
             batch.observed_at = checked_clock(parsed.observed_at, now)
         gpu = named.resolve(parsed, batch)
@@ -248,16 +251,23 @@ class _Names:
         return None
 
 
-def _reject(adapter: Adapter, row: Rejection, batch: Batch, decisions: Decisions) -> None:
-    """A row that the adapter could not read; one that breaks a quality rule goes to quarantine."""
-    known = decisions.exact(row.rule, row.subject, None) if row.rule else None
+def _reject(adapter: Adapter, row: Rejection, batch: Batch, decisions: Decisions) -> Observation | None:
+    """A row that the adapter refused; one that breaks a quality rule goes to quarantine. Its offer, if released."""
+    price = None if row.offer is None else row.offer.price_per_gpu_hour
+    known = decisions.find(row.rule, row.subject, None if price is None else stats.units(price)) if row.rule else None
+    if row.offer is not None and known == "released":
+        batch.released[row.offer.external_id, row.offer.pricing] = row.rule
+        return row.offer
     batch.refuse(row.reason, row.fragment, row.rule, quietly=known == "confirmed")
     batch.is_partial = batch.is_partial or row.rule == "truncated"
     if row.subject:
         batch.unreadable.setdefault(row.subject, row.rule or "unreadable")
     if row.rule:
         subject = row.subject or row.fragment[:160]
-        batch.quarantine(storage.QuarantineRow(adapter.platform, row.rule, subject, "", None, row.reason, row.fragment))
+        batch.quarantine(
+            storage.QuarantineRow(adapter.platform, row.rule, subject, "", price, row.reason, row.fragment)
+        )
+    return None
 
 
 class _Judge:
@@ -306,6 +316,8 @@ class _Judge:
                 mark = ("released" if decision == "released" else "refused", finding.rule)
                 is_new = decision is None or self._decisions.exact(finding.rule, offer.external_id, units) is not None
                 self._refuse(platform, gpu, offer, finding, decision, record=is_new)
+            elif (rule := self._batch.released.get((offer.external_id, offer.pricing))) is not None:
+                mark = ("released", rule)
             if mark is None or mark[0] == "released":
                 counted.append(_counted(offer, units, country))
             if keeps:

@@ -14,7 +14,7 @@ from itertools import groupby
 
 from django.db import connection, transaction
 
-from . import earlier, repair, rollups, storage
+from . import earlier, repair, rollups, stand_ins, storage
 from .cache import forget_market
 from .cells import BUCKET, Cell, Model, Series, bucket, cells_of, indicators_of
 from .digest import teller_of
@@ -215,7 +215,8 @@ def _moment(
     make_months([bucket(at)])
     outcome.documents += 1
     outcome.rows += len(rows)
-    outcome.changed += storage.upsert_market(rows)
+    over = [other.name for other in stand_ins.lesser(adapter)] if adapter.stands_in_for else []
+    outcome.changed += storage.upsert_market(rows, over=over)
     return {(row.gpu_model, row.platform, row.region) for row in rows}
 
 

@@ -12,10 +12,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from gpuadvisor.core.errors import TransientError
+from market.quality.rows import LEAST_PRICE, duplicate_offer, negative_price, not_a_number, placeholder_price
 
 if TYPE_CHECKING:
     from market.quality import Finding
-from market.quality.rows import LEAST_PRICE, duplicate_offer, negative_price, not_a_number, placeholder_price
 
 Pricing = Literal["on_demand", "spot", "reserved", "secure", "community"]
 Basis = Literal["ask", "list", "host_net"]  # what an offer asks; a price list; what the host gets, fees already off
@@ -146,13 +146,15 @@ class Rejection:
     """One row that cannot be used, with the piece of it that shows why.
 
     `rule` names the quality rule (market.quality) that it breaks, empty where the row is merely unreadable; `subject`
-    is what staff would look for: the offer's id, or the GPU.
+    is what staff would look for: the offer's id, or the GPU. `offer` is what it would be if staff release it, where it
+    could be read and its price alone is not believed; `subject` is its id then.
     """
 
     reason: str
     fragment: str
     rule: str = ""
     subject: str = ""
+    offer: Observation | None = None
 
 
 Parsed = Observation | Summary | Rejection

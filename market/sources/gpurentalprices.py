@@ -53,6 +53,7 @@ class GpuRentalPrices(Adapter):
     website = "https://gpurentalprices.com/"
     attribution = "GPU rental price data by gpurentalprices.com, CC BY 4.0"
     spells_like = "gpurentalprices"
+    keeps_snapshots = True
     own_clock = True
     every = DAILY
     delay_seconds = 8 * 3600

@@ -48,6 +48,7 @@ class LambdaCloud(Adapter):
     website = "https://lambda.ai/"
     spells_like = "lambda"
     platform = "lambda"
+    keeps_snapshots = True
     every = DAILY
     needs_key = "LAMBDA_API_KEY"
     url = "https://cloud.lambda.ai/api/v1/instance-types"

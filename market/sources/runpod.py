@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Literal
@@ -134,7 +135,10 @@ class RunPod(PriceList):
                 continue
             price = list_price(row[key])
             if isinstance(price, str):
-                yield refuse_price(f"{name}:{cloud}", key, row[key], price)
+                rejection, told = refuse_price(f"{name}:{cloud}", key, row[key], price), number(row[key])
+                if told == PLACEHOLDER:  # staff may know it for the real price
+                    rejection = replace(rejection, offer=observation(told, "spot" if is_spot else cloud, cloud))
+                yield rejection
                 continue
             has_spot = has_spot or is_spot
             yield observation(price, "spot" if is_spot else cloud, cloud, datacenter=cloud == "secure")
