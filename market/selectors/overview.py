@@ -94,7 +94,7 @@ def past(series: Collection[MarketNow], days: Sequence[int]) -> dict[MarketNow, 
             "    wanted.at - make_interval(days => back.days) - d.data_timestamp as late"
             "  from market_data d"
             "  where d.gpu_model = wanted.gpu_model and d.platform = wanted.platform and d.region = wanted.region"
-            "    and d.origin = %(origin)s and d.data_timestamp between %(first)s and %(last)s"
+            "    and coalesce(d.origin, '') = %(origin)s and d.data_timestamp between %(first)s and %(last)s"
             "    and d.data_timestamp <= wanted.at - make_interval(days => back.days)"
             "    and d.data_timestamp > wanted.at - make_interval(days => back.days) - interval '2 days'"
             "  order by d.data_timestamp desc limit 1) m",

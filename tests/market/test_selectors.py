@@ -325,8 +325,9 @@ def scans(node, found):
         lambda: selectors.market_on_platforms(["GPU 1", "GPU 2"]),
         lambda: selectors.market_by_place("GPU 1"),
         platforms_speaking,
+        lambda: past(selectors.market_now(["GPU 1", "GPU 2"]).values(), [1, 7]),
     ],
-    ids=["now", "platforms", "places", "speaking"],
+    ids=["now", "platforms", "places", "speaking", "moves"],
 )
 def test_without_statistics_too_a_series_is_found_by_its_key(ask):
     """A first start, a new month: one read of everything for each series took minutes."""
@@ -346,7 +347,7 @@ def test_without_statistics_too_a_series_is_found_by_its_key(ask):
         )
     with CaptureQueriesContext(connection) as asked:
         ask()
-    (sql,) = [one["sql"] for one in asked if "speaking" in one["sql"]]
+    sql = [one["sql"] for one in asked if "market_data d" in one["sql"]][-1]
     with connection.cursor() as cursor:
         cursor.execute(f"explain (format json) {sql}".replace("%", "%%"), [])
         (plan,) = cursor.fetchone()
