@@ -181,9 +181,11 @@ def test_a_history_tells_how_many_were_free(ask):
 
 def test_without_an_end_a_history_reaches_the_newest_figure(ask, seconds_later):
     MarketDataFactory(data_timestamp=clock.now(), median_price=Decimal("0.31"))
-    seconds_later(400)
+    seconds_later(70)
     body = ask("/market/rtx-4090/history", {"since": f"{clock.now():%Y-%m-%d}"}).json()
-    assert body["until"] == f"{clock.now():%Y-%m-%dT%H}:45:00Z"
+    until = datetime.fromisoformat(body["until"])
+    assert clock.now() < until <= clock.now() + timedelta(minutes=15)
+    assert until.minute % 15 == until.second == 0
     assert "0.3100" in [row["median"] for row in body["data"]]
 
 
@@ -350,8 +352,10 @@ PATHS = ["/models", "/market", "/market/rtx-4090/history", "/market/rtx-4090/for
 
 @pytest.fixture
 def seconds_later(monkeypatch):
-    """Let some seconds go by within one quarter hour; the first time that is told is that of the call before."""
-    start = clock.now().replace(minute=30, second=0, microsecond=0)
+    """Let up to 80 seconds go by within one quarter hour; the clock stands still between."""
+    start = clock.now()
+    if start.minute % 15 * 60 + start.second > 15 * 60 - 90:
+        start -= timedelta(seconds=90)
 
     def go(seconds):
         monkeypatch.setattr(clock, "now", lambda: start + timedelta(seconds=seconds))
