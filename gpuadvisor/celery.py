@@ -27,7 +27,6 @@ app.conf.beat_schedule = {
     "market.apply-decisions": {"task": "market.tasks.apply_decisions", "schedule": 60.0, "options": {"expires": 60.0}},
     "market.warm": {"task": "market.tasks.warm_pages", "schedule": crontab(minute="5-59/10")},
     "market.clean-up": {"task": "market.tasks.clean_up", "schedule": crontab(minute=50, hour=3)},
-    "market.clean-up": {"task": "market.tasks.clean_up", "schedule": crontab(minute=50, hour=3)},
     "market.roll-up": {"task": "market.tasks_history.roll_up", "schedule": crontab(minute=12)},
     "market.forecasts": {"task": "market.tasks_history.make_forecasts", "schedule": crontab(minute=26, hour="*/6")},
     "portfolios.purge-uploads": {"task": "portfolios.tasks.purge_uploads", "schedule": crontab(minute=40)},

@@ -7,6 +7,7 @@ Source: docs/economics.md, "Demand score".
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -50,7 +51,7 @@ def rescore(
     different. Doing it again changes nothing.
     """
     adapter = SOURCES[source]
-    values = {
+    values: dict[str, Any] = {
         "source": source,
         "origin": adapter.origin,
         "platform": platform,
@@ -64,7 +65,7 @@ def rescore(
     return sum(_model(values | {"gpu": name}) for name in models)
 
 
-def _model(values: dict[str, object]) -> int:
+def _model(values: dict[str, Any]) -> int:
     gpu = str(values["gpu"])
     different: list[tuple[object, datetime, int | None]] = []
     last: dict[tuple[object, ...], storage.Key] = {}

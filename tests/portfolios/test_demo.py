@@ -2,7 +2,7 @@
 
 import io
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -11,9 +11,11 @@ from django.core.management import CommandError, call_command
 from gpuadvisor.accounts.models import User
 from gpuadvisor.core import clock
 from gpuadvisor.core.partitions import ensure_standing_months
+from market.models import MarketData
 from portfolios import demo, selectors, tasks
 from portfolios.models import GPUConfiguration, PerformanceMetric, Portfolio
-from tests.factories import GPUConfigurationFactory, PerformanceMetricFactory, PortfolioFactory
+from tests.factories import GPUConfigurationFactory, MarketDataFactory, PerformanceMetricFactory, PortfolioFactory
+from tests.market.history_file import history_file, line
 
 
 @pytest.fixture
@@ -149,6 +151,25 @@ def test_the_command_tells_the_login(catalog, settings, tmp_path):
     call_command("load_demo", stdout=out)
     assert f"{demo.EMAIL} / {demo.PASSWORD}" in out.getvalue()
     assert demo.EMAIL in (tmp_path / "demo_login").read_text()
+
+
+def test_a_demo_that_imported_history_before_is_rid_of_what_the_rules_refuse(catalog, settings, tmp_path):
+    """R-037: loading it again applies the rules that have come since."""
+    settings.DATA_DIR, settings.MARKET_SIMULATION, settings.MARKET_DATA_DIR = tmp_path, False, tmp_path
+    (tmp_path / "series").mkdir()
+    stamps = [f"2026-05-{day}T20:30:12+00:00" for day in (10, 11, 12)]
+    path = history_file(tmp_path, *(line(timestamp=stamp) for stamp in stamps), name="prices.csv.gz")
+    path.rename(tmp_path / "series" / "daily_prices_by_region.csv.gz")
+    MarketDataFactory(
+        data_timestamp=datetime(2026, 5, 11, 20, 30, 12, tzinfo=UTC),
+        region="UA",
+        origin="imported",
+        median_price=Decimal("53.34"),
+        demand_indicators={"source": "gpu_pricing_tracker"},
+    )
+    call_command("load_demo", verbosity=0)
+    rows = MarketData.objects.filter(origin="imported")
+    assert (rows.count(), set(rows.values_list("region", flat=True))) == (3, {"global"})
 
 
 def test_without_a_catalog_it_says_what_to_do(db, settings, tmp_path):

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from gpuadvisor.core import clock
 from gpuadvisor.core.errors import DomainError
 from market import forecasts, history, invented
-from market.models import GPUModel, MarketData
+from market.models import GPUModel
 from portfolios import demo
 
 log = logging.getLogger(__name__)
@@ -43,8 +43,8 @@ class Command(BaseCommand):
         (settings.DATA_DIR / "demo_login").write_text(f"Demo login: {demo.EMAIL} / {demo.PASSWORD}\n", encoding="utf-8")
 
     def _import_history(self) -> None:
-        """Observed history, where its file lies beside the checkout and was not imported yet."""
-        if not history.default_path().exists() or MarketData.objects.filter(origin="imported").exists():
+        """Observed history, where its file lies beside the checkout: again too, for rules may have come since."""
+        if not history.default_path().exists():
             return
         try:
             history.import_history()
