@@ -355,7 +355,7 @@ class QuarantineAdmin(ReadOnlyAdmin):
     @admin.display(description=_("document"))
     def document_link(self, row: Quarantine) -> str:
         if not row.packed:  # type: ignore[attr-defined]
-            return _("dropped") if row.scope == Quarantine.Scope.BATCH else "–"
+            return str(_("dropped")) if row.scope == Quarantine.Scope.BATCH else "–"
         address = reverse("admin:market_quarantine_document", args=[row.pk])
         return format_html('<a href="{}">{}</a>', address, _("Download"))
 
