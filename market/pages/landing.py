@@ -13,7 +13,7 @@ from market.freshness import DAY
 from market.models import SourceRun
 from market.selectors import MarketNow
 
-from .common import source_states
+from .common import old_words, source_states
 from .overview import ModelRow, newest, origin_of, strip_rows
 
 
@@ -41,7 +41,7 @@ def strip() -> dict[str, object]:
     return {
         "rows": rows,
         "as_of": newest(rows),
-        "is_stale": any(now.is_stale for now in told),
+        "old_words": old_words(told),
         "origin": origin_of(rows),
         "sources": list(dict.fromkeys(selectors.source_title(now.source) for now in told)),
         "is_asked": all(now.price_basis == "ask" for now in told),

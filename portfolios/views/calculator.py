@@ -17,7 +17,9 @@ from market.pages.common import region_words
 from market.pages.overview import models
 from market.pages.platforms import platform_facts
 from market.pages.previews import preview_of
+from market.pages.status import span
 from market.places import GLOBAL
+from market.selectors import freshness_of
 from market.views.caching import public_page
 from portfolios.calculator import calculate, is_fee_off, starting_values
 from portfolios.forms import CalculatorForm
@@ -69,6 +71,7 @@ def _worked_out(request: HttpRequest, model: GPUModel) -> dict[str, object]:
     return {
         "now": now,
         "platform": facts,
+        "stale_after": span(freshness_of(now.source).stale) if now else "",
         "place": place,
         "place_name": region_words(now.region) if now and now.region != GLOBAL else "",
         "is_elsewhere": bool(choice.missing) and now is not None,

@@ -90,8 +90,8 @@ def test_each_promise_has_a_figure_of_our_own_or_none(client, card, settings):
             observed_at=recent(minutes),
         )
     page = get(client, "market:home")
-    assert "1,234 rows of the sources checked, 4 refused." in page
-    assert "RTX 4090 now: eight in ten GPUs between $0.32 and $0.87 an hour." in page
+    assert "1,234 rows of the sources checked in the last 24 hours, 4 refused." in page
+    assert "RTX 4090 now: eight in ten GPUs between $0.32 and $0.87 an hour, as of" in page
     assert "1 of 2 sources answer in time." in page
     assert len(page) < 150_000
 

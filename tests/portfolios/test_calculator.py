@@ -119,7 +119,7 @@ def test_old_prices_are_marked_then_nothing_is_calculated_from_them(client, db, 
     MarketDataFactory(data_timestamp=timezone.now() - timedelta(minutes=minutes))
     response = ask(client)
     page, outcome = response.content.decode(), response.context["outcome"]
-    assert ("older than two refreshes" in page) is is_old
+    assert ("over 30 minutes old" in page) is is_old
     assert ('<span class="badge warn">old</span>' in page) is is_old
     figures = (outcome.net, outcome.break_even, outcome.electricity, outcome.payback)
     if is_too_old:
@@ -201,6 +201,15 @@ def test_the_chosen_place_is_calculated_and_kept(client, salad):
     assert f'href="{address}"' in part
     model_page = client.get("/market/rtx-4090/", {"platform": "salad"}).content.decode()
     assert f"{ADDRESS}?gpu=rtx-4090&amp;platform=salad&amp;region=global&amp;part=1" in model_page
+
+
+def test_on_a_models_page_the_calculator_follows_the_place_that_is_chosen_there(client, market):
+    part = ask(client, part="1").content.decode()
+    assert 'hx-include="#place-platform, #place-region"' in part
+    assert "change from:body target:(#place-platform, #place-region)" in part
+    page = client.get("/market/rtx-4090/").content.decode()
+    assert 'id="place-platform"' in page
+    assert 'id="place-region"' in page
 
 
 def test_a_place_of_which_nobody_tells_falls_back_and_says_so(client, market):
