@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from difflib import SequenceMatcher
+from typing import Any
 
 from django.utils.translation import gettext as _
 
@@ -142,32 +143,32 @@ def stats_of(place: MarketNow | None, facts: dict[str, PlatformFacts]) -> list[S
         return []
     source, as_of = selectors.source_title(place.source), place.as_of
     platform = facts.get(place.platform)
-    told = {"source": source, "as_of": as_of}
+    told: dict[str, Any] = {"source": source, "as_of": as_of}
     labels = {"ask": _("Median price"), "list": _("List price"), "host_net": _("Average rate")}
     stats = [
         Stat(labels[place.price_basis], f"{formats.price(place.price)}/GPU-h", basis_words(place.price_basis), **told)
-    ]  # type: ignore[arg-type]
+    ]
     if place.p10 is not None and place.p90 is not None:
         band, note = _between(place.p10, place.p90), _("eight in ten GPUs lie between")
-        stats.append(Stat(_("p10 to p90"), band, note, **told))  # type: ignore[arg-type]
+        stats.append(Stat(_("p10 to p90"), band, note, **told))
     elif place.minimum is not None and place.maximum is not None and place.minimum != place.maximum:
-        stats.append(Stat(_("Lowest to highest"), _between(place.minimum, place.maximum), "", **told))  # type: ignore[arg-type]
+        stats.append(Stat(_("Lowest to highest"), _between(place.minimum, place.maximum), "", **told))
     silent = platform is not None and not platform.publishes_utilization
     if place.rented_percentage is None:
         why = _("This platform does not publish it.") if silent else _("The source does not publish it here.")
         stats.append(Stat(_("Rented share"), formats.DASH, why))
     else:
         note = _("rented GPUs of all that are offered")
-        stats.append(Stat(_("Rented share"), formats.percent(place.rented_percentage), note, **told))  # type: ignore[arg-type]
+        stats.append(Stat(_("Rented share"), formats.percent(place.rented_percentage), note, **told))
     if place.gpu_count is None:
         stats.append(Stat(_("GPUs counted"), formats.DASH, _("This source does not publish a count.")))
     else:
-        stats.append(Stat(_("GPUs counted"), formats.number(place.gpu_count, 0), offers_words(place), **told))  # type: ignore[arg-type]
+        stats.append(Stat(_("GPUs counted"), formats.number(place.gpu_count, 0), offers_words(place), **told))
     if place.demand_score is None:
         stats.append(Stat(_("Demand score"), formats.DASH, _("Needs a rented share and some history.")))
     else:
         text = _("%(score)s of 100") % {"score": place.demand_score}
-        stats.append(Stat(_("Demand score"), text, _("how sought after it is"), **told))  # type: ignore[arg-type]
+        stats.append(Stat(_("Demand score"), text, _("how sought after it is"), **told))
     return stats
 
 

@@ -4,7 +4,8 @@
 {% chart series title unit %}          SVG, legend and table; also csv_url="", from_zero=False, note=""
 {% sparkline values %}                 a small line without axes
 {% change now before _("the 7 days before") as words %}   a difference in words
-{{ x|money }} {{ x|price }} {{ x|rate }} {{ x|percent }} {{ x|number }} {{ x|number:1 }} {{ x|quantity:"kWh" }}   a dash for None
+{{ x|money }} {{ x|price }} {{ x|rate }} {{ x|percent }}   a dash for None, as the next three
+{{ x|number }} {{ x|number:1 }} {{ x|quantity:"kWh" }}
 {{ instant|ago }} {{ instant|when }} {{ instant|clock }}   <time>: relative under a day, absolute, hours and minutes
 {{ figure|figure }}                    the text of a core.figures.Figure; ui/_figure.html draws it whole,
 {{ figure|brief }}                     this for a table cell: no line below it
