@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -14,8 +14,11 @@ from gpuadvisor.core.partitions import add_months
 from . import quality, runs, stats, storage
 from .cells import Cell, Counted, Earlier, Model, Teller, bucket, cells_of, indicators_of
 from .names import Match, NameIndex, Unknown
+from .offers import counted as as_counted
+from .offers import snapshot as as_kept
 from .places import GLOBAL, continent_of
 from .sources.base import Adapter, Observation, RawDocument, Rejection, SourceError, Summary
+from .verdicts import UNDECIDED, Decisions
 
 MAX_AHEAD = timedelta(minutes=5)
 MONTHS_KEPT = 25
@@ -23,35 +26,6 @@ MAX_UNKNOWN = 200
 MAX_QUARANTINED = 2_000  # rows of one document: beyond it the document is at fault, and its run says so
 
 Levels = Mapping[Model, Mapping[str, Decimal]]  # what a GPU cost lately, USD per GPU-hour, by type of pricing
-RELEASE_HOLDS = Decimal("0.1")  # how far a price may move before staff are asked about it again
-
-
-class Decisions:
-    """What staff decided about rows of one source, by rule, subject and price (ten-thousandths of a USD).
-
-    A confirmation is about one price; a release holds for prices within a tenth of it.
-    """
-
-    def __init__(self, decided: Iterable[tuple[str, str, int | None, str]] = ()) -> None:
-        self._exact: dict[tuple[str, str, int | None], str] = {}
-        self._released: dict[tuple[str, str], list[int]] = {}
-        for rule, subject, price, decision in decided:
-            self._exact[rule, subject, price] = decision
-            if decision == "released" and price is not None:
-                self._released.setdefault((rule, subject), []).append(price)
-
-    def exact(self, rule: str, subject: str, price: int | None) -> str | None:
-        return self._exact.get((rule, subject, price))
-
-    def find(self, rule: str, subject: str, price: int | None) -> str | None:
-        """What holds for this row: the decision about its very price, or a release nearby."""
-        if (decision := self.exact(rule, subject, price)) is not None or price is None:
-            return decision
-        near = (released for released in self._released.get((rule, subject), ()))
-        return "released" if any(abs(price - old) <= RELEASE_HOLDS * old for old in near) else None
-
-
-UNDECIDED = Decisions()
 
 
 @dataclass(slots=True)
@@ -319,9 +293,9 @@ class _Judge:
             elif (rule := self._batch.released.get((offer.external_id, offer.pricing))) is not None:
                 mark = ("released", rule)
             if mark is None or mark[0] == "released":
-                counted.append(_counted(offer, units, country))
+                counted.append(as_counted(offer, units, country))
             if keeps:
-                self._batch.snapshots.append(_snapshot(self._adapter, platform, gpu, offer, country, mark))
+                self._batch.snapshots.append(as_kept(self._adapter, platform, gpu, offer, country, mark))
         return counted
 
     def _country(self, region: str) -> str:
@@ -359,67 +333,6 @@ class _Judge:
                 fragment=f"{piece}; {offer.gpu_count} GPUs, {offer.pricing}, {offer.region_raw or GLOBAL}",
             )
         )
-
-
-def _counted(offer: Observation, units: int, country: str) -> Counted:
-    return Counted(
-        external_id=offer.external_id,
-        units=units,
-        gpus=offer.gpu_count,
-        rented=offer.gpus_rented,
-        country=country,
-        pricing=offer.pricing,
-        basis=offer.price_basis,
-        verified=offer.verified,
-        datacenter=offer.datacenter,
-        stock=offer.stock,
-    )
-
-
-def _snapshot(
-    adapter: Adapter, platform: str, gpu: str, offer: Observation, country: str, mark: tuple[str, str] | None
-) -> storage.SnapshotRow:
-    """The offer as it is kept: enough to compute its figures again (market.recompute), and its details."""
-    is_list = offer.price_basis == "list"
-    features: dict[str, Any] = dict(offer.details)
-    if not is_list:
-        features["gpus"] = offer.gpu_count
-    if offer.gpus_rented is not None:
-        features["rented"] = offer.gpus_rented
-    if offer.verified is not None:
-        features["verified"] = offer.verified
-    if offer.datacenter is not None:
-        features["datacenter"] = offer.datacenter
-    if offer.reliability is not None:
-        features["reliability"] = round(float(offer.reliability), 3)
-    if offer.floor_per_gpu_hour is not None:
-        features["floor"] = str(offer.floor_per_gpu_hour)
-    if offer.pricing in ("secure", "community"):
-        features["cloud"] = offer.pricing
-    elif offer.pricing == "reserved":
-        features["reserved"] = True
-    if offer.price_basis != "ask":
-        features["basis"] = offer.price_basis
-    if offer.stock:
-        features["stock"] = offer.stock
-    if not adapter.platform:
-        features["platform"] = platform
-    if mark is not None:
-        features[mark[0]] = mark[1]
-    return storage.SnapshotRow(
-        gpu_model=gpu,
-        platform=platform,
-        region=GLOBAL,  # the one cell that every offer of a model lies in
-        moment=bucket(offer.observed_at),
-        source=adapter.name,
-        external_id=offer.external_id,
-        price=offer.price_per_gpu_hour,
-        at=offer.observed_at,
-        instance_type=gpu if is_list else f"{offer.gpu_count}x {gpu}",
-        zone=country,
-        is_spot=offer.pricing == "spot",
-        features=features,
-    )
 
 
 def _is_believed(

@@ -24,11 +24,11 @@ from gpuadvisor.core.ids import uuid7
 from gpuadvisor.core.nudge import nudge
 
 from . import stats
-from .digest import Decisions
 from .models import Quarantine, SourceRun
 from .quality import Finding
 from .sources.base import RawDocument
 from .storage import QuarantineRow
+from .verdicts import Decisions
 
 if TYPE_CHECKING:
     from gpuadvisor.accounts.models import User

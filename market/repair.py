@@ -6,8 +6,8 @@ from datetime import date, datetime
 
 from django.db import connection
 
-from .digest import RELEASE_HOLDS
 from .storage import LOOK_BACK, rank, upsert_trends
+from .verdicts import RELEASE_HOLDS
 
 
 def rebuild_trends(day: date, *, gpu: str = "", platform: str = "") -> int:
