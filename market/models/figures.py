@@ -27,7 +27,7 @@ class MarketData(BaseModel):
     """
 
     gpu_model = models.CharField(max_length=80)
-    platform = models.SlugField(max_length=40)
+    platform = models.SlugField(max_length=40, db_index=False)
     region = models.CharField(max_length=20, default="global", help_text=_("ISO country, continent, or global."))
     average_price = rate_field(null=True, blank=True)
     min_price = rate_field(null=True, blank=True)
@@ -84,7 +84,7 @@ class PricingSnapshot(BaseModel):
     """
 
     market_data = models.ForeignKey(MarketData, models.DO_NOTHING, db_constraint=False, related_name="snapshots")
-    source = models.SlugField(max_length=40)
+    source = models.SlugField(max_length=40, db_index=False)
     external_id = models.CharField(max_length=120)
     price_per_hour = rate_field(help_text=_("USD per GPU-hour."))
     instance_type = models.CharField(max_length=80, blank=True)
@@ -121,7 +121,7 @@ class UtilizationTrend(BaseModel):
 
     market_data = models.ForeignKey(MarketData, models.DO_NOTHING, db_constraint=False, related_name="trends")
     gpu_model = models.CharField(max_length=80)
-    platform = models.SlugField(max_length=40)
+    platform = models.SlugField(max_length=40, db_index=False)
     region = models.CharField(max_length=20, default="global")
     utilization_rate = percentage_field(null=True, blank=True)
     demand_score = models.PositiveSmallIntegerField(
@@ -162,7 +162,7 @@ class MarketDaily(BaseModel):
     """
 
     gpu_model = models.CharField(max_length=80)
-    platform = models.SlugField(max_length=40)
+    platform = models.SlugField(max_length=40, db_index=False)
     region = models.CharField(max_length=20, default="global")
     origin = models.CharField(max_length=10, choices=Origin, default=Origin.LIVE)
     day = models.DateField()
@@ -221,7 +221,7 @@ class MarketForecast(BaseModel):
         RENTED = "rented", _("Rented share")
 
     gpu_model = models.CharField(max_length=80)
-    platform = models.SlugField(max_length=40)
+    platform = models.SlugField(max_length=40, db_index=False)
     origin = models.CharField(max_length=10, choices=Origin, default=Origin.LIVE)
     measure = models.CharField(max_length=8, choices=Measure)
     horizon_days = models.PositiveSmallIntegerField()

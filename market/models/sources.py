@@ -26,7 +26,7 @@ class SourceRun(BaseModel):
         UNCHANGED = "unchanged", _("Unchanged")
         FAILED = "failed", _("Failed")
 
-    source = models.SlugField(max_length=40)
+    source = models.SlugField(max_length=40, db_index=False)
     status = models.CharField(max_length=10, choices=Status, default=Status.RUNNING)
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -87,10 +87,10 @@ class Quarantine(BaseModel):
         RELEASED = "released", _("Released: it counts")
         CONFIRMED = "confirmed", _("Confirmed: it stays out")
 
-    source = models.SlugField(max_length=40)
-    platform = models.SlugField(max_length=40, blank=True)
+    source = models.SlugField(max_length=40, db_index=False)
+    platform = models.SlugField(max_length=40, db_index=False, blank=True)
     scope = models.CharField(max_length=5, choices=Scope, default=Scope.ROW)
-    rule = models.SlugField(max_length=40)
+    rule = models.SlugField(max_length=40, db_index=False)
     subject = models.CharField(max_length=160, help_text=_("The offer's id, the GPU, or the document's hash."))
     gpu_model = models.CharField(max_length=80, blank=True)
     price = rate_field(null=True, blank=True, help_text=_("USD per GPU-hour, where the row has one."))
