@@ -6,7 +6,9 @@ Source: docs/economics.md, "Demand score".
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any
 
 from django.db import connection, transaction
@@ -17,22 +19,16 @@ from .sources import SOURCES
 
 WEEK = timedelta(days=7)
 LEAST_REACH = timedelta(hours=1)
-# The moment nearest to seven days before, of the same series, origin and source.
+# One model's rows in order. The origin stands in no index condition: without statistics the planner would read every
+# model's month by it.
 TOLD = """
-    select m.id, m.platform, m.region, m.data_timestamp, m.average_utilization,
-        coalesce(m.median_price, m.average_price), (m.demand_indicators->>'demand_score')::int, w.share, w.price
-    from market_data m left join lateral (
-        select b.average_utilization as share, coalesce(b.median_price, b.average_price) as price
-        from market_data b
-        where b.gpu_model = m.gpu_model and b.platform = m.platform and b.region = m.region and b.origin = m.origin
-          and b.demand_indicators->>'source' = %(source)s
-          and b.data_timestamp >= m.data_timestamp - %(week)s::interval - %(reach)s::interval
-          and b.data_timestamp <= m.data_timestamp - %(week)s::interval + %(reach)s::interval
-        order by abs(extract(epoch from b.data_timestamp - (m.data_timestamp - %(week)s::interval))), b.data_timestamp
-        limit 1) w on true
-    where m.gpu_model = %(gpu)s and m.origin = %(origin)s and m.data_timestamp >= %(since)s
+    select m.platform, m.region, m.data_timestamp, m.id, m.average_utilization,
+        coalesce(m.median_price, m.average_price), (m.demand_indicators->>'demand_score')::int
+    from market_data m
+    where m.gpu_model = %(gpu)s and coalesce(m.origin, '') = %(origin)s and m.data_timestamp >= %(first)s
       and m.data_timestamp < %(until)s and m.demand_indicators->>'source' = %(source)s
       and (%(platform)s = '' or m.platform = %(platform)s) and (%(region)s = '' or m.region = %(region)s)
+    order by m.platform, m.region, m.data_timestamp
 """
 STORE = """
     update market_data m set demand_indicators = case when i.score is null then m.demand_indicators - 'demand_score'
@@ -51,36 +47,50 @@ def rescore(
     different. Doing it again changes nothing.
     """
     adapter = SOURCES[source]
+    reach = max(LEAST_REACH, adapter.every / 2)
     values: dict[str, Any] = {
         "source": source,
         "origin": adapter.origin,
         "platform": platform,
         "region": region,
-        "week": str(WEEK),
-        "reach": str(reach := max(LEAST_REACH, adapter.every / 2)),
         "since": since,
+        "first": since - WEEK - reach,
         "until": until + WEEK + reach,
     }
     models = [gpu] if gpu else list(GPUModel.objects.order_by("name").values_list("name", flat=True))
-    return sum(_model(values | {"gpu": name}) for name in models)
+    return sum(_model(values | {"gpu": name}, reach) for name in models)
 
 
-def _model(values: dict[str, Any]) -> int:
-    gpu = str(values["gpu"])
+def _model(values: dict[str, Any], reach: timedelta) -> int:
+    gpu, since = str(values["gpu"]), values["since"]
     different: list[tuple[object, datetime, int | None]] = []
     last: dict[tuple[object, ...], storage.Key] = {}
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(TOLD, values)
-        for row_id, platform, region, moment, share, price, score, share_before, price_before in cursor.fetchall():
-            right = stats.demand_score(
-                rented_percentage=share, rented_before=share_before, price=price, price_before=price_before
-            )
-            if right != score:
-                different.append((row_id, moment, right))
-                key = (gpu, platform, region, moment)
-                day = (platform, region, moment.date())
-                last[day] = max(last.get(day, key), key)
+        for (platform, region), rows in groupby(cursor.fetchall(), key=lambda row: (row[0], row[1])):
+            series = list(rows)
+            moments = [row[2] for row in series]
+            for _platform, _region, moment, row_id, share, price, score in series[bisect_left(moments, since) :]:
+                before = _nearest(moments, moment - WEEK, reach)
+                right = stats.demand_score(
+                    rented_percentage=share,
+                    rented_before=None if before is None else series[before][4],
+                    price=price,
+                    price_before=None if before is None else series[before][5],
+                )
+                if right != score:
+                    different.append((row_id, moment, right))
+                    key = (gpu, platform, region, moment)
+                    day = (platform, region, moment.date())
+                    last[day] = max(last.get(day, key), key)
         if different:
             cursor.execute(STORE, [list(column) for column in zip(*different, strict=True)])
             storage.upsert_trends(list(last.values()))
     return len(different)
+
+
+def _nearest(moments: list[datetime], wanted: datetime, reach: timedelta) -> int | None:
+    """Where the moment nearest to `wanted` stands, of two equally near the earlier; None where none is in reach."""
+    at = bisect_left(moments, wanted)
+    near = [i for i in (at - 1, at) if 0 <= i < len(moments) and abs(moments[i] - wanted) <= reach]
+    return min(near, key=lambda i: (abs(moments[i] - wanted), moments[i]), default=None)

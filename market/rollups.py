@@ -52,13 +52,14 @@ ROLL_UP = f"""
     where ({", ".join(f"d.{name}" for name in (*FIGURES, "moments", "sources"))})
         is distinct from ({", ".join(f"excluded.{name}" for name in (*FIGURES, "moments", "sources"))})
 """  # noqa: S608 - column names are ours
+# Coalesced, the origin of a series' probe is in no index condition (see selectors/now.py).
 # A series whose every moment of the day was taken back loses its day; one of a month long dropped keeps it.
 TAKE_BACK = f"""
     delete from market_daily d
     where d.origin = %(origin)s and d.day = %(day)s
       and exists (select 1 from market_data m where m.origin = %(origin)s
                   and m.data_timestamp >= %(start)s and m.data_timestamp < %(end)s)
-      and not exists (select 1 from market_data m where m.origin = %(origin)s
+      and not exists (select 1 from market_data m where coalesce(m.origin, '') = %(origin)s
                   and m.gpu_model = d.gpu_model and m.platform = d.platform and m.region = d.region
                   and m.data_timestamp >= %(start)s and m.data_timestamp < %(end)s
                   and num_nonnulls({", ".join(f"m.{name}" for name in FIGURES)}) > 0)
@@ -67,7 +68,7 @@ FORGET = f"""
     delete from market_daily d
     using unnest(%s::text[], %s::text[], %s::text[], %s::date[]) as g(gpu_model, platform, region, day)
     where (d.gpu_model, d.platform, d.region, d.day) = (g.gpu_model, g.platform, g.region, g.day) and d.origin = %s
-      and not exists (select 1 from market_data m where m.origin = d.origin
+      and not exists (select 1 from market_data m where coalesce(m.origin, '') = d.origin
                   and m.gpu_model = d.gpu_model and m.platform = d.platform and m.region = d.region
                   and m.data_timestamp >= d.day::timestamp at time zone 'UTC'
                   and m.data_timestamp < (d.day + 1)::timestamp at time zone 'UTC'

@@ -27,7 +27,7 @@ FACTORS = f"""
         select m.platform, m.data_timestamp, m.average_utilization, m.median_price,
             coalesce(m.demand_indicators->>'source', '') as source
         from market_data m
-        where m.gpu_model = %(model)s and m.region = 'global' and m.origin = %(origin)s
+        where m.gpu_model = %(model)s and m.region = 'global' and coalesce(m.origin, '') = %(origin)s
           and m.data_timestamp >= %(start)s and m.data_timestamp < %(end)s
     ), leaders as (
         select platform, mode() within group (order by source) as source from moments group by platform
