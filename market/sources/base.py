@@ -11,6 +11,8 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+import jiter
+
 from gpuadvisor.core.errors import TransientError
 from market.quality.rows import LEAST_PRICE, duplicate_offer, negative_price, not_a_number, placeholder_price
 
@@ -211,6 +213,10 @@ def load_body(document: RawDocument) -> Any:
         raise SourceError("The answer is a web page, not data.")
     if body.count(b",") > MAX_VALUES:
         raise SourceError(f"The answer holds more than {MAX_VALUES:,} values.")
+    try:
+        return jiter.from_json(body)
+    except ValueError:  # or something that only the standard library reads, such as a lone half of a character
+        pass
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
