@@ -66,6 +66,18 @@ def test_a_simulated_market_is_on_the_card(client, card):
     assert cards._text(None).badge == "Simulated market"
 
 
+def test_old_and_hidden_figures_are_told_on_the_card(client, card):
+    """R-034: a picture that is shown elsewhere has the age of its figures on it."""
+    row = MarketDataFactory(data_timestamp=recent(45))
+    assert cards._text("rtx-4090").badge == "old figures"
+    row.delete()
+    MarketDataFactory(data_timestamp=recent(60 * 25))
+    forget_market()
+    text = cards._text("rtx-4090")
+    assert (text.figure, text.badge) == ("", "")
+    assert text.foot.startswith("No current figures: the last ones are of ")
+
+
 def test_a_model_without_figures_has_a_card_without_figures(client, card):
     text = cards._text("rtx-4090")
     assert (text.figure, text.share) == ("", None)

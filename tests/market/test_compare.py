@@ -60,6 +60,13 @@ def test_models_stand_side_by_side_with_source_and_time(client, cards):
     assert "<title>RTX 4090, GPU 1" in text
 
 
+def test_a_move_from_a_time_of_which_nothing_is_known_says_why(client, cards):
+    told()
+    MarketDataFactory(data_timestamp=clock.now() - timedelta(days=7, minutes=5), median_price=D("0.80"))
+    text = page(client, "rtx-4090", "gpu-1")
+    assert text.count("no figure then") == 1
+
+
 def test_the_chart_has_a_line_for_each_model(client, cards):
     start = clock.now().replace(minute=0, second=0, microsecond=0)
     for model in ("RTX 4090", "GPU 1"):

@@ -7,12 +7,12 @@ from decimal import Decimal
 import pytest
 
 from gpuadvisor.core import charts, clock
-from market.models import MarketForecast
+from market.models import MarketForecast, Platform
 from market.pages.histogram import histogram
 from market.selectors.series import OfferNow, offers_now
 from market.yields import revenue_per_gpu_day
 from tests.factories import GPUModelFactory, PlatformFactory
-from tests.market.model_pages import offer, page_of, text_of, told
+from tests.market.model_pages import offer, page_of, recent, text_of, told
 
 D = Decimal
 
@@ -201,3 +201,32 @@ def test_a_forecast_of_another_origin_is_not_shown(client, card):
     told()
     forecast(origin="simulated", value=D("77"))
     assert "$77.00" not in page_of(client)
+
+
+def test_a_forecast_of_old_figures_says_so(client, card):
+    """R-061: what is expected knows nothing of what came after its newest figure."""
+    told(data_timestamp=recent(45))
+    forecast()
+    page = text_of(page_of(client))
+    assert "what is expected here knows nothing of what came after" in page
+
+
+def test_last_weeks_value_is_not_called_todays(client, card):
+    told()
+    forecast(measure="rented", value=D(70), low=D(60), high=D(80), method="last_week")
+    page = text_of(page_of(client)).replace("&#x27;", "'")
+    assert "so last week's share is shown" in page
+    assert "so today's" not in page
+
+
+def test_a_fee_that_differs_by_contract_is_an_estimate(client, card):
+    """R-017: 25 % decides the order of the platforms, so it is not told as a fact."""
+    PlatformFactory(slug="clore", name="Clore.ai", fee_percentage=D(10), fee_rules="")
+    told()
+    told(platform="clore", indicators={"source": "clore"})
+    Platform.objects.filter(slug="vast").update(fee_rules="25 % at first, 5 to 15 % in later contracts.")
+    page = page_of(client)
+    table = text_of(page[page.index('id="platforms-title"') : page.index('id="regions-title"')])
+    assert "25.0% est." in table
+    assert "10.0% est." not in table
+    assert "the order of the platforms moves with the fee" in table

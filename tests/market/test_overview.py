@@ -244,6 +244,41 @@ def test_the_filter_keeps_sort_and_period(client, cards):
     assert 'href="?q=rtx&amp;period=30d&amp;sort=-name"' in text
 
 
+def test_rows_of_a_wider_region_come_last_and_are_dimmed(client, cards):
+    """A model with more GPUs elsewhere does not stand before those of the region that was asked for."""
+    at = clock.now().replace(second=0, microsecond=0)
+    MarketDataFactory(data_timestamp=at, offer_count=300, gpu_count=10)
+    MarketDataFactory(data_timestamp=at, region="SE", offer_count=7, gpu_count=10)
+    MarketDataFactory(data_timestamp=at, gpu_model="H100 SXM", offer_count=90, gpu_count=9000)
+    text = page(client, region="SE")
+    assert names(text) == ["RTX 4090", "H100 SXM"]
+    assert text.count('<tr role="row" class="wider">') == 1
+    assert text.index('class="wider"') > text.index("RTX 4090</a>")
+
+
+def test_what_htmx_swaps_holds_all_that_a_filter_changes(client, cards):
+    """The way back, the time and the state of the data are not left behind; the address says what is not usual."""
+    told()
+    answer = client.get(
+        reverse("market:index"), {"q": "rtx", "memory": "", "maker": ""}, headers={"HX-Request": "true"}
+    )
+    text = answer.content.decode()
+    assert text.lstrip().startswith('<div class="stack" id="models">')
+    assert ">Clear<" in text
+    assert "as of" in text
+    assert 'id="sources"' in text
+    assert answer["HX-Push-Url"] == f"{reverse('market:index')}?q=rtx"
+    assert "HX-Push-Url" not in client.get(reverse("market:index"))
+
+
+def test_a_phone_can_sort(client, cards):
+    """R-056: where the table has no heads a list of choices sorts, with or without a script."""
+    text = page(client, sort="-median")
+    assert '<select class="input fit" id="market-sort" name="sort" form="market-filter"' in text
+    assert '<option value="-median" selected>Median per GPU-hour ↑</option>' in text
+    assert text.count('<option value="median"') == 1
+
+
 # -- CSV -------------------------------------------------------------------------------------------------------------
 
 

@@ -76,6 +76,15 @@ def test_a_price_reference_is_labeled_not_hostable(client):
     assert "price comparison only: nobody can host there" in text_of(get(client, "market:platforms"))
 
 
+def test_platforms_that_nobody_can_host_on_are_folded(client):
+    PlatformFactory()
+    for number in range(3):
+        PlatformFactory(slug=f"cloud-{number}", name=f"Cloud {number}", status="reference", open_to_new_hosts=False)
+    html = get(client, "market:platforms")
+    assert html.index("Vast.ai") < html.index("<details") < html.index("Cloud 0")
+    assert "3 price comparisons only: nobody can host there" in html
+
+
 def test_rates_net_to_the_host_are_labeled(client):
     GPUModelFactory()
     PlatformFactory(slug="salad", name="Salad", fee_percentage=None)
