@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import Q
@@ -179,6 +180,10 @@ class User(AbstractBaseUser, PermissionsMixin):
         ).hexdigest()
 
 
+def read_only() -> list[str]:
+    return ["read"]
+
+
 class ApiToken(BaseModel):
     """A key for programs (R-061): only its SHA-256 is kept, the key itself is shown once."""
 
@@ -186,6 +191,12 @@ class ApiToken(BaseModel):
     name = models.CharField(_("name"), max_length=60, validators=[visible_text])
     digest = models.CharField(max_length=64, unique=True, editable=False)
     hint = models.CharField(max_length=12, editable=False, help_text=_("How the key begins, to tell keys apart."))
+    scopes = ArrayField(
+        models.CharField(max_length=20), default=read_only, db_default=["read"], help_text=_("What it may do.")
+    )
+    portfolio_ids = ArrayField(
+        models.UUIDField(), default=list, blank=True, db_default=[], help_text=_("Which portfolios; empty: all.")
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)

@@ -13,6 +13,7 @@ from gpuadvisor.core.validators import known_keys
 
 THEMES = ("system", "light", "dark")
 CURRENCIES = ("USD", "EUR", "GBP", "CAD", "AUD", "CHF", "JPY", "SEK", "NOK", "DKK", "PLN", "CZK", "INR", "BRL")
+GOALS = ("", "earn_more", "know_costs", "decide_to_buy", "watch_market")
 DIGESTS = ("off", "daily", "weekly")
 CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]\Z", re.ASCII)
 
@@ -39,6 +40,8 @@ DEFAULTS: dict[str, Any] = {
     "digest": "off",
     "quiet_hours": None,
     "shortcuts": True,
+    "goal": "",
+    "welcomed": False,
 }
 SHAPE: dict[str, Callable[[Any], bool]] = {
     "theme": lambda value: _choice(value, THEMES),
@@ -46,6 +49,8 @@ SHAPE: dict[str, Callable[[Any], bool]] = {
     "digest": lambda value: _choice(value, DIGESTS),
     "quiet_hours": _quiet_hours,
     "shortcuts": lambda value: isinstance(value, bool),
+    "goal": lambda value: _choice(value, GOALS),
+    "welcomed": lambda value: isinstance(value, bool),  # been through the first steps, or skipped them
 }
 
 

@@ -2,9 +2,12 @@
 
 from .figures import MarketDaily, MarketData, MarketForecast, Origin, PricingSnapshot, UtilizationTrend
 from .gpus import GPUAlias, GPUModel, Platform, UnknownGPUName
+from .money import CompDay, CurrencyRate, PlatformFee
 from .sources import Quarantine, SourceRun
 
 __all__ = [
+    "CompDay",
+    "CurrencyRate",
     "GPUAlias",
     "GPUModel",
     "MarketDaily",
@@ -12,6 +15,7 @@ __all__ = [
     "MarketForecast",
     "Origin",
     "Platform",
+    "PlatformFee",
     "PricingSnapshot",
     "Quarantine",
     "SourceRun",
