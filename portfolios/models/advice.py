@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from gpuadvisor.core.fields import MAX_AMOUNT, MAX_RATE, bounded, known, percentage_field, rate_field

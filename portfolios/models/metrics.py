@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -10,6 +11,7 @@ from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django_stubs_ext import StrPromise
 
 from gpuadvisor.core.fields import (
     MAX_AMOUNT,
@@ -37,7 +39,7 @@ class OrderType(models.TextChoices):
     RESERVED = "reserved", _("Reserved")
 
 
-def hours_field(help_text: object = "") -> ArrayField[list[Decimal | None]]:
+def hours_field(help_text: str | StrPromise = "") -> Any:
     """24 figures, one for each UTC hour of a day; a missing one is null."""
     return ArrayField(
         models.DecimalField(max_digits=10, decimal_places=3, null=True),
