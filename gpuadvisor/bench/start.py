@@ -63,7 +63,7 @@ def _test(clone: Path, home: Path) -> Row:
         ["make", "test"], cwd=clone, env=_environment(home), capture_output=True, text=True, check=False
     )
     seconds = time.monotonic() - began
-    said = [line for line in result.stdout.splitlines() if " passed" in line or "Error" in line][-1:]
-    note = said[0] if said else result.stderr.strip()[-200:]
+    said = [line for line in result.stdout.splitlines() if line.startswith("FAILED") or " passed" in line]
+    note = "; ".join(said) or result.stderr.strip()[-200:]
     ok = result.returncode == 0 and seconds < 300
     return Row("P14b", "make test, the same clone", seconds, 300.0, seconds / 300, "s", "< 300 s", ok, note)
