@@ -26,6 +26,7 @@ from gpuadvisor.core.nudge import nudge
 from . import stats
 from .models import Quarantine, SourceRun
 from .quality import Finding
+from .sources import SOURCES
 from .sources.base import RawDocument
 from .storage import QuarantineRow
 from .verdicts import Decisions
@@ -192,9 +193,16 @@ def _refusal(row: Quarantine, decision: str, *, has_document: bool) -> str:
             return _("The document was dropped: it is kept for 14 days, and of one source the newest three.")
         if decision == Quarantine.Decision.RELEASED and has_moved_on(row):
             return str(MOVED_ON)
+    elif decision == Quarantine.Decision.RELEASED and is_simulated(row):
+        return _("A row of the simulated market moves no figure: the next refresh makes the market anew.")
     elif decision == Quarantine.Decision.RELEASED and row.price is None:
         return _("A row without a price that can be read has nothing to release.")
     return ""
+
+
+def is_simulated(row: Quarantine) -> bool:
+    """Whether the row comes from the market that we make ourselves."""
+    return row.source in SOURCES and SOURCES[row.source].origin == "simulated"
 
 
 def has_moved_on(row: Quarantine) -> bool:

@@ -290,6 +290,14 @@ def test_a_decision_that_is_none_is_refused(refused):
         decide(refused, "open")
 
 
+def test_a_row_of_the_simulated_market_is_not_released(refused):
+    """It would move nothing, and staff would wait for it."""
+    Quarantine.objects.filter(pk=refused.pk).update(source="simulated")
+    decided = decide(refused, "released")
+    assert (decided.rows, len(decided.why)) == (0, 1)
+    assert "simulated market" in decided.why[0]
+
+
 def test_redis_may_be_away_a_decision_is_only_late(refused, django_capture_on_commit_callbacks, monkeypatch):
     nudged = []
     monkeypatch.setattr(quarantine, "nudge", nudged.append)
