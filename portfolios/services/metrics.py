@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from django.db import transaction
@@ -14,11 +14,13 @@ from django.utils.translation import gettext as _
 from gpuadvisor.accounts.models import User
 from gpuadvisor.core.errors import DomainError
 
-from .. import caching, estimates
+from .. import caching, estimates, settling, statements
 from ..importing import FIGURES, Row
+from ..ingest.days import Key, sampled_days
 from ..models import GPUConfiguration, PerformanceMetric
+from ..settling import Sampled, Statement
 
-Figures = Mapping[str, Decimal | int | None]
+Figures = Mapping[str, Any]
 Outcome = Literal["new", "changed", "unchanged"]
 BATCH = 1_000
 
@@ -27,29 +29,25 @@ BATCH = 1_000
 def record_metric(
     *, gpu: GPUConfiguration, platform: str, day: date, figures: Figures, source: str = "typed"
 ) -> tuple[PerformanceMetric, Outcome]:
-    """The day's row with these figures. Where it stood already, unknown (None) figures leave what is stored.
+    """The day's row with these figures stated. Where it stood already, unknown (None) figures leave what was stated.
 
     Raises: DomainError where the GPU was removed.
     """
     held = _held(gpu.pk)
-    key = {"gpu_configuration": held, "platform": platform, "metric_date": day}
-    metric = PerformanceMetric.objects.filter(**key).first()
-    if metric is None:
-        metric = PerformanceMetric(**key, **known(figures), detailed_metrics={"source": source})
-        metric.save(force_insert=True)
-        outcome: Outcome = "new"
-    else:
-        outcome = merge(metric, figures)
-        if outcome == "changed":
-            metric.detailed_metrics = {**metric.detailed_metrics, "source": source}
-            metric.save()
+    key = (held.pk, platform, day)
+    stored = held.metrics.filter(platform=platform, metric_date=day).first()
+    metric, outcome = state(
+        stored, figures, source, key=key, quantity=held.quantity, samples=sampled_days([key]).get(key)
+    )
+    if outcome != "unchanged":
+        metric.save(force_insert=outcome == "new")
     _follow(held)
     return metric, outcome
 
 
 @transaction.atomic
 def edit_metric(*, metric: PerformanceMetric, figures: Figures) -> PerformanceMetric:
-    """The row with exactly these figures; None makes one unknown.
+    """The row with exactly these figures stated; None makes one unknown, unless samples tell it.
 
     Raises: DomainError where the result was deleted or its GPU removed.
     """
@@ -57,23 +55,79 @@ def edit_metric(*, metric: PerformanceMetric, figures: Figures) -> PerformanceMe
     present = held.metrics.filter(pk=metric.pk, metric_date=metric.metric_date).first()
     if present is None:
         raise DomainError(_("This result was deleted in the meantime."), code="deleted")
-    for name in FIGURES:
-        setattr(present, name, figures[name])
-    present.detailed_metrics = {**present.detailed_metrics, "source": "typed"}
-    present.save(update_fields=[*FIGURES, "detailed_metrics", "updated_at"])
+    stored = statements.columns_of(present)
+    known_before = statements.statement_of(stored) or Statement("typed")
+    left = {name: value for name, value in known_before.figures.items() if name not in FIGURES}
+    if known_before.figures.get("daily_revenue") != figures["daily_revenue"]:
+        left = {name: value for name, value in left.items() if name == "energy_kwh"}
+    statement = Statement("typed", left | known(figures), known_before.traits, known_before.more)
+    key = (held.pk, present.platform, present.metric_date)
+    _put(present, stored, statement, sampled_days([key]).get(key), held.quantity)
+    present.save()
     _follow(held)
     return present
 
 
 @transaction.atomic
 def delete_metric(*, metric: PerformanceMetric) -> None:
-    """Remove the day's row for good; one that is gone already stays gone.
+    """Remove what was stated for the day for good; a row that is gone already stays gone, what samples tell stays.
 
     Raises: DomainError where its GPU was removed: its results are kept.
     """
     held = _held(metric.gpu_configuration_id)
-    held.metrics.filter(pk=metric.pk, metric_date=metric.metric_date).delete()
+    present = held.metrics.filter(pk=metric.pk, metric_date=metric.metric_date).first()
+    if present is not None:
+        key = (held.pk, present.platform, present.metric_date)
+        samples = sampled_days([key]).get(key)
+        if samples is None:
+            held.metrics.filter(pk=present.pk, metric_date=present.metric_date).delete()
+        else:
+            _put(present, statements.columns_of(present), None, samples, held.quantity)
+            present.save()
     _follow(held)
+
+
+def state(
+    metric: PerformanceMetric | None,
+    figures: Figures,
+    source: str,
+    *,
+    key: Key,
+    quantity: int,
+    samples: Sampled | None = None,
+) -> tuple[PerformanceMetric, Outcome]:
+    """The row of `key` (configuration, platform, day) once these figures are stated for it, and what that changes.
+
+    Nothing is stored. `metric` is the stored row or None, `quantity` the configuration's, `samples` of the day as
+    `sampled_days` has them. Figures may be any of `settling.FIGURES` and `settling.TRAITS`, and of
+    `statements.KEPT`; None leaves what was stated before.
+    """
+    row = metric if metric is not None else statements.new_row(key)
+    stored = statements.columns_of(row) if metric is not None else None
+    more = {name: figures[name] for name in statements.KEPT if figures.get(name) is not None}
+    before = statements.statement_of(stored)
+    after = (before or Statement(source)).updated(figures, source, more=more)
+    told = (before.figures, before.traits, before.more) if before else ({}, {}, {})
+    if metric is not None and told == (after.figures, after.traits, after.more):
+        return row, "unchanged"
+    _put(row, stored, after, samples, quantity)
+    return row, "new" if metric is None else "changed"
+
+
+def _put(
+    metric: PerformanceMetric,
+    stored: statements.Stored | None,
+    statement: Statement | None,
+    samples: Sampled | None,
+    quantity: int,
+) -> None:
+    """Put into the row what its statement and its samples come to."""
+    columns = statements.settled(stored, statement, samples, quantity)
+    if columns is None:  # stated, but with no figure: a row of unknowns
+        source = statement.source if statement else "typed"
+        columns = settling.nothing() | {"detailed_metrics": {"source": source}}
+    for name, value in columns.items():
+        setattr(metric, name, value)
 
 
 def _held(pk: UUID) -> GPUConfiguration:
@@ -101,16 +155,15 @@ def compare(rows: Sequence[Row]) -> list[tuple[Row, Outcome, PerformanceMetric]]
             gpu_configuration__in={row.gpu for row in rows}, metric_date__range=(min(days), max(days))
         )
     }
+    samples = sampled_days((row.gpu, row.platform, row.day) for row in rows)
+    quantities = dict(GPUConfiguration.objects.filter(pk__in={row.gpu for row in rows}).values_list("pk", "quantity"))
     outcomes: list[tuple[Row, Outcome, PerformanceMetric]] = []
     for row in rows:
-        metric = stored.get((row.gpu, row.platform, row.day))
-        if metric is None:
-            metric = PerformanceMetric(
-                gpu_configuration_id=row.gpu, platform=row.platform, metric_date=row.day, **known(row.figures)
-            )
-            outcomes.append((row, "new", metric))
-        else:
-            outcomes.append((row, merge(metric, row.figures), metric))
+        key = (row.gpu, row.platform, row.day)
+        metric, outcome = state(
+            stored.get(key), row.figures, "csv", key=key, quantity=quantities[row.gpu], samples=samples.get(key)
+        )
+        outcomes.append((row, outcome, metric))
     return outcomes
 
 
@@ -129,14 +182,13 @@ def store_import(*, user: User, rows: Sequence[Row]) -> dict[str, int]:
     for _row, outcome, metric in compare(rows):
         counts[outcome] += 1
         if outcome != "unchanged":
-            metric.detailed_metrics = {**metric.detailed_metrics, "source": "csv"}
             changes.append(metric)
     PerformanceMetric.objects.bulk_create(
         changes,
         batch_size=BATCH,
         update_conflicts=True,
         unique_fields=["gpu_configuration", "platform", "metric_date"],
-        update_fields=[*FIGURES, "detailed_metrics", "updated_at"],
+        update_fields=[*settling.COLUMNS, "detailed_metrics", "updated_at"],
     )
     estimates.refresh({gpu.portfolio_id for gpu in held})
     caching.bump(user.pk)
@@ -146,13 +198,3 @@ def store_import(*, user: User, rows: Sequence[Row]) -> dict[str, int]:
 def known(figures: Figures) -> dict[str, Decimal | int]:
     """The figures that somebody gave."""
     return {name: value for name, value in figures.items() if value is not None}
-
-
-def merge(metric: PerformanceMetric, figures: Figures) -> Outcome:
-    """Put the given figures into the row; whether that changed it."""
-    outcome: Outcome = "unchanged"
-    for name, value in known(figures).items():
-        if getattr(metric, name) != value:
-            setattr(metric, name, value)
-            outcome = "changed"
-    return outcome

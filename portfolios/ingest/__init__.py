@@ -1,0 +1,1 @@
+"""What programs post: accepted at once, merged every five minutes (R-055)."""
