@@ -48,6 +48,8 @@ class Measure:
     moved: str = ""
     note: str = ""
     spark: Spark = ()
+    name: str = ""
+    coverage: Decimal | None = None  # K16 of what the figure rests on, 0-100
 
 
 @dataclass(frozen=True)
