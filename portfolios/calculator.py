@@ -193,7 +193,7 @@ def _case(name: str, is_middle: bool, rate: Decimal, model: GPUModel, asked: Ask
         usd_per_kwh=asked.usd_per_kwh,
         hours=MONTH_HOURS,
     )
-    left = None if revenue is None or fee is None else economics.net(revenue=revenue - fee, energy=energy)
+    left = economics.net(revenue=revenue, fee=fee, energy=energy)
     cost = None if asked.price is None else asked.price * asked.cards
     payback = economics.payback_months(price=cost, monthly_net=left)
     return Case(name, is_middle, rate, revenue, fee, energy, left, payback)

@@ -33,8 +33,8 @@ class TestUnknown:
         assert economics.energy_cost(quantity=1, **{**inputs, lacks: None}) is None
 
     def test_net_without_revenue_or_energy(self):
-        assert economics.net(revenue=None, energy=D(1)) is None
-        assert economics.net(revenue=D(1), energy=None) is None
+        assert economics.net(revenue=None, fee=D(1), energy=D(1)) is None
+        assert economics.net(revenue=D(1), fee=D(1), energy=None) is None
 
     def test_rates_where_nothing_was_rented_or_available(self):
         assert economics.average_rented_rate(revenue=D(0), rented_hours=D(0)) is None
