@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from .views import calculator, dashboard, gpus, metrics, portfolios
+from .views import calculator, dashboard, gpus, insights, metrics, portfolios
 
 app_name = "portfolios"
 
@@ -29,4 +29,5 @@ urlpatterns = [
     path("portfolios/<uuid:pk>/gpus/add/", gpus.add, name="gpu-add"),
     path("calculator/", calculator.calculator, name="calculator"),
     path("dashboard/", dashboard.dashboard, name="dashboard"),
+    path("insights/panel/", insights.panel, name="insights-panel"),
 ]

@@ -90,6 +90,7 @@ MEMBER = {
     "accounts:tokens": 200,
     "accounts:tokens-create": 200,
     "portfolios:dashboard": 200,
+    "portfolios:insights-panel": 200,
     "portfolios:list": 200,
     "portfolios:create": 200,
     "portfolios:gpu-search": 200,
