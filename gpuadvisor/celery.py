@@ -29,6 +29,8 @@ app.conf.beat_schedule = {
     "market.clean-up": {"task": "market.tasks.clean_up", "schedule": crontab(minute=50, hour=3)},
     "market.roll-up": {"task": "market.tasks_history.roll_up", "schedule": crontab(minute=12)},
     "market.forecasts": {"task": "market.tasks_history.make_forecasts", "schedule": crontab(minute=26, hour="*/6")},
+    "portfolios.merge-ingest": {"task": "portfolios.tasks.merge_ingest", "schedule": crontab(minute="*/5")},
+    "portfolios.purge-ingest": {"task": "portfolios.tasks.purge_ingest", "schedule": crontab(minute=33, hour=3)},
     "portfolios.purge-uploads": {"task": "portfolios.tasks.purge_uploads", "schedule": crontab(minute=40)},
     "portfolios.top-up-demo": {"task": "portfolios.tasks.top_up_demo", "schedule": crontab(minute=5, hour="*/6")},
 }

@@ -21,6 +21,7 @@ FIGURES = (
     *("utilization_percentage", "hourly_rate", "daily_revenue", "uptime_hours"),
     *(*PARTS, "bonus_revenue", "energy_kwh"),
 )
+SUMS = ("daily_revenue", "uptime_hours", "energy_kwh")  # a part of them is no figure of a day
 TRAITS = ("order_type", "currency", "is_after_fee")
 HOURS = ("hours_observed", "observed_by_hour", "rented_by_hour", "kwh_by_hour")
 COLUMNS = (*FIGURES, *TRAITS, "available_gpu_hours", "rented_gpu_hours", *HOURS)
@@ -230,9 +231,7 @@ def settle(statement: Statement | None, samples: Sampled | None, quantity: int) 
     for name in ("utilization_percentage", "hourly_rate", "daily_revenue", "uptime_hours", "energy_kwh"):
         is_enough = name in told and quarters[name] >= ENOUGH
         is_stated = name in stated or (name == "daily_revenue" and "gpu_revenue" in stated)
-        speaks[name] = is_enough or (
-            name in told and not is_stated and not (is_stated_day and name in ("daily_revenue", "energy_kwh"))
-        )
+        speaks[name] = is_enough or (name in told and not is_stated and not (is_stated_day and name in SUMS))
         columns[name] = told[name] if speaks[name] else stated.get(name)
     for name in PARTS:
         columns[name] = told.get(name) if speaks["daily_revenue"] else stated.get(name)

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from gpuadvisor.core.formats import number
+from gpuadvisor.core.formats import money, number, rate
 
 from . import settling
 from .models import PerformanceMetric
@@ -30,7 +30,7 @@ LABELS = {
     "bandwidth_revenue": gettext_lazy("Bandwidth revenue"),
     "energy_kwh": gettext_lazy("Energy"),
 }
-UNITS = {"utilization_percentage": "%", "hourly_rate": "USD/GPU-h", "uptime_hours": "h", "energy_kwh": "kWh"}
+UNITS = {"utilization_percentage": "%", "uptime_hours": "h", "energy_kwh": "kWh"}
 SOURCES = {
     "typed": gettext_lazy("typed in"),
     "csv": gettext_lazy("from a file"),
@@ -72,13 +72,18 @@ def statement_of(stored: Stored | None) -> Statement | None:
     more = {name: details[name] for name in KEPT if name in details}
     stated = details.get("stated")
     if stated is not None:
-        figures = {name: _read(name, value) for name, value in stated.items() if name in FIGURES}
+        figures = read_figures(stated)
         traits = {name: value for name, value in stated.items() if name in TRAITS}
         return Statement(stated.get("source", "typed"), figures, traits, more)
     if details.get("source") == "samples":
         return None
     figures = {name: value for name in FIGURES if (value := stored[name]) is not None}
     return Statement(details.get("source", ""), figures, {name: stored[name] for name in TRAITS}, more)
+
+
+def read_figures(told: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures among what was told, from JSON."""
+    return {name: _read(name, value) for name, value in told.items() if name in FIGURES}
 
 
 def settled(
@@ -131,7 +136,10 @@ def conflict_words(metric: PerformanceMetric) -> list[str]:
 def _shown(name: str, value: Decimal | int | None) -> str:
     if value is None:
         return "–"
-    return f"{number(value)} {UNITS.get(name, 'USD')}"
+    if name == "hourly_rate":
+        return rate(value)
+    unit = UNITS.get(name)
+    return money(value) if unit is None else f"{number(value)} {unit}"
 
 
 def _write(value: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from django.db import transaction
 from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from gpuadvisor.core import audit, clock
 from gpuadvisor.core.errors import DomainError
@@ -26,6 +28,21 @@ SHAPE = re.compile(r"gpa_[A-Za-z0-9_-]{43}\Z", re.ASCII)
 MAX_LIVE = 10
 NOTE_USE_EVERY = timedelta(minutes=1)
 REPEAT_WITHIN = timedelta(seconds=10)
+SCOPES = {
+    "read": gettext_lazy("read"),
+    "ingest": gettext_lazy("send figures"),
+}
+Portfolios = Callable[[User], list[tuple[UUID, str]]]
+_portfolios: list[Portfolios] = []
+
+
+def register_portfolios(choices: Portfolios) -> None:
+    """Tell which portfolios (id, name) a user may give a token for; the app that has them does, when it is ready."""
+    _portfolios[:] = [choices]
+
+
+def portfolio_choices(user: User) -> list[tuple[UUID, str]]:
+    return _portfolios[0](user) if _portfolios else []
 
 
 def live_tokens(user: User) -> list[ApiToken]:
@@ -34,12 +51,24 @@ def live_tokens(user: User) -> list[ApiToken]:
 
 
 @transaction.atomic
-def create_token(*, user: User, name: str, pk: UUID | None = None) -> tuple[ApiToken, str]:
-    """A new token and its key, which nothing can tell a second time.
+def create_token(
+    *,
+    user: User,
+    name: str,
+    pk: UUID | None = None,
+    scopes: Sequence[str] = ("read",),
+    portfolio_ids: Collection[UUID] = (),
+) -> tuple[ApiToken, str]:
+    """A new token and its key, which nothing can tell a second time. Without `portfolio_ids` it is for all of them.
 
     `pk` makes a form that was sent twice end in one token: the second answer within seconds carries the key that works.
-    Raises: DomainError for the demo host, an eleventh token, a name in use, or a form that was used before.
+    Raises: DomainError for the demo host, an eleventh token, a name in use, a portfolio of somebody else, or a form
+    that was used before.
     """
+    if not scopes or not set(scopes) <= SCOPES.keys():
+        raise ValueError(f"unknown scopes: {scopes}")
+    if not set(portfolio_ids) <= {pk for pk, _name in portfolio_choices(user)}:
+        raise DomainError(_("Choose among your portfolios."), code="portfolios")
     User.objects.select_for_update(no_key=True).get(pk=user.pk)  # so that the count below is exact
     if user.is_demo:
         raise DomainError(_("The demo account is read-only: sign up to make tokens of your own."), code="demo")
@@ -51,8 +80,22 @@ def create_token(*, user: User, name: str, pk: UUID | None = None) -> tuple[ApiT
         raise DomainError(_("You have %(number)d tokens: revoke one first.") % {"number": MAX_LIVE}, code="limit")
     if live.filter(name=name).exists():
         raise DomainError(_("You have a token of this name."), code="name")
-    token = ApiToken.objects.create(pk=pk or uuid7(), user=user, name=name, digest=digest(key), hint=key[:HINT])
-    audit.record(user=user, action="token.created", details={"name": name, "hint": token.hint})
+    token = ApiToken.objects.create(
+        pk=pk or uuid7(),
+        user=user,
+        name=name,
+        digest=digest(key),
+        hint=key[:HINT],
+        scopes=list(scopes),
+        portfolio_ids=list(portfolio_ids),
+    )
+    details = {
+        "name": name,
+        "hint": token.hint,
+        "scopes": list(scopes),
+        "portfolios": [str(pk) for pk in portfolio_ids],
+    }
+    audit.record(user=user, action="token.created", details=details)
     return token, key
 
 

@@ -35,10 +35,14 @@ def create(request: AppRequest) -> HttpResponse:
     if form.is_valid():
         try:
             token, key = api_tokens.create_token(
-                user=request.user, name=form.cleaned_data["name"], pk=form.cleaned_data["once"]
+                user=request.user,
+                name=form.cleaned_data["name"],
+                pk=form.cleaned_data["once"],
+                scopes=form.cleaned_data["may"],
+                portfolio_ids=form.cleaned_data.get("portfolios", ()),
             )
         except DomainError as error:
-            form.add_error("name" if error.code == "name" else None, error.user_message)
+            form.add_error(error.code if error.code in form.fields else None, error.user_message)
         else:
             return _page(request, TokenForm(user=request.user), token=token, key=key)
     return _page(request, form, status=422)
@@ -58,6 +62,10 @@ def _page(
     request: AppRequest, form: TokenForm, *, token: ApiToken | None = None, key: str = "", status: int = 200
 ) -> HttpResponse:
     live = api_tokens.live_tokens(request.user)
+    names = dict(api_tokens.portfolio_choices(request.user))
+    for one in live:
+        one.portfolio_names = [names.get(pk, _("one that is gone")) for pk in one.portfolio_ids]  # type: ignore[attr-defined]
+        one.may = [api_tokens.SCOPES.get(scope, scope) for scope in one.scopes]  # type: ignore[attr-defined]
     context = {
         "form": form,
         "tokens": live,

@@ -18,6 +18,7 @@ from . import limits
 from .problems import Problem
 
 BEARER = re.compile(r"Bearer ([!-~]{1,200})\Z", re.ASCII | re.IGNORECASE)
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="GPU Advisor API"'}
 IN_ADDRESS = frozenset({"token", "access_token", "api_key", "apikey", "api_token", "authorization"})
 
 
@@ -26,6 +27,19 @@ class Caller:
     """Who asks; without a token it is anybody."""
 
     token: ApiToken | None
+
+
+def bearer(request: HttpRequest, *scopes: str) -> ApiToken:
+    """The token that asks, for what a program may do only as somebody; one of `scopes` is enough.
+
+    Raises: Problem 401 without a token, 403 where it has none of the scopes.
+    """
+    caller: Caller = request.auth  # type: ignore[attr-defined]
+    if caller.token is None:
+        raise Problem(401, headers=CHALLENGE)
+    if not set(scopes) & set(caller.token.scopes):
+        raise Problem(403, f"This token may not: it needs the scope {' or '.join(f'“{scope}”' for scope in scopes)}.")
+    return caller.token
 
 
 class Bearer(HttpBearer):
@@ -48,7 +62,7 @@ class Bearer(HttpBearer):
         token = authenticate(match[1]) if match and not _has_token_in_address(request) else None
         if token is None:
             request.allowance = limits.charge(address, most=settings.API_ANONYMOUS_PER_HOUR)  # type: ignore[attr-defined]
-            raise Problem(401, headers={"WWW-Authenticate": 'Bearer realm="GPU Advisor API"'})
+            raise Problem(401, headers=CHALLENGE)
         request.allowance = limits.charge(f"token:{token.pk.hex}", most=settings.API_TOKEN_PER_HOUR)  # type: ignore[attr-defined]
         return Caller(token)
 

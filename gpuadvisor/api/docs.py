@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString, mark_safe
 from .problems import DETAILS
 
 Schema = dict[str, Any]
-EXAMPLES = {"slug": "rtx-4090"}  # of what stands in an address
+EXAMPLES = {"slug": "rtx-4090", "id": "01998f30-1c44-7a02-8e55-0d6b4f1a9c77"}  # of what stands in an address
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,43 +35,61 @@ class Endpoint:
     id: str
     title: str
     about: str
+    method: str
     path: str
     parameters: list[Parameter]
     fields: list[Parameter]
     curl: str
+    body: str
     answer: str
 
 
 def endpoints(schema: Schema, *, site: str) -> list[Endpoint]:
     """Every endpoint of the contract, in its order."""
-    found = []
-    for path, operations in schema["paths"].items():
-        operation = operations["get"]
-        answer = operation["responses"][200]["content"]["application/json"]["schema"]
-        query = {
-            p["name"]: p["schema"]["examples"][0]
-            for p in operation["parameters"]
-            if p["in"] == "query" and p["schema"].get("examples")
-        }
-        address = path.format(**EXAMPLES) + (f"?{urlencode(query)}" if query else "")
-        found.append(
-            Endpoint(
-                id=operation["operationId"],
-                title=operation["summary"],
-                about=operation.get("description", ""),
-                path=path,
-                parameters=[_parameter(p) for p in operation["parameters"] if p["in"] == "query"],
-                fields=_fields(schema, answer),
-                curl=f'curl -H "Authorization: Bearer $TOKEN" \\\n  "{site}{address}"',
-                answer=json.dumps(example_of(schema, answer), indent=2, ensure_ascii=False),
-            )
+    return [
+        _endpoint(schema, path, method, operation, site)
+        for path, operations in schema["paths"].items()
+        for method, operation in operations.items()
+    ]
+
+
+def _endpoint(schema: Schema, path: str, method: str, operation: Schema, site: str) -> Endpoint:
+    status = 200 if method == "get" else 202
+    answer = operation["responses"][status]["content"]["application/json"]["schema"]
+    parameters = operation.get("parameters", [])
+    query = {
+        p["name"]: p["schema"]["examples"][0] for p in parameters if p["in"] == "query" and p["schema"].get("examples")
+    }
+    address = site + path.format(**EXAMPLES) + (f"?{urlencode(query)}" if query else "")
+    if method == "get":
+        curl = f'curl -H "Authorization: Bearer $TOKEN" \\\n  "{address}"'
+        fields = _fields(schema, answer)
+        body = ""
+    else:
+        sent = operation["requestBody"]["content"]["application/json"]["schema"]
+        curl = (
+            'curl -H "Authorization: Bearer $TOKEN" \\\n  -H "Content-Type: application/json" \\\n'
+            f'  -H "Idempotency-Key: night-of-2026-11-22" \\\n  -d @{path.rsplit("/", 1)[-1]}.json "{address}"'
         )
-    return found
+        fields = _rows(schema, _resolved(schema, _resolved(schema, sent)["properties"]["items"]["items"]))
+        body = json.dumps(example_of(schema, sent), indent=2, ensure_ascii=False)
+    return Endpoint(
+        id=operation["operationId"],
+        title=operation["summary"],
+        about=operation.get("description", ""),
+        method=method.upper(),
+        path=path,
+        parameters=[_parameter(p) for p in parameters if p["in"] in ("query", "header")],
+        fields=fields,
+        curl=curl,
+        body=body,
+        answer=json.dumps(example_of(schema, answer), indent=2, ensure_ascii=False),
+    )
 
 
 def errors() -> list[tuple[int, str, str]]:
     """Status, its phrase, and what it means here."""
-    return [(status, HTTPStatus(status).phrase, words) for status, words in DETAILS.items() if status != 403]
+    return [(status, HTTPStatus(status).phrase, words) for status, words in DETAILS.items()]
 
 
 def example_problem(schema: Schema) -> str:
@@ -127,9 +145,13 @@ def _parameter(parameter: Schema) -> Parameter:
 
 
 def _fields(schema: Schema, answer: Schema) -> list[Parameter]:
-    """The fields of one row of `data`, what a reader asks about."""
-    data = _resolved(schema, answer)["properties"]["data"]
-    row = _resolved(schema, data["items"])
+    """The fields of one row of `data`, what a reader asks about; those of the answer where it has no rows."""
+    whole = _resolved(schema, answer)
+    data = whole["properties"].get("data")
+    return _rows(schema, _resolved(schema, data["items"]) if data else whole)
+
+
+def _rows(schema: Schema, row: Schema) -> list[Parameter]:
     return [
         Parameter(name, _kind(part), "", marked(part.get("description", "")))
         for name, part in row["properties"].items()

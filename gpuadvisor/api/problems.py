@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from django.http import HttpRequest, HttpResponse
 
@@ -15,10 +15,11 @@ DETAILS = {
     401: "The token is missing, wrong or revoked. Send “Authorization: Bearer gpa_…”, and never in the address.",
     403: "This is not allowed.",
     404: "There is nothing at this address.",
-    405: "Only GET and HEAD are answered here.",
+    405: "This method is not answered here: see Allow.",
     408: "The request took too long to arrive.",
     413: "The body is too large.",
     415: "Send UTF-8, uncompressed.",
+    422: "This cannot be done with what came before.",
     429: "Too many requests: wait as long as Retry-After says.",
     500: "The fault is ours. Tell us the request id.",
     503: "The database does not answer at the moment. Try again as Retry-After says.",
@@ -26,8 +27,9 @@ DETAILS = {
 
 
 class FieldError(TypedDict):
-    """What is wrong with one parameter."""
+    """What is wrong with one parameter, or with one field of the item at `index`, counted from 0."""
 
+    index: NotRequired[int]
     field: str
     code: str
     message: str

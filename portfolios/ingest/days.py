@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -92,7 +93,7 @@ def _sampled(row: tuple[Any, ...]) -> Sampled:
     day = Sampled(*sums, order_type, currency, is_after_fee, by_hour)
     if mixed:
         for place, name in enumerate(TRAITS, start=1):
-            setattr(day, name, prevailing((part[place], part[0]) for part in mixed))
+            setattr(day, name, prevailing((part[place], part[0]) for part in json.loads(mixed)))
     return day
 
 

@@ -19,21 +19,28 @@ from ninja.openapi.schema import OpenAPISchema
 from ..auth import Bearer
 from ..params import field_errors
 from ..problems import DETAILS, MEDIA_TYPE, Problem, respond
-from . import market, platforms, series
+from . import ingest, market, platforms, series
 from .schemas import ProblemOut
 
 DESCRIPTION = (
-    "What GPUs are rented out for: models, the market now, its history, platforms, and how each source does. "
-    "Prices are USD per GPU-hour. What is unknown is null, never 0."
+    "What GPUs are rented out for: models, the market now, its history, platforms, and how each source does; and a "
+    "doorway for a host's own figures. Prices are USD per GPU-hour. What is unknown is null, never 0."
 )
 CACHE_CONTROL = "private, max-age=60"  # private: the RateLimit headers are one caller's own
 ERRORS = (400, 401, 404, 429, 503)
+POST_ERRORS = (400, 401, 403, 413, 415, 422, 429, 503)
+OWN = frozenset({"/gpu-configurations", "/batches/{id}"})  # with a token only
 HEADERS = {
     "ETag": "Send it back as If-None-Match: an unchanged answer is 304 without a body.",
     "Link": "The next page, where there is one.",
     "RateLimit-Limit": "Requests of this hour.",
     "RateLimit-Remaining": "Those that are left.",
     "RateLimit-Reset": "Seconds until the hour is over.",
+}
+POST_HEADERS = {
+    "Location": "Where to ask what became of it.",
+    "Idempotency-Replayed": "`true` where this is the answer to an earlier post of the same key.",
+    **{name: words for name, words in HEADERS.items() if name.startswith("RateLimit")},
 }
 
 View = Callable[..., HttpResponse]
@@ -46,17 +53,21 @@ class Api(NinjaAPI):
         schema = super().get_openapi_schema(**options)
         schema["components"]["schemas"]["Problem"] = ProblemOut.model_json_schema(mode="serialization")
         problem = {"content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
-        for operations in schema["paths"].values():
-            for operation in operations.values():
-                operation["security"] = [{}, *operation.get("security", [])]  # without a token too
-                headers = {
-                    name: {"description": words, "schema": {"type": "string"}} for name, words in HEADERS.items()
-                }
-                operation["responses"][200]["headers"] = headers
+        schema["components"]["schemas"] |= ingest.schemas()
+        for path, operations in schema["paths"].items():
+            for method, operation in operations.items():
+                is_open = method == "get" and path.removeprefix("/api/v1") not in OWN
+                if is_open:
+                    operation["security"] = [{}, *operation.get("security", [])]  # without a token too
+                names = HEADERS if method == "get" else POST_HEADERS
+                headers = {name: {"description": words, "schema": {"type": "string"}} for name, words in names.items()}
+                next(iter(operation["responses"].values()))["headers"] = headers
+                errors = ERRORS if is_open else (*ERRORS, 403) if method == "get" else POST_ERRORS
                 operation["responses"] |= {
-                    304: {"description": HTTPStatus(304).phrase},
-                    **{status: {"description": DETAILS[status], **problem} for status in ERRORS},
+                    status: {"description": DETAILS[status], **problem} for status in sorted(errors)
                 }
+                if method == "get":
+                    operation["responses"] |= {304: {"description": HTTPStatus(304).phrase}}
         return schema
 
     def get_root_path(self, path_params: dict[str, Any]) -> str:
@@ -131,5 +142,5 @@ def _fault(request: HttpRequest, error: Exception) -> HttpResponse:
     raise error  # Django logs it; the middleware tells it as 500, or as 503 where the database is away
 
 
-for part in (market, series, platforms):
+for part in (market, series, platforms, ingest):
     api.add_router("", part.router)

@@ -60,8 +60,9 @@ def example(value: Any, description: str = "", **more: Any) -> Any:
 
 
 class FieldErrorOut(Out):
-    """What is wrong with one parameter."""
+    """What is wrong with one parameter, or with one field of a posted item."""
 
+    index: int | None = example(None, "Of a posted item, counted from 0; left out for a parameter.", default=None)
     field: str = example("limit")
     code: str = example("less_than_equal")
     message: str = example("Input should be less than or equal to 1000")

@@ -1,0 +1,125 @@
+"""A batch is accepted once its row is durable: checked as a whole, refused as a whole, answered once per key."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from gpuadvisor.accounts.models import ApiToken
+from gpuadvisor.core import clock
+from gpuadvisor.core.ids import uuid7
+from gpuadvisor.core.nudge import nudge
+from market.models import Platform
+
+from ..models import GPUConfiguration, IngestBatch, Portfolio
+from ..querysets import GPUConfigurationQuerySet
+from . import items as reading
+
+SHAPE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+NUDGE_AFTER = 2.0  # seconds: what arrives meanwhile is merged with it
+INSERT = """
+insert into ingest_batches
+    (id, user_id, token_id, kind, idempotency_key, digest, payload, item_count, received_at, error)
+values (%s, %s, %s, %s, %s, %s, %s::jsonb, %s, clock_timestamp(), '')
+on conflict do nothing returning received_at
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The batch that answers a post; `is_replay` where an earlier post of the same key made it."""
+
+    pk: UUID
+    item_count: int
+    received_at: datetime
+    is_replay: bool
+
+
+class ItemsRefused(Exception):
+    """Some items are wrong, so that none is stored."""
+
+    def __init__(self, errors: Sequence[reading.Refused]) -> None:
+        super().__init__(errors)
+        self.errors = errors
+
+
+class KeyReused(Exception):
+    """The idempotency key belongs to another body."""
+
+
+def digest_of(kind: str, body: bytes) -> str:
+    return hashlib.sha256(kind.encode() + b"\n" + body).hexdigest()
+
+
+def answered(*, token: ApiToken, key: str, digest: str) -> Accepted | None:
+    """The first answer to this key of this token, if there was one.
+
+    Raises: KeyReused where it was given to another body.
+    """
+    if not key:
+        return None
+    found = IngestBatch.objects.filter(token=token, idempotency_key=key).values_list(
+        "pk", "item_count", "received_at", "digest"
+    )
+    for pk, item_count, received_at, first in found:
+        if first != digest:
+            raise KeyReused
+        return Accepted(pk, item_count, received_at, is_replay=True)
+    return None
+
+
+def gpus_of(token: ApiToken) -> GPUConfigurationQuerySet:
+    """The GPU configurations that this token may speak of: of its portfolios, in use, none that is only planned."""
+    mine = GPUConfiguration.objects.visible_to(token.user).active().exclude(portfolio__state=Portfolio.State.PLANNED)
+    return mine.filter(portfolio__in=token.portfolio_ids) if token.portfolio_ids else mine
+
+
+def accept(*, token: ApiToken, kind: str, items: Sequence[Any], digest: str, key: str = "") -> Accepted:
+    """Store the items as a batch that waits to be merged; durable once this returns outside a transaction.
+
+    Raises: ItemsRefused with the index of each bad item; KeyReused.
+    """
+    rows, errors = reading.read(kind, items, _known(token, items))
+    if errors:
+        raise ItemsRefused(errors)
+    pk = uuid7()
+    payload = json.dumps(rows, separators=(",", ":"))
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT, [pk, token.user_id, token.pk, kind, key, digest, payload, len(rows)])
+        made = cursor.fetchone()
+    if made is None:  # another post of this key was faster
+        earlier = answered(token=token, key=key, digest=digest)
+        if earlier is None:
+            raise RuntimeError("a batch stood in the way and is gone")
+        return earlier
+    nudge("portfolios.tasks.merge_waiting", countdown=NUDGE_AFTER)
+    return Accepted(pk, len(rows), made[0], is_replay=False)
+
+
+def _known(token: ApiToken, items: Sequence[Any]) -> reading.Known:
+    sent = {text for item in items if type(item) is dict and type(text := item.get("gpu_configuration")) is str}
+    ids = {text: UUID(text) for text in sent if SHAPE.fullmatch(text)}
+    mine = set(gpus_of(token).filter(pk__in=set(ids.values())).values_list("pk", flat=True))
+    return reading.Known(
+        now=clock.now(),
+        gpus={text: pk for text, pk in ids.items() if pk in mine},
+        platforms=frozenset(Platform.objects.exclude(status=Platform.Status.REFERENCE).values_list("slug", flat=True)),
+        usd=cache(_worth),
+    )
+
+
+def _worth(currency: str, day: date) -> tuple[Decimal, date] | None:
+    from market import currencies
+
+    found = currencies.usd_rate(currency, day)
+    return None if found is None or found.is_old else (found.usd_per_unit, found.day)
