@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from django.db.models import F, Q, QuerySet
 
 from gpuadvisor.accounts.models import User
@@ -31,7 +33,10 @@ def insights_open(user: User, limit: int | None = None) -> list[Insight]:
         .select_related("portfolio", "gpu_configuration__gpu_model")
         .order_by(F("impact_estimate").desc(nulls_last=True), "-pk")
     )
-    found = sorted(
-        rows, key=lambda row: (row.impact_estimate is None, -(row.impact_estimate or 0), RANK[row.priority_level])
-    )
-    return found[:limit]
+
+    return sorted(rows, key=_order)[:limit]
+
+
+def _order(row: Insight) -> tuple[bool, Decimal, int]:
+    size = abs(row.impact_estimate or Decimal(0))
+    return row.impact_estimate is None, -size, RANK[Insight.Priority(row.priority_level)]

@@ -1,0 +1,277 @@
+"""The facts of a host's fleet, read in a number of statements that does not grow with it."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from gpuadvisor.accounts.models import User
+from market.models import MarketForecast
+from market.selectors import MarketNow, current_origin, market_now, market_on_platforms
+
+from .. import fleet as fleets
+from ..fleet import Fleet
+from ..models import GPUConfiguration
+from .facts import HOURS, HUNDRED, ZERO, CompFact, DayFact, Facts, ForecastFact, GPUFact, PlaceFact, PlatformFact
+
+DAYS = 30
+LOOK_BACK = 90  # how far back the last result of a GPU is looked for
+HORIZON = 30  # the farthest forecast, in days
+
+ROWS_SQL = """
+select gpu_configuration_id, platform, metric_date, daily_revenue, gpu_revenue, is_after_fee, order_type, currency,
+  utilization_percentage, uptime_hours, available_gpu_hours, rented_gpu_hours, hours_observed, hourly_rate,
+  detailed_metrics->'conflicts', energy_kwh is not null
+from performance_metrics
+where gpu_configuration_id = any(%(gpus)s) and metric_date between %(first)s and %(last)s
+order by metric_date
+"""
+LAST_SQL = """
+select gpu_configuration_id, max(metric_date) from performance_metrics
+where gpu_configuration_id = any(%(gpus)s) and metric_date between %(first)s and %(last)s group by 1
+"""
+HOURS_SQL = """
+select m.gpu_configuration_id, h.hour - 1, sum(h.rented), sum(h.observed)
+from performance_metrics m,
+  unnest(m.rented_by_hour, m.observed_by_hour) with ordinality as h(rented, observed, hour)
+where m.gpu_configuration_id = any(%(gpus)s) and m.metric_date between %(first)s and %(last)s
+  and m.rented_by_hour is not null and h.rented is not null
+group by 1, 2
+"""
+
+
+@dataclass
+class _Told:
+    """What the rows of one GPU configuration say."""
+
+    days: dict[date, list[DayFact]] = field(default_factory=lambda: defaultdict(list))
+    rates: dict[str, tuple[Decimal, date]] = field(default_factory=dict)
+    revenue: dict[str, Decimal | None] = field(default_factory=dict)
+    is_metered: bool = False
+
+
+def facts_of(user: User, fleet: Fleet | None = None) -> Facts:
+    """The facts of the GPU configurations in use, over the last 30 full UTC days."""
+    fleet = fleet or fleets.read_fleet(user)
+    items = [item for item in fleet.gpus if item.is_active]
+    if not items:
+        return Facts(fleet.today)
+    last = fleet.today - timedelta(days=1)
+    pks = [item.pk for item in items]
+    fees = _fees(fleet, last)
+    told = _rows(items, last, fees)
+    ends = _ends(pks, fleet.today)
+    hours = _hours(items, last)
+    comps, places = _market(items, fleet, fees)
+    facts = [
+        _fact(item, fleet, told[item.pk], ends.get(item.pk), hours.get(item.pk), comps.get(item.pk), places, fees)
+        for item in items
+    ]
+    moments = [comp.as_of for comp in comps.values() if comp.as_of is not None]
+    return Facts(fleet.today, facts, _forecasts(facts, places), max(moments, default=None))
+
+
+def _fees(fleet: Fleet, day: date) -> Mapping[str, Decimal | None]:
+    """What each platform keeps of an on-demand rental in dollars."""
+    return {slug: platform.fee_percentage for slug, platform in fleet.platforms.items()}
+
+
+def _rows(items: Sequence[GPUConfiguration], last: date, fees: Mapping[str, Decimal | None]) -> Mapping[UUID, _Told]:
+    by_pk = {item.pk: item for item in items}
+    told: dict[UUID, _Told] = defaultdict(_Told)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            ROWS_SQL, {"gpus": list(by_pk), "first": last - timedelta(days=DAYS - 1), "last": last + timedelta(days=1)}
+        )
+        for row in cursor:
+            _take(told[row[0]], by_pk[row[0]].quantity, row, fees, last)
+    return told
+
+
+def _take(told: _Told, quantity: int, row: tuple[Any, ...], fees: Mapping[str, Decimal | None], last: date) -> None:
+    platform, day, revenue, gpu_revenue, is_after_fee = row[1:6]
+    share, uptime, available, rented, observed, rate, conflicts, is_metered = row[8:16]
+    if rate is not None:
+        told.rates[platform] = (rate, day)
+    told.revenue.setdefault(platform, None)
+    if day > last:
+        return
+    if is_after_fee:
+        kept = fees.get(platform)
+        left = None if kept is None or kept >= HUNDRED else 1 - kept / HUNDRED
+        revenue = None if revenue is None or left is None else revenue / left
+        gpu_revenue = None if gpu_revenue is None or left is None else gpu_revenue / left
+    if available is None and share is not None:
+        available = Decimal(quantity) * (HOURS if uptime is None else uptime)
+        rented = available * share / HUNDRED
+    if revenue is not None:
+        told.revenue[platform] = (told.revenue[platform] or ZERO) + revenue
+    told.is_metered |= is_metered
+    named = json.loads(conflicts) if isinstance(conflicts, str) else conflicts or ()
+    told.days[day].append(
+        DayFact(
+            day,
+            revenue,
+            gpu_revenue,
+            available,
+            rented,
+            None if uptime is None else Decimal(uptime),
+            Decimal(HOURS) if observed is None else observed,
+            tuple(str(name) for name in named),
+        )
+    )
+
+
+def _known(values: Iterable[Decimal | None]) -> list[Decimal]:
+    return [value for value in values if value is not None]
+
+
+def _whole(parts: list[DayFact]) -> DayFact:
+    """One day of a GPU configuration that is on several platforms: revenue adds up, and so do rented hours, to all."""
+    if len(parts) == 1:
+        return parts[0]
+    revenue, available, rented = (
+        _known(getattr(one, name) for one in parts) for name in ("revenue", "available", "rented")
+    )
+    hours = max(available, default=None)
+    return DayFact(
+        parts[0].day,
+        sum(revenue, ZERO) if revenue else None,
+        sum(_known(one.earned for one in parts), ZERO) if revenue else None,
+        hours,
+        min(sum(rented, ZERO), hours) if rented and hours is not None else None,
+        max(_known(one.uptime for one in parts), default=None),
+        max(one.observed for one in parts),
+        tuple(name for one in parts for name in one.conflicts),
+    )
+
+
+def _ends(pks: Collection[UUID], today: date) -> dict[UUID, date]:
+    """The last day of each configuration that has a result."""
+    with connection.cursor() as cursor:
+        cursor.execute(LAST_SQL, {"gpus": list(pks), "first": today - timedelta(days=LOOK_BACK), "last": today})
+        return dict(cursor.fetchall())
+
+
+def _hours(items: Sequence[GPUConfiguration], last: date) -> dict[UUID, tuple[Decimal | None, ...]]:
+    """The rented share of each UTC hour, where samples tell it."""
+    quantities = {item.pk: item.quantity for item in items}
+    found: dict[UUID, list[Decimal | None]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(HOURS_SQL, {"gpus": list(quantities), "first": last - timedelta(days=DAYS - 1), "last": last})
+        for gpu, hour, rented, observed in cursor:
+            if observed:
+                share = rented / (observed * quantities[gpu]) * HUNDRED
+                found.setdefault(gpu, [None] * HOURS)[hour] = min(share, HUNDRED)
+    return {gpu: tuple(shares) for gpu, shares in found.items()}
+
+
+def _market(
+    items: Sequence[GPUConfiguration], fleet: Fleet, fees: Mapping[str, Decimal | None]
+) -> tuple[dict[UUID, CompFact], dict[str, list[MarketNow]]]:
+    """Whom each is compared with, and the market of each model on every platform."""
+    models = list({item.gpu_model.name for item in items})
+    places: dict[str, list[MarketNow]] = defaultdict(list)
+    for row in market_on_platforms(models):
+        places[row.gpu_model].append(row)
+    leading = market_now(models)
+    comps = {}
+    for item in items:
+        now = leading.get(item.gpu_model.name)
+        if now is not None:
+            comps[item.pk] = CompFact(
+                item.gpu_model.name,
+                now.offer_count or now.gpu_count or 0,
+                now.rented_percentage,
+                now.median,
+                now.p10,
+                now.p90,
+                now.as_of,
+                now.is_for_advice,
+            )
+    return comps, places
+
+
+def _fact(
+    item: GPUConfiguration,
+    fleet: Fleet,
+    told: _Told,
+    last_day: date | None,
+    hours: tuple[Decimal | None, ...] | None,
+    comp: CompFact | None,
+    places: Mapping[str, list[MarketNow]],
+    fees: Mapping[str, Decimal | None],
+) -> GPUFact:
+    price = fleets.usd_per_kwh(item)
+    return GPUFact(
+        pk=item.pk,
+        portfolio=item.portfolio_id,
+        name=item.custom_name or item.gpu_model.name,
+        portfolio_name=item.portfolio.name,
+        model=item.gpu_model.name,
+        quantity=item.quantity,
+        first_day=item.added_at.astimezone(UTC).date(),
+        days=[_whole(told.days[day]) for day in sorted(told.days)],
+        last_day=last_day,
+        idle_watts=fleets.idle_watts(item),
+        load_watts=fleets.load_watts(item),
+        is_measured=told.is_metered or item.hardware_details.get("measured_watts") is not None,
+        prices=(price,) * HOURS,
+        platforms=tuple(
+            PlatformFact(
+                slug,
+                fleet.platform_name(slug),
+                fees.get(slug),
+                *(told.rates.get(slug) or (None, None)),
+                told.revenue[slug],
+            )
+            for slug in sorted(told.revenue)
+        ),
+        comp=comp,
+        places=tuple(_place(row, fleet, fees) for row in places.get(item.gpu_model.name, ()) if row.is_for_advice),
+        shares_by_hour=hours,
+    )
+
+
+def _place(row: MarketNow, fleet: Fleet, fees: Mapping[str, Decimal | None]) -> PlaceFact:
+    platform = fleet.platforms.get(row.platform)
+    return PlaceFact(
+        row.platform,
+        fleet.platform_name(row.platform),
+        row.price if row.price_basis == "ask" else None,
+        row.rented_percentage,
+        fees.get(row.platform),
+        platform.open_to_new_hosts if platform else None,
+        row.as_of,
+    )
+
+
+def _forecasts(gpus: Sequence[GPUFact], places: Mapping[str, list[MarketNow]]) -> dict[str, ForecastFact]:
+    """The farthest price forecast of each GPU model on its leading platform."""
+    now = {
+        model: (rows[0].platform, rows[0].price, rows[0].as_of)
+        for model in {gpu.model for gpu in gpus}
+        if (rows := places.get(model)) and rows[0].price is not None
+    }
+    origin = current_origin()
+    if not now or origin is None:
+        return {}
+    rows = MarketForecast.objects.filter(
+        gpu_model__in=now, origin=origin, measure=MarketForecast.Measure.PRICE, horizon_days__lte=HORIZON
+    ).order_by("horizon_days")
+    found: dict[str, ForecastFact] = {}
+    for row in rows:
+        platform, price, as_of = now[row.gpu_model]
+        if row.platform == platform and price is not None:
+            found[row.gpu_model] = ForecastFact(
+                platform, row.horizon_days, price, row.value, row.low, row.high, max(row.as_of, as_of or row.as_of)
+            )
+    return found
