@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date
+from datetime import date
 from decimal import Decimal
 
 from django.utils.translation import gettext as _
@@ -14,7 +14,6 @@ from gpuadvisor.core import clock
 from market.models import GPUModel, Platform
 
 from .models import GPUConfiguration, Portfolio
-from .results import Unit
 
 
 @dataclass(frozen=True)
@@ -89,17 +88,3 @@ def cost_missing(items: Iterable[GPUConfiguration]) -> str:
     if not all(has_cost(item) for item in active):
         return _("Enter idle and load watts.")
     return ""
-
-
-def unit_of(item: GPUConfiguration, charted: GPUModel | None) -> Unit:
-    """What the sums need to know of it."""
-    return Unit(
-        pk=item.pk,
-        quantity=item.quantity,
-        load_watts=load_watts(item),
-        idle_watts=idle_watts(item),
-        usd_per_kwh=usd_per_kwh(item),
-        first_day=item.added_at.astimezone(UTC).date(),
-        is_active=item.is_active,
-        is_charted=charted is not None and item.gpu_model_id == charted.pk,
-    )

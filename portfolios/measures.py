@@ -52,27 +52,6 @@ class Measure:
     coverage: Decimal | None = None  # K16 of what the figure rests on, 0-100
 
 
-@dataclass(frozen=True)
-class Performance:
-    """What one portfolio, or all of them, did in a window."""
-
-    revenue: Measure
-    energy: Measure
-    net: Measure
-    utilization: Measure
-    fee: Measure
-    after_fee: Measure
-    rented_rate: Figure
-    yield_rate: Figure
-    days: int
-    expected: int
-
-    @property
-    def coverage(self) -> Decimal | None:
-        """Days with a row per day that should have one (K16), in percent."""
-        return Decimal(100 * self.days) / self.expected if self.expected else None
-
-
 def figure(total: Total, *, missing: str, method: str = "", as_of: datetime | None = None) -> Figure:
     """A sum in USD; with a `method` it is an estimate."""
     if total.value is None:
@@ -146,7 +125,7 @@ def _joined(long: str, short: str, notes: Sequence[tuple[str, str]]) -> tuple[st
     )
 
 
-def _lacking(now: Sequence[Total]) -> str:
+def lacking(now: Sequence[Total]) -> str:
     """What a sum over these GPU configurations leaves out, in words; empty where nothing."""
     heard = [total for total in now if total.known]
     silent = sum(1 for total in now if total.unknown and not total.known)
@@ -162,7 +141,7 @@ def _lacking(now: Sequence[Total]) -> str:
     return ", ".join(notes)
 
 
-def _money(
+def money(
     pairs: Sequence[Pair],
     part: Callable[[Sums], Total],
     context: Context,
@@ -175,11 +154,12 @@ def _money(
     now = [part(pair.now) for pair in pairs]
     long, short = movement(now, [part(pair.before) for pair in pairs], context)
     whole = figure(Total.sum(now), missing=missing, method=method, as_of=context.as_of)
-    return Measure(whole, long, short, _lacking(now), spark)
+    return Measure(whole, long, short, lacking(now), spark)
 
 
-def _utilization(pairs: Sequence[Pair], sums: Sums, context: Context, *, missing: str, spark: Spark) -> Measure:
+def utilization(pairs: Sequence[Pair], context: Context, *, missing: str, spark: Spark = ()) -> Measure:
     """The rented share, and its change: of the hours where all is on record, else of the GPUs known in both windows."""
+    sums = Sums.sum([pair.now for pair in pairs])
     now, before = [pair.now.use for pair in pairs], [pair.before.use for pair in pairs]
     notes: list[tuple[str, str]] = []
     if _is_whole(now, before, context):
@@ -196,71 +176,22 @@ def _utilization(pairs: Sequence[Pair], sums: Sums, context: Context, *, missing
         )
     if long:
         long, short = _joined(long, short, notes)
-    share = sums.utilization
-    whole = Figure(share, "%", context.as_of) if share is not None else Figure.unknown("%", missing, context.as_of)
-    return Measure(whole, long, short, _lacking(now), spark)
+    return Measure(known(sums.utilization, "%", missing, context), long, short, lacking(now), spark)
 
 
-def _net_method(now: Sums) -> str:
-    """What net was made of; it names the revenue that it rests on where that is not all of it."""
-    if now.netted == now.revenue.value:
-        return _("revenue less estimated energy, before the platform’s fee")
-    return _("%(revenue)s revenue less estimated energy, before the platform’s fee") % {
-        "revenue": formats.money(now.netted)
-    }
-
-
-def rate(value: Decimal | None, as_of: datetime | None = None) -> Figure:
-    """A rate computed from sums."""
+def known(value: Decimal | None, unit: str, missing: str, context: Context, method: str = "") -> Figure:
+    """A figure computed from sums; with a `method` it is an estimate."""
     if value is None:
-        return Figure.unknown("USD/GPU-h", _("Needs days with both revenue and utilization."), as_of)
-    return Figure(value, "USD/GPU-h", as_of)
+        return Figure.unknown(unit, missing, context.as_of)
+    return Figure.estimate(value, unit, method, context.as_of) if method else Figure(value, unit, context.as_of)
 
 
-def performance(
-    pairs: Sequence[Pair], context: Context, *, cost_missing: str, sparks: Sequence[Spark] = ((), (), (), ())
-) -> Performance:
-    """Figures of several GPU configurations with their changes; `cost_missing` says what the energy cost lacks."""
-    now = Sums.sum([pair.now for pair in pairs])
-    no_rows = _("Enter or import daily figures.")
-    no_cost = (cost_missing or _("Enter utilization.")) if now.days else no_rows
-    return Performance(
-        revenue=_money(pairs, lambda sums: sums.revenue, context, missing=no_rows, spark=sparks[0]),
-        energy=_money(
-            pairs,
-            lambda sums: sums.energy,
-            context,
-            missing=no_cost,
-            method=_("from watts and rented hours"),
-            spark=sparks[1],
-        ),
-        net=_money(
-            pairs,
-            lambda sums: sums.net,
-            context,
-            missing=no_cost,
-            method=_net_method(now),
-            spark=sparks[2],
-        ),
-        utilization=_utilization(
-            pairs, now, context, missing=_("Enter utilization.") if now.days else no_rows, spark=sparks[3]
-        ),
-        fee=_money(
-            pairs,
-            lambda sums: sums.fee,
-            context,
-            missing=_("The platform’s fee is not known."),
-            method=_("from the platforms’ known fees"),
-        ),
-        after_fee=_money(
-            pairs,
-            lambda sums: sums.after_fee,
-            context,
-            missing=_("Needs the energy cost and the platform’s fee."),
-            method=_("revenue less estimated energy and fees"),
-        ),
-        rented_rate=rate(now.rented_rate, context.as_of),
-        yield_rate=rate(now.yield_rate, context.as_of),
-        days=now.days,
-        expected=now.expected,
-    )
+def rate_change(now: Decimal | None, before: Decimal | None, context: Context) -> tuple[str, str]:
+    """The change of a rate in percent, long and short; both empty where either is unknown, or was nothing."""
+    change = economics.change(now=now, before=before)
+    if change is None or change.percent is None:
+        return "", ""
+    by = formats.percent(abs(change.percent))
+    if by == formats.percent(0):
+        return formats.change(before, before, context.before), _("no change")
+    return formats.change(now, before, context.before), moved(change.absolute, by)

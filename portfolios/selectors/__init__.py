@@ -1,5 +1,17 @@
 """Reads over several models for one page; each returns frozen dataclasses."""
 
-from .dashboard import CHARTS_OFFERED, DEFAULT_PERIOD, PAGE_SIZE, PERIODS, Dashboard, dashboard, period_of
+from .dashboard import CHARTS_OFFERED, PAGE_SIZE, Dashboard, dashboard
+from .sheets import DEFAULT_PERIOD, PERIODS, kpi_sheet, period_of, sheets_by_gpu, sheets_by_portfolio
 
-__all__ = ["CHARTS_OFFERED", "DEFAULT_PERIOD", "PAGE_SIZE", "PERIODS", "Dashboard", "dashboard", "period_of"]
+__all__ = [
+    "CHARTS_OFFERED",
+    "DEFAULT_PERIOD",
+    "PAGE_SIZE",
+    "PERIODS",
+    "Dashboard",
+    "dashboard",
+    "kpi_sheet",
+    "period_of",
+    "sheets_by_gpu",
+    "sheets_by_portfolio",
+]

@@ -20,14 +20,15 @@ from market.selectors import MarketNow
 
 from .. import economics, measures
 from ..economics import Total, Window
-from ..fleet import Fleet, cost_missing, read_fleet, unit_of, usd_per_kwh
-from ..measures import FULL_DAY, Context, Performance, Spark
+from ..fleet import Fleet, read_fleet, usd_per_kwh
+from ..kpis import KpiSheet
+from ..measures import FULL_DAY, Spark
 from ..models import GPUConfiguration
-from ..results import CHART_DAYS, SPARK_DAYS, Day, Recent, Results, Sums, results
-from .lines import GPULine, PortfolioLine, awaits_today, gpu_line, pairs_of, portfolio_line
+from ..reading import Reading, read
+from ..results import CHART_DAYS, SPARK_DAYS, Day, Results, Sums
+from .lines import GPULine, PortfolioLine, gpu_line, portfolio_line
+from .sheets import DEFAULT_PERIOD, PERIODS
 
-PERIODS = {"today": 1, "7d": 7, "30d": 30}
-DEFAULT_PERIOD = "7d"
 PAGE_SIZE = 25
 PORTFOLIOS_SHOWN = 12
 CHARTS_OFFERED = 8
@@ -70,7 +71,7 @@ class Dashboard:
     window: Window
     before: str
     as_of: datetime | None
-    whole: Performance | None
+    whole: KpiSheet | None
     today_revenue: Figure
     portfolios: tuple[PortfolioLine, ...]
     portfolio_count: int
@@ -105,11 +106,6 @@ class Dashboard:
         return self.steps[0].is_done
 
 
-def period_of(value: str | None) -> str:
-    """A period that the page knows; anything else is the usual one."""
-    return value if value in PERIODS else DEFAULT_PERIOD
-
-
 def dashboard(
     user: User, period: str = DEFAULT_PERIOD, *, gpu: str = "", after: UUID | None = None, limit: int | None = PAGE_SIZE
 ) -> Dashboard:
@@ -120,7 +116,8 @@ def dashboard(
     fleet = read_fleet(user)
     now, before = economics.windows(last=fleet.today, days=PERIODS[period])
     charted = next((model for model in fleet.models if model.slug == gpu), next(iter(fleet.models), None))
-    found = results([unit_of(item, charted) for item in fleet.gpus], now=now, before=before, today=fleet.today)
+    reading = read(fleet, now=now, before=before, charted=charted)
+    found = reading.found
     listed = [item for item in fleet.gpus if item.is_active or item.pk in found.recent]
     pks = [item.pk for item in listed]
     start = pks.index(after) + 1 if after in pks else 0
@@ -129,17 +126,16 @@ def dashboard(
     popular = {} if fleet.gpus else dict(GPUModel.objects.filter(name__in=POPULAR).values_list("name", "slug"))
     names = {item.gpu_model.name for item in shown} | set(popular) | ({charted.name} if charted else set())
     prices = {name: price for name, price in market.market_now(names).items() if not price.is_hidden}
-    context = _context(fleet, found, period)
     return Dashboard(
         period=period,
         window=now,
-        before=context.before,
+        before=reading.words,
         as_of=found.as_of,
-        whole=_whole(fleet, found, now, context) if fleet.gpus else None,
+        whole=reading.sheet(fleet.gpus, _sparks(reading)) if fleet.gpus else None,
         today_revenue=_today_revenue(fleet, found),
-        portfolios=_portfolio_lines(fleet, found, context),
+        portfolios=_portfolio_lines(reading),
         portfolio_count=len(fleet.active),
-        gpus=tuple(gpu_line(item, fleet, found, prices.get(item.gpu_model.name)) for item in shown),
+        gpus=tuple(gpu_line(item, reading, prices.get(item.gpu_model.name)) for item in shown),
         gpu_count=len(listed),
         unit_count=sum(item.quantity for item in listed if item.is_active),
         first_shown=start + 1 if shown else 0,
@@ -157,47 +153,33 @@ def dashboard(
     )
 
 
-def _context(fleet: Fleet, found: Results, period: str) -> Context:
-    before = {"today": _("yesterday"), "7d": _("the 7 days before"), "30d": _("the 30 days before")}[period]
-    return Context(before, found.as_of, is_pending=PERIODS[period] > 1 and awaits_today(fleet.gpus, found))
-
-
-def _sparks(fleet: Fleet, found: Results, now: Window) -> tuple[Spark, Spark, Spark, Spark]:
-    """Revenue, energy, net and utilization day by day, a week at least; a day with too little on record is a gap."""
-    parts: tuple[Callable[[Sums], Total], ...] = (
-        lambda sums: sums.revenue,
-        lambda sums: sums.energy,
-        lambda sums: sums.net,
-        lambda sums: sums.use,
-    )
-    days = [fleet.today - timedelta(days=age) for age in range(max(now.days, SPARK_DAYS) - 1, -1, -1)]
+def _sparks(reading: Reading) -> dict[str, Spark]:
+    """Sums and shares day by day, a week at least; a day with too little on record is a gap."""
+    parts: dict[str, Callable[[Sums], Total]] = {
+        "revenue": lambda sums: sums.revenue,
+        "energy": lambda sums: sums.energy,
+        "net": lambda sums: sums.net,
+        "occupancy": lambda sums: sums.use,
+    }
+    fleet, found = reading.fleet, reading.found
+    days = [fleet.today - timedelta(days=age) for age in range(max(reading.now.days, SPARK_DAYS) - 1, -1, -1)]
     sums = [found.days[day].sums if day in found.days else Sums() for day in days]
-    sparks: list[Spark] = []
-    for part in parts:
-        starts = _starts(fleet, found, part)
+    sparks: dict[str, Spark] = {}
+    for name, part in parts.items():
+        starts = _starts(reading, part)
         is_full = [part(one).known >= bisect_right(starts, day) * FULL_DAY for day, one in zip(days, sums, strict=True)]
-        values = [one.utilization if part is parts[3] else part(one).value for one in sums]
-        sparks.append(tuple(value if full else None for value, full in zip(values, is_full, strict=True)))
-    revenue, energy, net, use = sparks
-    return revenue, energy, net, use
+        values = [one.utilization if name == "occupancy" else part(one).value for one in sums]
+        sparks[name] = tuple(value if full else None for value, full in zip(values, is_full, strict=True))
+    return sparks
 
 
-def _starts(fleet: Fleet, found: Results, part: Callable[[Sums], Total]) -> list[date]:
+def _starts(reading: Reading, part: Callable[[Sums], Total]) -> list[date]:
     """The days, in order, from which on each GPU configuration that tells this figure should tell it."""
-    starts = []
-    for item in fleet.gpus:
-        if item.is_active and (part(found.now[item.pk]).known or part(found.before[item.pk]).known):
-            added = item.added_at.astimezone(UTC).date()
-            starts.append(min(added, found.recent.get(item.pk, Recent()).first_day or added))
-    return sorted(starts)
-
-
-def _whole(fleet: Fleet, found: Results, now: Window, context: Context) -> Performance:
-    return measures.performance(
-        pairs_of(fleet.gpus, found),
-        context,
-        cost_missing=cost_missing(fleet.gpus),
-        sparks=_sparks(fleet, found, now),
+    found = reading.found
+    return sorted(
+        reading.start(item)
+        for item in reading.fleet.gpus
+        if item.is_active and (part(found.now[item.pk]).known or part(found.before[item.pk]).known)
     )
 
 
@@ -206,13 +188,13 @@ def _today_revenue(fleet: Fleet, found: Results) -> Figure:
     return measures.figure(sums.revenue, missing=_("Enter or import today’s figures."), as_of=found.as_of)
 
 
-def _portfolio_lines(fleet: Fleet, found: Results, context: Context) -> tuple[PortfolioLine, ...]:
+def _portfolio_lines(reading: Reading) -> tuple[PortfolioLine, ...]:
+    fleet = reading.fleet
     items: dict[UUID, list[GPUConfiguration]] = {}
     for item in fleet.gpus:
         items.setdefault(item.portfolio_id, []).append(item)
     return tuple(
-        portfolio_line(portfolio, items.get(portfolio.pk, []), found, context)
-        for portfolio in fleet.active[:PORTFOLIOS_SHOWN]
+        portfolio_line(portfolio, items.get(portfolio.pk, []), reading) for portfolio in fleet.active[:PORTFOLIOS_SHOWN]
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from uuid import UUID
@@ -16,10 +16,12 @@ from market.selectors import MarketNow
 
 from .. import economics, measures
 from ..economics import Position, PricePosition
-from ..fleet import Fleet, cost_missing, idle_watts, load_watts, usd_per_kwh
-from ..measures import Context, Pair, Performance, Spark
+from ..fleet import cost_missing
+from ..kpis import KpiSheet
+from ..measures import Spark
 from ..models import GPUConfiguration, Portfolio
-from ..results import Recent, Results, Sums
+from ..reading import Reading
+from ..results import Recent, Sums
 
 FRESH_DAYS = 2  # what was so the day before yesterday says little of now
 
@@ -88,7 +90,7 @@ class PortfolioLine:
     name: str
     gpus: int
     estimated_monthly_revenue: Figure
-    performance: Performance
+    sheet: KpiSheet
 
 
 def _rented(share: Decimal | None, places: int) -> str:
@@ -132,27 +134,23 @@ def state_of(item: GPUConfiguration, recent: Recent, today: date) -> State:
     return State(_("No recent data"), "warn")
 
 
-def _floor(item: GPUConfiguration, slugs: Sequence[str], fleet: Fleet) -> Figure:
-    fees = [fleet.platforms[slug].fee_percentage for slug in slugs if slug in fleet.platforms]
-    floor = economics.floor_rate(
-        idle_watts=idle_watts(item),
-        load_watts=load_watts(item),
-        usd_per_kwh=usd_per_kwh(item),
-        fee_percentage=max((fee for fee in fees if fee is not None), default=None),
-    )
-    if floor is None:
+def _floor(value: Decimal | None) -> Figure:
+    if value is None:
         return Figure.unknown("USD/GPU-h", _("Needs watts, the electricity price and the platform’s fee."))
-    return Figure.estimate(floor, "USD/GPU-h", _("from watts under load, electricity price and the platform’s fee"))
+    return Figure.estimate(value, "USD/GPU-h", _("from watts under load, electricity price and the platform’s fee"))
 
 
 def _net_missing(item: GPUConfiguration, sums: Sums) -> str:
     if not sums.days:
         return _("Enter or import daily figures.")
-    return cost_missing([item]) or (_("Enter utilization.") if sums.revenue.known else _("Enter revenue."))
+    if not sums.energy.known:
+        return cost_missing([item]) or _("Enter utilization.")
+    return _("Enter the platform’s fee.") if sums.revenue.known else _("Enter revenue.")
 
 
-def gpu_line(item: GPUConfiguration, fleet: Fleet, found: Results, price: MarketNow | None) -> GPULine:
+def gpu_line(item: GPUConfiguration, reading: Reading, price: MarketNow | None) -> GPULine:
     """The table's row of one GPU configuration."""
+    fleet, found, costing = reading.fleet, reading.found, reading.costings[item.pk]
     recent, sums = found.recent.get(item.pk, Recent()), found.now[item.pk]
     slugs = recent.platforms or tuple(sorted(item.platform_mappings))
     no_today, no_rows = _("Enter or import today’s figures."), _("Enter or import daily figures.")
@@ -164,7 +162,7 @@ def gpu_line(item: GPUConfiguration, fleet: Fleet, found: Results, price: Market
         median=price.median if price else None,
         p90=price.p90 if price else None,
     )
-    floor = _floor(item, slugs, fleet)
+    floor = _floor(costing.floor)
     return GPULine(
         pk=item.pk,
         name=item.custom_name or item.gpu_model.name,
@@ -184,7 +182,7 @@ def gpu_line(item: GPUConfiguration, fleet: Fleet, found: Results, price: Market
         net=measures.figure(
             sums.net,
             missing=_net_missing(item, sums),
-            method=_("revenue less estimated energy, before the platform’s fee"),
+            method=_("revenue less fees, energy and fixed costs"),
         ),
         week=recent.week,
         state=state_of(item, recent, fleet.today),
@@ -193,21 +191,7 @@ def gpu_line(item: GPUConfiguration, fleet: Fleet, found: Results, price: Market
     )
 
 
-def pairs_of(items: Sequence[GPUConfiguration], found: Results) -> list[Pair]:
-    """What each of `items` did in both windows."""
-    return [Pair(found.now[item.pk], found.before[item.pk], item.quantity) for item in items]
-
-
-def awaits_today(items: Sequence[GPUConfiguration], found: Results) -> bool:
-    """Whether one of `items` that has rows has none for today yet."""
-    return any(
-        item.is_active and (recent := found.recent.get(item.pk)) is not None and not recent.has_today for item in items
-    )
-
-
-def portfolio_line(
-    portfolio: Portfolio, items: Sequence[GPUConfiguration], found: Results, context: Context
-) -> PortfolioLine:
+def portfolio_line(portfolio: Portfolio, items: Sequence[GPUConfiguration], reading: Reading) -> PortfolioLine:
     """The table's row of one portfolio, which holds `items`."""
     monthly = portfolio.estimated_monthly_revenue
     estimate = (
@@ -220,9 +204,5 @@ def portfolio_line(
         name=portfolio.name,
         gpus=sum(item.quantity for item in items if item.is_active),
         estimated_monthly_revenue=estimate,
-        performance=measures.performance(
-            pairs_of(items, found),
-            replace(context, is_pending=context.is_pending and awaits_today(items, found)),
-            cost_missing=cost_missing(items),
-        ),
+        sheet=reading.sheet(items),
     )

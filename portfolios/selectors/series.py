@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -9,11 +10,15 @@ from uuid import UUID
 
 from gpuadvisor.accounts.models import User
 
+from .. import economics
 from ..economics import Window
-from ..fleet import read_fleet, unit_of
+from ..fleet import read_fleet
 from ..models import GPUConfiguration, Portfolio
-from ..results import Sums, results
-from .sheets import _chosen
+from ..reading import read
+from ..results import Day, Sums
+from .sheets import chosen
+
+NOTHING = Day(Sums(), None)
 
 
 @dataclass(frozen=True)
@@ -46,15 +51,21 @@ def daily(
     """Every day from `first` to `last` of the active portfolios, of one of them, or of one GPU configuration."""
     fleet = read_fleet(user)
     window = Window(first, last)
-    items = _chosen(fleet, portfolio, gpu)
-    found = results([unit_of(item, None) for item in items], now=window, before=window, today=fleet.today)
+    reading = read(fleet, now=window, items=chosen(fleet, portfolio, gpu))
     days = [first + timedelta(days=n) for n in range(window.days)]
-    return [_figures(day, found.days[day].sums) if day in found.days else DayFigures(day) for day in days]
+    starts = reading.starts()
+    return [_figures(day, reading.found.days.get(day, NOTHING).sums, bisect_right(starts, day)) for day in days]
 
 
-def _figures(day: date, sums: Sums) -> DayFigures:
+def _figures(day: date, sums: Sums, expected: int) -> DayFigures:
+    """The figures of one day on which so many GPU configurations should tell."""
     return DayFigures(
         day=day,
+        fixed=sums.fixed.value,
+        uptime=sums.uptime,
+        coverage=economics.coverage(
+            observed_hours=sums.observed, expected_hours=Decimal(24 * max(expected, sums.days))
+        ),
         revenue=sums.revenue.value,
         fee=sums.fee.value,
         energy=sums.energy.value,

@@ -46,7 +46,7 @@ def _section(request: AppRequest, *, period: str, gpu: str, after: UUID | None) 
     html: str | None = caches["pages"].get(key)
     if html is None:
         page = selectors.dashboard(user, period, gpu=gpu, after=after)
-        labels = {"today": _("Today"), "7d": _("7 days"), "30d": _("30 days")}
+        labels = {"today": _("Today"), "7d": _("7 days"), "30d": _("30 days"), "90d": _("90 days")}
         context = {
             "page": page,
             "address": _address(period=period, gpu=gpu, after=after),

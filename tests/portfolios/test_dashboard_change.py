@@ -53,12 +53,12 @@ def test_gaps_of_the_gpu_that_earns_most_are_no_loss(host, pair, today):
     record(a, today, [0, 1, *range(7, 14)], "80.00", "90")
     record(b, today, range(14), "2.00", "30")
     page = selectors.dashboard(host)
-    for whole in (page.whole, page.portfolios[0].performance):
-        assert whole.revenue.figure.value == D("174.00")
+    for whole in (page.whole, page.portfolios[0].sheet):
+        assert whole.measures["revenue"].figure.value == D("174.00")
         for name in CHANGES[:-1]:
-            assert getattr(whole, name).change == f"{SAME}, per day on record"
-        assert whole.utilization.change == SAME
-        assert {getattr(whole, name).moved for name in CHANGES} == {"no change"}
+            assert whole.measures[name].change == f"{SAME}, per day on record"
+        assert whole.measures["occupancy"].change == SAME
+        assert {whole.measures[name].moved for name in CHANGES} == {"no change"}
 
 
 def test_today_without_the_gpu_that_earns_most_is_no_loss(host, pair, today):
@@ -67,9 +67,9 @@ def test_today_without_the_gpu_that_earns_most_is_no_loss(host, pair, today):
     record(b, today, range(3), "2.00", "30")
     whole = selectors.dashboard(host, "today").whole
     words = "the same as yesterday, without 1 of 2 GPU configurations"
-    assert {getattr(whole, name).change for name in CHANGES} == {words}
-    assert whole.revenue.moved == "no change, without 1 of 2"
-    assert whole.revenue.figure.value == D("2.00")
+    assert {whole.measures[name].change for name in CHANGES} == {words}
+    assert whole.measures["revenue"].moved == "no change, without 1 of 2"
+    assert whole.measures["revenue"].figure.value == D("2.00")
 
 
 def test_a_real_change_shows_through_the_gaps(host, pair, today):
@@ -80,8 +80,8 @@ def test_a_real_change_shows_through_the_gaps(host, pair, today):
     record(b, today, range(7), "2.00", "50")
     record(b, today, range(7, 14), "2.00", "30")
     whole = selectors.dashboard(host).whole
-    assert whole.revenue.change == "up 24.4% on the 7 days before, per day on record"
-    assert whole.utilization.change == "up 10.0 points on the 7 days before"
+    assert whole.measures["revenue"].change == "up 24.4% on the 7 days before, per day on record"
+    assert whole.measures["occupancy"].change == "up 10.0 points on the 7 days before"
 
 
 def test_complete_windows_are_compared_as_they_are(host, pair, today):
@@ -89,7 +89,7 @@ def test_complete_windows_are_compared_as_they_are(host, pair, today):
     record(a, today, range(14), "80.00")
     record(b, today, range(7), "3.00")
     record(b, today, range(7, 14), "2.00")
-    assert selectors.dashboard(host).whole.revenue.change == "up 1.2% on the 7 days before"
+    assert selectors.dashboard(host).whole.measures["revenue"].change == "up 1.2% on the 7 days before"
 
 
 def test_nothing_in_common_is_no_change(host, pair, today):
@@ -97,7 +97,7 @@ def test_nothing_in_common_is_no_change(host, pair, today):
     record(a, today, range(7), "80.00")
     record(b, today, range(7, 14), "2.00")
     whole = selectors.dashboard(host).whole
-    assert {(getattr(whole, name).change, getattr(whole, name).moved) for name in CHANGES} == {("", "")}
+    assert {(whole.measures[name].change, whole.measures[name].moved) for name in CHANGES} == {("", "")}
 
 
 def test_a_portfolio_that_is_complete_is_compared_as_it_is(host, pair, today):
@@ -108,15 +108,15 @@ def test_a_portfolio_that_is_complete_is_compared_as_it_is(host, pair, today):
         record(gpu, today, range(14), "5.00")
     record(other, today, range(1, 14), "5.00")
     page = selectors.dashboard(host)
-    changes = {line.pk: line.performance.revenue.change for line in page.portfolios}
+    changes = {line.pk: line.sheet.measures["revenue"].change for line in page.portfolios}
     assert changes == {pair[0].portfolio_id: SAME, other.portfolio_id: f"{SAME}, per day on record"}
-    assert page.whole.revenue.change == f"{SAME}, per day on record"
+    assert page.whole.measures["revenue"].change == f"{SAME}, per day on record"
 
 
 def test_nothing_earned_in_both_windows_is_no_change(host, pair, today):
     record(pair[0], today, range(14), "0.00")
     whole = selectors.dashboard(host).whole
-    assert (whole.revenue.change, whole.revenue.moved) == (SAME, "no change")
+    assert (whole.measures["revenue"].change, whole.measures["revenue"].moved) == (SAME, "no change")
 
 
 def test_net_names_the_revenue_that_it_rests_on(host, pair, today):
@@ -125,11 +125,11 @@ def test_net_names_the_revenue_that_it_rests_on(host, pair, today):
     for gpu, revenue in [(pair[0], "1200.00"), (unpriced, "30.00")]:
         record(gpu, today, [0], revenue)
     whole = selectors.dashboard(host, "today").whole
-    assert whole.revenue.figure.value == D("1230.00")
-    assert whole.net.figure.value == D("1200.00") - whole.energy.figure.value
-    assert whole.net.figure.method == "$1,200.00 revenue less estimated energy, before the platform’s fee"
+    assert whole.measures["revenue"].figure.value == D("1230.00")
+    assert whole.measures["net"].figure.value == D("1200.00") - whole.measures["energy"].figure.value
+    assert whole.measures["net"].figure.method == "$1,200.00 revenue less estimated energy, before the platform’s fee"
     priced = next(line for line in selectors.dashboard(host, "today").portfolios if line.pk == pair[0].portfolio_id)
-    assert priced.performance.net.figure.method == "revenue less estimated energy, before the platform’s fee"
+    assert priced.sheet.measures["net"].figure.method == "revenue less estimated energy, before the platform’s fee"
 
 
 amounts = st.decimals(min_value=0, max_value=10**4, places=2)

@@ -140,19 +140,19 @@ def test_figures_of_a_week_by_hand(host, priced, today):
         record(gpu, today - timedelta(days=age), daily_revenue=revenue, utilization_percentage=D("75"))
     whole = selectors.dashboard(host, "7d").whole
     kwh = D(4 * (450 * 18 + 20 * 6)) / 1000
-    assert whole.revenue.figure.value == D("201.60")
-    assert whole.revenue.figure.quality == "measured"
-    assert whole.revenue.change == "up 20.0% on the 7 days before"
-    assert whole.energy.figure.value == 7 * kwh * D("0.20")
-    assert whole.energy.figure.quality == "estimated"
-    assert whole.net.figure.value == D("201.60") - 7 * kwh * D("0.20")
-    assert whole.utilization.figure.value == 75
-    assert whole.utilization.change == "the same as the 7 days before"
-    assert whole.rented_rate.value == D("201.60") / (4 * 18 * 7)
-    assert whole.yield_rate.value == D("201.60") / (4 * 24 * 7)
-    assert whole.fee.figure.value == D("201.60") / 4
-    assert whole.after_fee.figure.value == whole.net.figure.value - D("201.60") / 4
-    assert whole.coverage == 100
+    assert whole.measures["revenue"].figure.value == D("201.60")
+    assert whole.measures["revenue"].figure.quality == "measured"
+    assert whole.measures["revenue"].change == "up 20.0% on the 7 days before"
+    assert whole.measures["energy"].figure.value == 7 * kwh * D("0.20")
+    assert whole.measures["energy"].figure.quality == "estimated"
+    assert whole.measures["net"].figure.value == D("201.60") - 7 * kwh * D("0.20")
+    assert whole.measures["occupancy"].figure.value == 75
+    assert whole.measures["occupancy"].change == "the same as the 7 days before"
+    assert whole.measures["rented_rate"].figure.value == D("201.60") / (4 * 18 * 7)
+    assert whole.measures["yield_rate"].figure.value == D("201.60") / (4 * 24 * 7)
+    assert whole.measures["fee"].figure.value == D("201.60") / 4
+    assert whole.after_fee.figure.value == whole.measures["net"].figure.value - D("201.60") / 4
+    assert whole.value("coverage") == 100
 
 
 @pytest.mark.parametrize("period", ["today", "7d", "30d"])
@@ -164,8 +164,8 @@ def test_portfolios_add_up_to_the_whole(host, priced, today, period):
             record(gpu, today - timedelta(days=age), daily_revenue=D(10 + n) + D(age) / 100)
     page = selectors.dashboard(host, period)
     for name in ("revenue", "energy", "net", "fee"):
-        parts = [getattr(line.performance, name).figure.value for line in page.portfolios]
-        assert sum(parts) == getattr(page.whole, name).figure.value
+        parts = [line.sheet.measures[name].figure.value for line in page.portfolios]
+        assert sum(parts) == page.whole.measures[name].figure.value
     assert sum(line.performance.days for line in page.portfolios) == page.whole.days
 
 
@@ -176,43 +176,43 @@ class TestUnknown:
         gpu_in(priced)
         page = selectors.dashboard(host)
         figures = [
-            page.whole.revenue.figure,
-            page.whole.energy.figure,
-            page.whole.net.figure,
-            page.whole.utilization.figure,
-            page.whole.rented_rate,
+            page.whole.measures["revenue"].figure,
+            page.whole.measures["energy"].figure,
+            page.whole.measures["net"].figure,
+            page.whole.measures["occupancy"].figure,
+            page.whole.measures["rented_rate"].figure,
             page.today_revenue,
             page.gpus[0].rate,
             page.gpus[0].utilization,
             page.portfolios[0].estimated_monthly_revenue,
         ]
         assert all(figure.value is None and figure.quality == "unknown" and figure.missing for figure in figures)
-        assert page.whole.revenue.change == ""
-        assert set(page.whole.revenue.spark) == {None}
+        assert page.whole.measures["revenue"].change == ""
+        assert set(page.whole.measures["revenue"].spark) == {None}
         assert page.gpus[0].state.text == "No data"
 
     def test_no_electricity_price_hides_net_and_keeps_revenue(self, host, vast, today):
         record(gpu_in(PortfolioFactory(user=host)), today)
         whole = selectors.dashboard(host).whole
-        assert whole.revenue.figure.value == D("14.40")
-        assert whole.energy.figure.value is whole.net.figure.value is None
-        assert whole.net.figure.missing == "Set the electricity price."
+        assert whole.measures["revenue"].figure.value == D("14.40")
+        assert whole.measures["energy"].figure.value is whole.measures["net"].figure.value is None
+        assert whole.measures["net"].figure.missing == "Set the electricity price."
 
     def test_no_idle_watts(self, host, priced, today):
         bare = GPUModelFactory(name="Odd card", specifications={})
         gpu = gpu_in(priced, gpu_model=bare)
         record(gpu, today)
-        assert selectors.dashboard(host).whole.net.figure.missing == "Enter idle and load watts."
+        assert selectors.dashboard(host).whole.measures["net"].figure.missing == "Enter idle and load watts."
         gpu.hardware_details = {"idle_watts": "0"}
         gpu.save()
-        assert selectors.dashboard(host).whole.energy.figure.value > 0  # a stated 0 W is a figure
+        assert selectors.dashboard(host).whole.measures["energy"].figure.value > 0  # a stated 0 W is a figure
 
     def test_unknown_utilization_is_no_utilization_of_100_or_0(self, host, priced, today):
         record(gpu_in(priced), today, utilization_percentage=None)
         page = selectors.dashboard(host)
-        assert page.whole.utilization.figure.value is None
+        assert page.whole.measures["occupancy"].figure.value is None
         assert page.gpus[0].today_utilization.value is None
-        assert page.whole.energy.figure.missing == "Enter utilization."
+        assert page.whole.measures["energy"].figure.missing == "Enter utilization."
         assert page.gpus[0].state.text == "Earning"
 
     def test_a_partial_sum_says_what_it_leaves_out(self, host, priced, today):
@@ -223,11 +223,11 @@ class TestUnknown:
             if age not in (3, 4):
                 record(gaps, today - timedelta(days=age))
         whole = selectors.dashboard(host).whole
-        assert whole.revenue.note == "19 of 21 days on record"
-        assert whole.net.note == "without 1 of 3 GPU configurations, 12 of 14 days on record"
-        assert whole.revenue.spark[2] is whole.revenue.spark[3] is None  # a gap, not a dip
-        assert whole.revenue.spark[4] == 3 * D("14.40")
-        assert whole.coverage == D(100 * 19) / 21
+        assert whole.measures["revenue"].note == "19 of 21 days on record"
+        assert whole.measures["net"].note == "without 1 of 3 GPU configurations, 12 of 14 days on record"
+        assert whole.measures["revenue"].spark[2] is whole.measures["revenue"].spark[3] is None  # a gap, not a dip
+        assert whole.measures["revenue"].spark[4] == 3 * D("14.40")
+        assert whole.value("coverage") == D(100 * 19) / 21
 
     def test_a_missing_today_is_no_loss(self, host, priced, today):
         """Six days against seven are compared by their mean day."""
@@ -235,15 +235,15 @@ class TestUnknown:
         for age in range(1, 14):
             record(gpu, today - timedelta(days=age))
         whole = selectors.dashboard(host).whole
-        assert whole.revenue.change == "the same as the 7 days before, per day on record"
+        assert whole.measures["revenue"].change == "the same as the 7 days before, per day on record"
         assert (whole.days, whole.expected) == (6, 6)
 
     def test_a_day_of_nothing_earned_is_known(self, host, priced, today):
         record(gpu_in(priced), today, daily_revenue=D(0), utilization_percentage=D(0), hourly_rate=None)
         page = selectors.dashboard(host, "today")
-        assert page.whole.revenue.figure.value == 0
-        assert page.whole.net.figure.value < 0
-        assert page.whole.rented_rate.value is None
+        assert page.whole.measures["revenue"].figure.value == 0
+        assert page.whole.measures["net"].figure.value < 0
+        assert page.whole.measures["rented_rate"].figure.value is None
         assert page.gpus[0].state.text == "Idle"
 
     def test_days_before_the_gpu_came_are_not_missing(self, host, priced, today):

@@ -219,7 +219,7 @@ class TestPaging:
 
     def test_sums_are_of_all_pages(self, host, vast):
         fill(host, 60)
-        assert selectors.dashboard(host).whole.revenue.figure.value == 60 * 3 * Decimal("7.20")
+        assert selectors.dashboard(host).whole.measures["revenue"].figure.value == 60 * 3 * Decimal("7.20")
 
     def test_links_work_without_a_script(self, host, vast, host_client):
         fill(host, 30)

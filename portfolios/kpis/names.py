@@ -13,8 +13,8 @@ from decimal import Decimal
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from .economics import Window
-from .measures import Measure
+from ..economics import Window
+from ..measures import Measure
 
 
 @dataclass(frozen=True)
@@ -77,12 +77,17 @@ class Measures(Mapping[str, Measure]):
 
 @dataclass(frozen=True)
 class KpiSheet:
-    """All KPIs of one window; `before` names in words the equally long window that `Measure.change` looks back on."""
+    """All KPIs of one window; `before` names in words the equally long window that `Measure.change` looks back on.
+
+    `days` of the `expected` days of GPU configurations are on record.
+    """
 
     window: Window
     before: str
     as_of: datetime | None
     measures: Mapping[str, Measure]
+    days: int = 0
+    expected: int = 0
 
     def value(self, name: str) -> Decimal | None:
         """The bare number of one KPI; None where it is unknown."""
