@@ -31,6 +31,7 @@ app.conf.beat_schedule = {
     "market.forecasts": {"task": "market.tasks_history.make_forecasts", "schedule": crontab(minute=26, hour="*/6")},
     "portfolios.merge-ingest": {"task": "portfolios.tasks.merge_ingest", "schedule": crontab(minute="*/5")},
     "portfolios.purge-ingest": {"task": "portfolios.tasks.purge_ingest", "schedule": crontab(minute=33, hour=3)},
+    "portfolios.analyse-fleets": {"task": "portfolios.tasks.analyse_fleets", "schedule": crontab(minute=33)},
     "portfolios.purge-uploads": {"task": "portfolios.tasks.purge_uploads", "schedule": crontab(minute=40)},
     "portfolios.top-up-demo": {"task": "portfolios.tasks.top_up_demo", "schedule": crontab(minute=5, hour="*/6")},
 }

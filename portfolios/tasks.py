@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import UUID
 
 from celery import shared_task
 
+from gpuadvisor.accounts.models import User
 from gpuadvisor.core import clock
 from gpuadvisor.core.jobs import once_per_slot
 
 from . import demo, uploads
+from .analysis import service as analysis
 from .ingest import merging
+from .insights import service as insights
 
 
 @shared_task
@@ -45,3 +49,26 @@ def purge_ingest() -> int:
 def purge_uploads() -> int:
     """Delete import files that nobody said yes to within a day; their number."""
     return uploads.purge()
+
+
+@shared_task
+def analyse_host(user_id: str) -> int:
+    """Analyse one host's fleet anew: a nudge from a page that found an outdated analysis."""
+    user = User.objects.filter(pk=user_id, is_active=True).first()
+    return int(user is not None and analysis.make(user))
+
+
+@shared_task
+@once_per_slot("portfolios.analyse-fleets", every=timedelta(hours=1))
+def analyse_fleets() -> int:
+    """Analyse the fleets of hosts who looked in lately or whose figures came in; the rest in further messages."""
+    insights.close_expired(clock.now())
+    return analyse_slice(None)
+
+
+@shared_task
+def analyse_slice(after: str | None = None) -> int:
+    done, rest = analysis.make_slice(UUID(after) if after else None)
+    if rest is not None:
+        analyse_slice.delay(str(rest))
+    return done
