@@ -17,6 +17,7 @@ from market.models import GPUModel
 from .economics import Window
 from .fleet import Fleet, cost_missing, idle_watts, load_watts, usd_per_kwh
 from .kpis import Costing, KpiSheet, More, Part, measures_of
+from .lookups import Lookups
 from .measures import Context, Spark
 from .models import GPUConfiguration
 from .results import Fee, Recent, Results, Unit, results
@@ -97,8 +98,9 @@ def read(
         Fee(slug, "", "", date.min, date.max, platform.fee_percentage) for slug, platform in fleet.platforms.items()
     ]
     moment = clock.now()
+    units = [unit_of(item, charted) for item in items]
     found = results(
-        [unit_of(item, charted) for item in items],
+        units,
         now=now,
         before=before,
         today=fleet.today,
@@ -106,7 +108,8 @@ def read(
         hours_today=Decimal(moment.hour),
     )
     costings = {item.pk: _costing(item, fleet, found) for item in items}
-    return Reading(fleet, found, now, before, costings)
+    more = Lookups(items, units, window=now, now=moment, fees=fees, purchases={})
+    return Reading(fleet, found, now, before, costings, more)
 
 
 def unit_of(item: GPUConfiguration, charted: GPUModel | None) -> Unit:

@@ -145,28 +145,27 @@ def test_figures_of_a_week_by_hand(host, priced, today):
     assert whole.measures["revenue"].change == "up 20.0% on the 7 days before"
     assert whole.measures["energy"].figure.value == 7 * kwh * D("0.20")
     assert whole.measures["energy"].figure.quality == "estimated"
-    assert whole.measures["net"].figure.value == D("201.60") - 7 * kwh * D("0.20")
+    assert whole.measures["net"].figure.value == D("201.60") * D("0.75") - 7 * kwh * D("0.20")
     assert whole.measures["occupancy"].figure.value == 75
     assert whole.measures["occupancy"].change == "the same as the 7 days before"
     assert whole.measures["rented_rate"].figure.value == D("201.60") / (4 * 18 * 7)
     assert whole.measures["yield_rate"].figure.value == D("201.60") / (4 * 24 * 7)
     assert whole.measures["fee"].figure.value == D("201.60") / 4
-    assert whole.after_fee.figure.value == whole.measures["net"].figure.value - D("201.60") / 4
     assert whole.value("coverage") == 100
 
 
-@pytest.mark.parametrize("period", ["today", "7d", "30d"])
+@pytest.mark.parametrize("period", ["today", "7d", "30d", "90d"])
 def test_portfolios_add_up_to_the_whole(host, priced, today, period):
     second = PortfolioFactory(user=host, configuration={"usd_per_kwh": "0.11"})
     for n, portfolio in enumerate([priced, priced, second]):
         gpu = gpu_in(portfolio, quantity=n + 1)
-        for age in range(0, 60, n + 1):
+        for age in range(0, 180, n + 1):
             record(gpu, today - timedelta(days=age), daily_revenue=D(10 + n) + D(age) / 100)
     page = selectors.dashboard(host, period)
     for name in ("revenue", "energy", "net", "fee"):
         parts = [line.sheet.measures[name].figure.value for line in page.portfolios]
         assert sum(parts) == page.whole.measures[name].figure.value
-    assert sum(line.performance.days for line in page.portfolios) == page.whole.days
+    assert sum(line.sheet.days for line in page.portfolios) == page.whole.days
 
 
 class TestUnknown:
