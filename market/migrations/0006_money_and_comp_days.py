@@ -50,7 +50,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'currency rate',
                 'db_table': 'currency_rates',
-                'constraints': [models.UniqueConstraint(fields=('currency', 'day'), name='market_currencyrate_one_per_day'), models.CheckConstraint(condition=models.Q(('usd_per_unit__gt', 0), ('usd_per_unit__lt', 10000000)), name='market_currencyrate_positive', violation_error_message='A rate is above 0.')],
+                'constraints': [models.UniqueConstraint(fields=('currency', 'day'), name='market_currencyrate_one_per_day')],
             },
         ),
         migrations.CreateModel(
@@ -69,5 +69,29 @@ class Migration(migrations.Migration):
                 'db_table': 'platform_fees',
                 'constraints': [models.UniqueConstraint(fields=('platform', 'order_type', 'currency', 'valid_from'), name='market_platformfee_one'), models.CheckConstraint(condition=models.Q(('fee_percentage__range', (0, 100))), name='market_platformfee_fee_percentage_range', violation_error_message='A fee is a percentage between 0 and 100.')],
             },
+        ),
+        migrations.AddConstraint(
+            model_name='compday',
+            constraint=models.CheckConstraint(condition=models.Q(('rented_percentage__range', (0, 100))), name='market_compday_rented_percentage_range', violation_error_message='A share lies between 0 and 100.'),
+        ),
+        migrations.AddConstraint(
+            model_name='compday',
+            constraint=models.CheckConstraint(condition=models.Q(('median_price__range', (0, Decimal('10000')))), name='market_compday_median_price_range', violation_error_message='A price is between 0 and 10,000 USD per GPU-hour.'),
+        ),
+        migrations.AddConstraint(
+            model_name='compday',
+            constraint=models.CheckConstraint(condition=models.Q(('p10_price__range', (0, Decimal('10000')))), name='market_compday_p10_price_range', violation_error_message='A price is between 0 and 10,000 USD per GPU-hour.'),
+        ),
+        migrations.AddConstraint(
+            model_name='compday',
+            constraint=models.CheckConstraint(condition=models.Q(('p90_price__range', (0, Decimal('10000')))), name='market_compday_p90_price_range', violation_error_message='A price is between 0 and 10,000 USD per GPU-hour.'),
+        ),
+        migrations.AddConstraint(
+            model_name='compday',
+            constraint=models.CheckConstraint(condition=models.Q(('rented_price__range', (0, Decimal('10000')))), name='market_compday_rented_price_range', violation_error_message='A price is between 0 and 10,000 USD per GPU-hour.'),
+        ),
+        migrations.AddConstraint(
+            model_name='currencyrate',
+            constraint=models.CheckConstraint(condition=models.Q(('usd_per_unit__range', (Decimal('1E-8'), 10000000))), name='market_currencyrate_usd_per_unit_range', violation_error_message='A rate is above 0.'),
         ),
     ]

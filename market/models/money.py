@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from gpuadvisor.core.fields import bounded, percentage_field
+from gpuadvisor.core.fields import MAX_RATE, bounded, percentage_field
 from gpuadvisor.core.models import BaseModel
 
 from .gpus import Platform
@@ -25,11 +27,7 @@ class CurrencyRate(BaseModel):
         verbose_name = _("currency rate")
         constraints = [
             models.UniqueConstraint(fields=["currency", "day"], name="market_currencyrate_one_per_day"),
-            models.CheckConstraint(
-                condition=models.Q(usd_per_unit__gt=0, usd_per_unit__lt=10_000_000),
-                name="market_currencyrate_positive",
-                violation_error_message=_("A rate is above 0."),
-            ),
+            bounded("market_currencyrate", "usd_per_unit", Decimal("0.00000001"), 10_000_000, _("A rate is above 0.")),
         ]
 
     def __str__(self) -> str:
@@ -83,7 +81,14 @@ class CompDay(BaseModel):
     class Meta:
         db_table = "comp_days"
         verbose_name = _("day of a comp set")
-        constraints = [models.UniqueConstraint(fields=["key", "origin", "day"], name="market_compday_one_per_day")]
+        constraints = [
+            models.UniqueConstraint(fields=["key", "origin", "day"], name="market_compday_one_per_day"),
+            bounded("market_compday", "rented_percentage", 0, 100, _("A share lies between 0 and 100.")),
+            *(
+                bounded("market_compday", name, 0, MAX_RATE, _("A price is between 0 and 10,000 USD per GPU-hour."))
+                for name in ("median_price", "p10_price", "p90_price", "rented_price")
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.key} {self.day}"

@@ -10,6 +10,7 @@ import gpuadvisor.core.validators
 import portfolios.bands
 from decimal import Decimal
 from django.conf import settings
+from django.contrib.postgres.operations import AddConstraintNotValid
 from django.db import migrations, models
 
 from gpuadvisor.core.partitions import CreatePartitioned
@@ -588,5 +589,73 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='pricechange',
             constraint=models.CheckConstraint(condition=models.Q(('origin__in', ['typed', 'seen'])), name='portfolios_pricechange_origin_known', violation_error_message='Typed or seen.'),
+        ),
+        migrations.AddConstraint(
+            model_name='insight',
+            constraint=models.CheckConstraint(condition=models.Q(('impact_low__range', (Decimal('-100000000'), Decimal('100000000')))), name='portfolios_insight_impact_low_range', violation_error_message='This impact is out of range.'),
+        ),
+        migrations.AddConstraint(
+            model_name='insight',
+            constraint=models.CheckConstraint(condition=models.Q(('impact_high__range', (Decimal('-100000000'), Decimal('100000000')))), name='portfolios_insight_impact_high_range', violation_error_message='This impact is out of range.'),
+        ),
+        migrations.AddConstraint(
+            model_name='insightrulesetting',
+            constraint=models.CheckConstraint(condition=models.Q(('threshold__range', (0, Decimal('100000000')))), name='portfolios_insightrule_threshold_range', violation_error_message='A threshold is 0 or more.'),
+        ),
+        migrations.AddConstraint(
+            model_name='optimizationsuggestion',
+            constraint=models.CheckConstraint(condition=models.Q(('impact_low__range', (Decimal('-100000000'), Decimal('100000000')))), name='portfolios_suggestion_impact_low_range', violation_error_message='This impact is out of range.'),
+        ),
+        migrations.AddConstraint(
+            model_name='optimizationsuggestion',
+            constraint=models.CheckConstraint(condition=models.Q(('impact_high__range', (Decimal('-100000000'), Decimal('100000000')))), name='portfolios_suggestion_impact_high_range', violation_error_message='This impact is out of range.'),
+        ),
+        migrations.AddConstraint(
+            model_name='optimizationsuggestion',
+            constraint=models.CheckConstraint(condition=models.Q(('from_rate__range', (0, Decimal('10000')))), name='portfolios_suggestion_from_rate_range', violation_error_message='A rate is between 0 and 10,000.'),
+        ),
+        migrations.AddConstraint(
+            model_name='optimizationsuggestion',
+            constraint=models.CheckConstraint(condition=models.Q(('to_rate__range', (0, Decimal('10000')))), name='portfolios_suggestion_to_rate_range', violation_error_message='A rate is between 0 and 10,000.'),
+        ),
+        AddConstraintNotValid(
+            model_name='performancemetric',
+            constraint=models.CheckConstraint(condition=models.Q(('gpu_revenue__range', (0, Decimal('100000000')))), name='portfolios_metric_gpu_revenue_range', violation_error_message='Revenue is 0 or more.'),
+        ),
+        AddConstraintNotValid(
+            model_name='performancemetric',
+            constraint=models.CheckConstraint(condition=models.Q(('storage_revenue__range', (0, Decimal('100000000')))), name='portfolios_metric_storage_revenue_range', violation_error_message='Revenue is 0 or more.'),
+        ),
+        AddConstraintNotValid(
+            model_name='performancemetric',
+            constraint=models.CheckConstraint(condition=models.Q(('bandwidth_revenue__range', (0, Decimal('100000000')))), name='portfolios_metric_bandwidth_revenue_range', violation_error_message='Revenue is 0 or more.'),
+        ),
+        AddConstraintNotValid(
+            model_name='performancemetric',
+            constraint=models.CheckConstraint(condition=models.Q(('bonus_revenue__range', (0, Decimal('100000000')))), name='portfolios_metric_bonus_revenue_range', violation_error_message='Revenue is 0 or more.'),
+        ),
+        AddConstraintNotValid(
+            model_name='performancemetric',
+            constraint=models.CheckConstraint(condition=models.Q(('hours_observed__range', (0, 24))), name='portfolios_metric_hours_observed_range', violation_error_message='A UTC day has 24 hours.'),
+        ),
+        AddConstraintNotValid(
+            model_name='performancemetric',
+            constraint=models.CheckConstraint(condition=models.Q(('available_gpu_hours__range', (0, Decimal('240000')))), name='portfolios_metric_available_gpu_hours_range', violation_error_message='GPU-hours are 0 or more.'),
+        ),
+        AddConstraintNotValid(
+            model_name='performancemetric',
+            constraint=models.CheckConstraint(condition=models.Q(('rented_gpu_hours__range', (0, Decimal('240000')))), name='portfolios_metric_rented_gpu_hours_range', violation_error_message='GPU-hours are 0 or more.'),
+        ),
+        AddConstraintNotValid(
+            model_name='performancemetric',
+            constraint=models.CheckConstraint(condition=models.Q(('energy_kwh__range', (0, Decimal('100000000')))), name='portfolios_metric_energy_kwh_range', violation_error_message='Energy is 0 or more.'),
+        ),
+        migrations.AddConstraint(
+            model_name='portfolio',
+            constraint=models.CheckConstraint(condition=models.Q(('estimate_low__range', (0, Decimal('100000000')))), name='portfolios_portfolio_estimate_low_range', violation_error_message='Revenue is 0 or more.'),
+        ),
+        migrations.AddConstraint(
+            model_name='portfolio',
+            constraint=models.CheckConstraint(condition=models.Q(('estimate_high__range', (0, Decimal('100000000')))), name='portfolios_portfolio_estimate_high_range', violation_error_message='Revenue is 0 or more.'),
         ),
     ]

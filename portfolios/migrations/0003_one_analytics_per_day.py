@@ -1,8 +1,21 @@
-"""One row of analytics per host, metric type and day; the index is built beside readers and writers."""
+"""One row of analytics per host, metric type and day; the index is built, and bounds
+are checked, beside readers and writers."""
 
+from django.contrib.postgres.operations import ValidateConstraint
 from django.db import migrations, models
 
 NAME = "portfolios_analytics_one_per_day"
+
+UNCHECKED = [
+    "portfolios_metric_gpu_revenue_range",
+    "portfolios_metric_storage_revenue_range",
+    "portfolios_metric_bandwidth_revenue_range",
+    "portfolios_metric_bonus_revenue_range",
+    "portfolios_metric_hours_observed_range",
+    "portfolios_metric_available_gpu_hours_range",
+    "portfolios_metric_rented_gpu_hours_range",
+    "portfolios_metric_energy_kwh_range",
+]
 
 
 class Migration(migrations.Migration):
@@ -27,5 +40,6 @@ class Migration(migrations.Migration):
                     migrations.RunSQL.noop,
                 ),
             ],
-        )
+        ),
+        *(ValidateConstraint("performancemetric", name) for name in UNCHECKED),
     ]

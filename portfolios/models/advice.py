@@ -17,6 +17,14 @@ def impact_field() -> models.DecimalField:  # type: ignore[type-arg]
     return models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
 
 
+def impacts(table: str, name: str) -> list[models.CheckConstraint]:
+    """The bounds of an impact and of its interval."""
+    return [
+        bounded(table, field, -MAX_AMOUNT, MAX_AMOUNT, _("This impact is out of range."))
+        for field in (name, "impact_low", "impact_high")
+    ]
+
+
 class Analytics(BaseModel):
     """Figures computed ahead for one user and metric type (R-020): one row per day, computed again when inputs change.
 
@@ -106,9 +114,7 @@ class Insight(BaseModel):
                 ["low", "medium", "high", "critical"],
                 _("Choose one of the priorities."),
             ),
-            bounded(
-                "portfolios_insight", "impact_estimate", -MAX_AMOUNT, MAX_AMOUNT, _("This impact is out of range.")
-            ),
+            *impacts("portfolios_insight", "impact_estimate"),
         ]
 
     def __str__(self) -> str:
@@ -169,9 +175,9 @@ class OptimizationSuggestion(BaseModel):
                 ["low", "medium", "high"],
                 _("Choose one of the levels of confidence."),
             ),
-            bounded(
-                "portfolios_suggestion", "estimated_impact", -MAX_AMOUNT, MAX_AMOUNT, _("This impact is out of range.")
-            ),
+            *impacts("portfolios_suggestion", "estimated_impact"),
+            bounded("portfolios_suggestion", "from_rate", 0, MAX_RATE, _("A rate is between 0 and 10,000.")),
+            bounded("portfolios_suggestion", "to_rate", 0, MAX_RATE, _("A rate is between 0 and 10,000.")),
         ]
 
     def __str__(self) -> str:
@@ -189,7 +195,10 @@ class InsightRuleSetting(BaseModel):
     class Meta:
         db_table = "insight_rule_settings"
         verbose_name = _("setting of an insight rule")
-        constraints = [models.UniqueConstraint(fields=["user", "rule"], name="portfolios_insightrule_one_per_user")]
+        constraints = [
+            models.UniqueConstraint(fields=["user", "rule"], name="portfolios_insightrule_one_per_user"),
+            bounded("portfolios_insightrule", "threshold", 0, MAX_AMOUNT, _("A threshold is 0 or more.")),
+        ]
 
     def __str__(self) -> str:
         return self.rule

@@ -81,7 +81,10 @@ class Portfolio(BaseModel):
                 ),
             ),
             bounded("portfolios_portfolio", "total_power_consumption", 0, MAX_WATTS, _("Watts are 0 or more.")),
-            bounded("portfolios_portfolio", "estimated_monthly_revenue", 0, MAX_AMOUNT, _("Revenue is 0 or more.")),
+            *(
+                bounded("portfolios_portfolio", name, 0, MAX_AMOUNT, _("Revenue is 0 or more."))
+                for name in ("estimated_monthly_revenue", "estimate_low", "estimate_high")
+            ),
         ]
 
     def __str__(self) -> str:

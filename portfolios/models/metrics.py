@@ -29,6 +29,7 @@ from ..querysets import PerformanceMetricQuerySet
 from .fleet import MAX_QUANTITY, GPUConfiguration
 
 MAX_GPU_HOURS = Decimal(MAX_QUANTITY * 24)
+MAX_KWH = Decimal(100_000_000)
 
 
 class OrderType(models.TextChoices):
@@ -125,6 +126,14 @@ class PerformanceMetric(BaseModel):
                 "portfolios_metric", "hourly_rate", 0, MAX_RATE, _("A rate is between 0 and 10,000 USD per GPU-hour.")
             ),
             bounded("portfolios_metric", "daily_revenue", 0, MAX_AMOUNT, _("Revenue is 0 or more.")),
+            *(
+                bounded("portfolios_metric", name, 0, MAX_AMOUNT, _("Revenue is 0 or more."))
+                for name in ("gpu_revenue", "storage_revenue", "bandwidth_revenue", "bonus_revenue")
+            ),
+            bounded("portfolios_metric", "hours_observed", 0, 24, _("A UTC day has 24 hours.")),
+            bounded("portfolios_metric", "available_gpu_hours", 0, MAX_GPU_HOURS, _("GPU-hours are 0 or more.")),
+            bounded("portfolios_metric", "rented_gpu_hours", 0, MAX_GPU_HOURS, _("GPU-hours are 0 or more.")),
+            bounded("portfolios_metric", "energy_kwh", 0, MAX_KWH, _("Energy is 0 or more.")),
             models.CheckConstraint(
                 condition=Q(uptime_hours__range=(0, 24)),
                 name="portfolios_metric_uptime_hours_range",
