@@ -84,18 +84,19 @@ def hourly_kwh(
 ) -> tuple[Decimal | None, ...]:
     """Energy of each hour of a day in kWh: what was metered, else what the watts say; None where neither tells.
 
-    Units: `observed` 0 to 1 of each hour, what was not observed draws nothing here; `rented` GPU-hours, not told in an
-    observed hour counts as idle; `metered` kWh of the GPUs. The rest of the machine comes on top of all three.
+    Units: `observed` 0 to 1 of each hour, what was not observed draws nothing here; `rented` GPU-hours; where only
+    some hours tell them, the others count as idle; `metered` kWh of the GPUs, the rest of the machine not included.
     Raises: ValueError where the hours differ in number.
     Source: docs/economics.md, "Energy by the hour" (K6).
     """
+    is_told = any(seen and busy is not None for seen, busy in zip(observed, rented, strict=True))
     found: list[Decimal | None] = []
     for seen, busy, meter in zip(observed, rented, metered, strict=True):
         if not seen:
             found.append(Decimal(0))
         elif meter is not None:
             found.append(overhead * meter)
-        elif idle_watts is None or load_watts is None:
+        elif idle_watts is None or load_watts is None or not is_told:
             found.append(None)
         else:
             hours = min(busy or Decimal(0), quantity * seen)

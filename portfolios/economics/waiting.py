@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 
 LEAST_SPELLS = 5
+HALF = Fraction(1, 2)
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,12 @@ def time_to_rent(*, spells: Iterable[tuple[Decimal, bool]]) -> Waiting:
     known = sorted(spells)
     ended = [hours for hours, is_over in known if is_over]
     median = None
-    share = Decimal(1)  # still idle
+    share = Fraction(1)  # still idle; exact, since half of them decides
     if len(known) >= LEAST_SPELLS:
         for hours in sorted(set(ended)):
             at_risk = sum(1 for length, _is_over in known if length >= hours)
-            share *= 1 - Decimal(ended.count(hours)) / at_risk
-            if share <= Decimal("0.5"):
+            share *= 1 - Fraction(ended.count(hours), at_risk)
+            if share <= HALF:
                 median = hours
                 break
     return Waiting(median, min(ended, default=None), max(ended, default=None), len(known), len(ended))

@@ -62,7 +62,7 @@ with fleet as (
     select h.observed = 0 or h.metered is not null as is_metered,
       case when f.tariff is null then f.price else t.hours[h.hour] end as price,
       case when h.observed = 0 then 0 when h.metered is not null then f.overhead * h.metered
-        when bool_or(h.rented is not null) over () then f.idle_kwh * h.observed
+        when bool_or(h.rented is not null and h.observed > 0) over () then f.idle_kwh * h.observed
           + f.extra_kwh * least(coalesce(h.rented, 0), f.quantity * h.observed) end as kwh
     from (
       select hour,

@@ -10,16 +10,17 @@ from hypothesis import strategies as st
 
 from gpuadvisor.core import clock
 from gpuadvisor.core.partitions import ensure_standing_months
-from portfolios import measures, selectors
+from portfolios import selectors
 from portfolios.economics import Total
-from portfolios.measures import Context, Pair
+from portfolios.kpis import Part, measures_of
+from portfolios.measures import Context
 from portfolios.models import GPUConfiguration
 from portfolios.results import Sums
 from tests.factories import GPUConfigurationFactory, PerformanceMetricFactory, PortfolioFactory
 
 D = Decimal
 SAME = "the same as the 7 days before"
-CHANGES = ("revenue", "energy", "net", "fee", "after_fee", "utilization")
+CHANGES = ("revenue", "energy", "net", "fee", "occupancy")
 
 
 @pytest.fixture
@@ -126,10 +127,12 @@ def test_net_names_the_revenue_that_it_rests_on(host, pair, today):
         record(gpu, today, [0], revenue)
     whole = selectors.dashboard(host, "today").whole
     assert whole.measures["revenue"].figure.value == D("1230.00")
-    assert whole.measures["net"].figure.value == D("1200.00") - whole.measures["energy"].figure.value
-    assert whole.measures["net"].figure.method == "$1,200.00 revenue less estimated energy, before the platform’s fee"
+    fee = D("1200.00") / 4
+    assert whole.measures["net"].figure.value == D("1200.00") - fee - whole.measures["energy"].figure.value
+    words = "revenue less fees and energy; no fixed costs entered"
+    assert whole.measures["net"].figure.method == f"{words}; of $1,200.00 revenue"
     priced = next(line for line in selectors.dashboard(host, "today").portfolios if line.pk == pair[0].portfolio_id)
-    assert priced.sheet.measures["net"].figure.method == "revenue less estimated energy, before the platform’s fee"
+    assert priced.sheet.measures["net"].figure.method == words
 
 
 amounts = st.decimals(min_value=0, max_value=10**4, places=2)
@@ -154,9 +157,8 @@ def sums(revenue, energy, share, gpus, days):
         expected=7,
         revenue=over(revenue),
         energy=over(energy),
-        net=over(revenue - energy),
+        net=over(revenue - energy - revenue / 4),
         fee=over(revenue / 4),
-        after_fee=over(revenue - energy - revenue / 4),
         shares=days,
         rented=available * share / 100,
         available=available,
@@ -165,10 +167,10 @@ def sums(revenue, energy, share, gpus, days):
 
 @given(fleet=st.lists(steady, max_size=8), is_pending=st.booleans())
 def test_without_a_change_of_daily_figures_the_change_is_zero_whatever_the_gaps(fleet, is_pending):
-    pairs = [Pair(sums(*figures, gpus, a), sums(*figures, gpus, b), gpus) for *figures, gpus, a, b in fleet]
-    found = measures.performance(pairs, Context("the 7 days before", is_pending=is_pending), cost_missing="")
+    parts = [Part(sums(*figures, gpus, a), sums(*figures, gpus, b), gpus) for *figures, gpus, a, b in fleet]
+    found = measures_of(parts, Context("the 7 days before", is_pending=is_pending))
     known = any(a and b for *_rest, a, b in fleet)
     for name in CHANGES:
-        measure = getattr(found, name)
+        measure = found[name]
         assert measure.change.startswith(SAME) if known else not measure.change
         assert measure.moved.startswith("no change") if known else not measure.moved

@@ -144,3 +144,122 @@ def test_like_with_like_moves_only_where_a_configuration_does(fleet):
 def test_windows_of_different_fleets_are_refused():
     with pytest.raises(ValueError):
         economics.like_with_like(now=[Total(D(1), 1)], before=[])
+
+
+percentages = st.decimals(min_value=0, max_value=99, places=2)
+
+
+@given(amount=amounts, gpus=st.lists(st.integers(0, 500), min_size=1, max_size=20).filter(any))
+def test_what_is_allocated_adds_up_to_the_whole(amount, gpus):
+    found = [economics.allocated(amount=amount, gpus=n, all_gpus=sum(gpus)) for n in gpus]
+    assert near(sum(found), amount)
+
+
+def test_shared_costs_need_somebody_to_carry_them():
+    with pytest.raises(ValueError):
+        economics.allocated(amount=D(1), gpus=0, all_gpus=0)
+
+
+@given(revenue=amounts, energy=amounts, fixed=amounts, fee=percentages)
+def test_the_waterfall_adds_up(revenue, energy, fixed, fee):
+    """Net, fee, energy and fixed costs make the revenue again (K7)."""
+    kept = economics.platform_fee(revenue=revenue, fee_percentage=fee)
+    left = economics.net(revenue=revenue, fee=kept, energy=energy, fixed=fixed)
+    assert near(left + kept + energy + fixed, revenue)
+    if revenue:
+        assert near(economics.margin(net=left, revenue=revenue) * revenue / 100, left)
+        assert near(economics.platform_take(fee=kept, revenue=revenue), fee)
+
+
+@given(told=amounts, fee=percentages)
+def test_revenue_told_after_the_fee_leaves_what_was_told(told, fee):
+    gross = economics.gross_revenue(revenue=told, is_after_fee=True, fee_percentage=fee)
+    assert near(gross - economics.platform_fee(revenue=gross, fee_percentage=fee), told)
+    assert economics.gross_revenue(revenue=told, is_after_fee=True, fee_percentage=D(100)) is None
+
+
+@given(rented=st.decimals(0, 24, places=2), price=st.decimals(0, 2, places=4), quantity=st.integers(1, 50))
+def test_one_price_by_the_hour_costs_what_it_costs_by_the_day(rented, price, quantity):
+    """K6: hours are only needed where the price moves."""
+    watts = {"quantity": quantity, "idle_watts": D(20), "load_watts": D(450), "overhead": D("1.15")}
+    by_hour = economics.hourly_kwh(
+        **watts, observed=[D(1)] * 24, rented=[rented * quantity / 24] * 24, metered=[None] * 24
+    )
+    by_day = economics.energy_cost(**watts, rented_hours=rented, usd_per_kwh=price)
+    assert near(economics.hourly_cost(kwh=by_hour, prices=[price] * 24), by_day)
+
+
+class TestEnergyByTheHour:
+    """K6 where hours differ; what nobody measured is not free."""
+
+    watts = {"quantity": 2, "idle_watts": D(20), "load_watts": D(450)}
+
+    def test_a_meter_needs_no_watts(self):
+        found = economics.hourly_kwh(
+            quantity=2, idle_watts=None, load_watts=None, observed=[D(1)] * 2, rented=[None] * 2, metered=[D(1), None]
+        )
+        assert found == (1, None)
+
+    def test_rented_gpus_that_nobody_told_at_all_are_unknown(self):
+        found = economics.hourly_kwh(**self.watts, observed=[D(1), D(0)], rented=[None] * 2, metered=[None] * 2)
+        assert found == (None, 0)
+
+    def test_an_hour_without_a_price_is_not_free(self):
+        assert economics.hourly_cost(kwh=[D(1), D(1)], prices=[D(1), None]) is None
+        assert economics.hourly_cost(kwh=[D(1), None], prices=[D(1), D(1)]) is None
+        assert economics.hourly_cost(kwh=[D(1), D(0)], prices=[D(1), None]) == 1
+
+
+prices = st.lists(st.tuples(st.decimals("0.01", 5, places=2), st.integers(1, 20)), max_size=12)
+
+
+@given(prices=prices, rate=st.decimals("0.01", 5, places=2))
+def test_the_percentile_counts_cheaper_offers_and_half_of_the_equal_ones(prices, rate):
+    """K12."""
+    found = economics.price_percentile(rate=rate, prices=prices)
+    asked = [price for price, number in prices for _ in range(number)]
+    if len(asked) < 5:
+        assert found is None
+    else:
+        from_below = sum((price < rate) + (price <= rate) for price in asked)
+        assert near(found, D(from_below) * 50 / len(asked))
+        assert 0 <= found <= 100
+
+
+@given(st.lists(st.decimals("0.25", 200, places=2), min_size=5, max_size=40))
+def test_without_unfinished_spells_the_wait_is_the_plain_median(lengths):
+    """K14: of an even number the lower one of the middle."""
+    found = economics.time_to_rent(spells=[(length, True) for length in lengths])
+    assert found.median == sorted(lengths)[(len(lengths) - 1) // 2]
+
+
+@given(
+    spells=st.lists(st.tuples(st.integers(1, 100).map(D), st.booleans()), min_size=5, max_size=40),
+    longer=st.integers(1, 100).map(D),
+)
+def test_one_more_spell_that_still_runs_never_shortens_the_wait(spells, longer):
+    """K14: what is not over yet counts as waiting."""
+    before = economics.time_to_rent(spells=spells).median
+    after = economics.time_to_rent(spells=[*spells, (longer, False)]).median
+    assert after is None or (before is not None and after >= before)
+
+
+def test_payback_left_ends_at_nothing():
+    """K10."""
+    assert economics.payback_left(price=D(100), earned=D(120), monthly_net=D(-5)) == 0
+    assert economics.payback_left(price=D(100), earned=D(20), monthly_net=D(-5)) is None
+    assert economics.payback_left(price=D(100), earned=None, monthly_net=D(5)) is None
+
+
+def test_an_index_against_stale_or_empty_company_is_unknown():
+    """K13: nothing older than 12 hours."""
+    assert economics.occupancy_index(occupancy=D(50), rented_percentage=D(50), age_hours=D(12)) == 100
+    assert economics.occupancy_index(occupancy=D(50), rented_percentage=D(50), age_hours=D("12.1")) is None
+    assert economics.occupancy_index(occupancy=D(50), rented_percentage=D(0)) is None
+    assert economics.yield_index(yield_rate=D(1), rented_percentage=D(0), rented_price=D(1)) is None
+
+
+def test_uptime_never_exceeds_all_hours():
+    """K11, with announced maintenance left out."""
+    assert economics.uptime(online_hours=D(24), hours=D(24), maintenance_hours=D(2)) == 100
+    assert economics.uptime(online_hours=D(0), hours=D(2), maintenance_hours=D(2)) is None
