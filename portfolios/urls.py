@@ -29,5 +29,10 @@ urlpatterns = [
     path("portfolios/<uuid:pk>/gpus/add/", gpus.add, name="gpu-add"),
     path("calculator/", calculator.calculator, name="calculator"),
     path("dashboard/", dashboard.dashboard, name="dashboard"),
+    path("insights/", insights.insights, name="insights"),
     path("insights/panel/", insights.panel, name="insights-panel"),
+    path("insights/history/", insights.history, name="insights-history"),
+    path("insights/insights.csv", insights.insights_csv, name="insights-csv"),
+    path("insights/<uuid:pk>/dismiss/", insights.dismiss, name="insight-dismiss"),
+    path("check-up/", insights.checkup, name="checkup"),
 ]

@@ -8,7 +8,7 @@ from factory.django import DjangoModelFactory
 
 from gpuadvisor.accounts.models import User
 from market.models import GPUModel, MarketData, Platform
-from portfolios.models import GPUConfiguration, PerformanceMetric, Portfolio
+from portfolios.models import Analytics, GPUConfiguration, Insight, PerformanceMetric, Portfolio
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 PASSWORD = "correct-horse-battery-9"
@@ -111,3 +111,23 @@ class MarketDataFactory(DjangoModelFactory[MarketData]):
     active_instances = 710
     demand_indicators = factory.LazyFunction(lambda: {"source": "500farm_machines"})
     data_timestamp = NOON
+
+
+class AnalyticsFactory(DjangoModelFactory[Analytics]):
+    class Meta:
+        model = Analytics
+
+    user = factory.SubFactory(UserFactory)
+    metric_type = Analytics.Type.UTILIZATION
+    analysis_date = NOON.date()
+    expires_at = NOON + timedelta(hours=1)
+
+
+class InsightFactory(DjangoModelFactory[Insight]):
+    class Meta:
+        model = Insight
+
+    analytics = factory.SubFactory(AnalyticsFactory)
+    insight_type = "idle"
+    title = "Rack 1 is rented less than its market"
+    priority_level = Insight.Priority.MEDIUM

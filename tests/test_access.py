@@ -16,6 +16,7 @@ from portfolios import uploads
 from tests.factories import (
     PASSWORD,
     GPUConfigurationFactory,
+    InsightFactory,
     MarketDataFactory,
     PerformanceMetricFactory,
     PlatformFactory,
@@ -94,6 +95,10 @@ MEMBER = {
     "accounts:tokens": 200,
     "accounts:tokens-create": 200,
     "portfolios:dashboard": 200,
+    "portfolios:checkup": 200,
+    "portfolios:insights": 200,
+    "portfolios:insights-csv": 200,
+    "portfolios:insights-history": 200,
     "portfolios:insights-panel": 200,
     "portfolios:list": 200,
     "portfolios:create": 200,
@@ -128,6 +133,7 @@ OWNED = {
     "portfolios:metric-add": "gpu",
     "portfolios:metric-edit": "metric",
     "portfolios:metric-delete": "metric",
+    "portfolios:insight-dismiss": "insight",
     "portfolios:metric-import-preview": "import",
     "portfolios:metric-import-refused": "import",
     "portfolios:metric-import-discard": "import",
@@ -136,7 +142,7 @@ OWNED = {
     "mfa_edit_webauthn": "passkey",
 }
 READ_ONLY = {"portfolios:detail", "portfolios:gpu", "portfolios:metric-import-refused"}  # these answer 405 to the other
-WRITE_ONLY = {"portfolios:restore", "portfolios:metric-import-discard"}
+WRITE_ONLY = {"portfolios:restore", "portfolios:insight-dismiss", "portfolios:metric-import-discard"}
 RESULTS = b"date,gpu,platform,hourly_rate\n2026-11-20,nowhere,vast,0.4\n"
 PROVIDERS = ("google", "github", "discord")
 
@@ -190,6 +196,7 @@ def world(host, settings, tmp_path):
         "portfolio": gpu.portfolio.pk,
         "gpu": gpu.pk,
         "metric": PerformanceMetricFactory(gpu_configuration=gpu).pk,
+        "insight": InsightFactory(analytics__user=host).pk,
         "import": uploads.keep(host, SimpleUploadedFile("results.csv", RESULTS)),
         "token": api_tokens.create_token(user=host, name="Home server")[0].pk,
         "passkey": Authenticator.objects.create(

@@ -30,7 +30,7 @@ def insights_open(user: User, limit: int | None = None) -> list[Insight]:
         .filter(Q(expires_at=None) | Q(expires_at__gt=clock.now()))
         .filter(Q(portfolio=None) | Q(portfolio__is_active=True))
         .filter(Q(gpu_configuration=None) | Q(gpu_configuration__is_active=True))
-        .select_related("portfolio", "gpu_configuration__gpu_model")
+        .select_related("portfolio", "gpu_configuration__gpu_model", "gpu_configuration__portfolio")
         .order_by(F("impact_estimate").desc(nulls_last=True), "-pk")
     )
 
