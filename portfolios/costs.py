@@ -13,15 +13,17 @@ from typing import Any, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db.models import Sum
+from django.db.models import Q, Sum
+from django.utils.translation import gettext as _
 
 from gpuadvisor.accounts.models import User
 from gpuadvisor.accounts.zones import zone_of
-from gpuadvisor.core import clock
+from gpuadvisor.core import clock, formats
+from gpuadvisor.core.figures import Figure
 from market.currencies import DOLLAR, Rate, usd_rates
 
 from . import tariffs
-from .models import CostProfile, GPUConfiguration
+from .models import CostProfile, GPUConfiguration, Portfolio
 
 Hours = tuple[Decimal | None, ...]
 UNKNOWN: Hours = (None,) * tariffs.HOURS
@@ -50,6 +52,7 @@ class Costs:
     usd_rate: Decimal | None = Decimal(1)
     usd_rate_day: date | None = None
     usd_rate_source: str = ""
+    usd_rate_is_old: bool = False
     today: date = field(default=date.min, repr=False)
 
     @property
@@ -118,6 +121,35 @@ def costs_of(items: Iterable[GPUConfiguration]) -> dict[UUID, Costs]:
     }
 
 
+@dataclass(frozen=True)
+class ToldPrice:
+    """The price of electricity as somebody typed it, and the currency in which the next one is asked for."""
+
+    currency: str
+    price_per_kwh: Decimal | None = None
+
+
+def told(user: User, portfolio: Portfolio | None = None, gpu: GPUConfiguration | None = None) -> ToldPrice:
+    """The own price of a GPU configuration, or of a portfolio; the currency is theirs, else the host's preference."""
+    own = shared = None
+    if portfolio:
+        profiles = CostProfile.objects.filter(portfolio=portfolio).filter(
+            Q(gpu_configuration=None) | Q(gpu_configuration=gpu)
+        )
+        by_gpu = {profile.gpu_configuration_id: profile for profile in profiles}
+        shared, own = by_gpu.get(None), by_gpu.get(gpu.pk) if gpu else None
+    mine = own if gpu else shared
+    last = own or shared
+    currency = last.currency if last else preferred_currency(user)
+    return ToldPrice(currency, mine.price_per_kwh if mine else None)
+
+
+def preferred_currency(user: User) -> str:
+    """The currency of a new cost profile: the host's preference, where its rate is known."""
+    wanted = str(user.preferences.get("currency") or DOLLAR)
+    return wanted if wanted in usd_rates([wanted], clock.today()) else DOLLAR
+
+
 def merged(
     item: GPUConfiguration,
     own: CostProfile | None,
@@ -152,6 +184,7 @@ def merged(
         usd_rate=rate.usd_per_unit if rate else (Decimal(1) if currency == DOLLAR else None),
         usd_rate_day=rate.day if rate and currency != DOLLAR else None,
         usd_rate_source=rate.source if rate else "",
+        usd_rate_is_old=bool(rate and rate.is_old),
         today=today,
     )
 
@@ -216,3 +249,31 @@ def _zones(portfolios: Iterable[UUID]) -> dict[UUID, str]:
     if not asked:
         return {}
     return dict(User.objects.filter(portfolios__in=asked).values_list("portfolios", "timezone"))
+
+
+def costs_of_portfolio(portfolio: Portfolio) -> Costs:
+    """What the portfolio's own entries say; fixed costs for all of it."""
+    profile = CostProfile.objects.filter(portfolio=portfolio, gpu_configuration=None).first()
+    today = clock.today()
+    rates = usd_rates([profile.currency], today) if profile else {}
+    zone = portfolio.user.timezone if profile and profile.tariff_bands else "UTC"
+    return merged(GPUConfiguration(quantity=1), None, profile, rates=rates, units=1, zone=zone, today=today)
+
+
+def price_figure(costs: Costs) -> Figure:
+    """The price of a kilowatt-hour: told in dollars, or made into them with the rate that is named."""
+    price, missing = costs.usd_per_kwh, _("Enter it to know energy cost and net.")
+    if price is None:
+        if costs.usd_rate is None:
+            missing = _("No rate of %(currency)s is known.") % {"currency": costs.currency}
+        elif costs.bands:
+            missing = _("Its tariff leaves hours without a price.")
+        return Figure.unknown("USD/kWh", missing)
+    method = _("mean over today's hours") if costs.bands else ""
+    if costs.usd_rate_day:
+        words = {"currency": costs.currency, "day": formats.day(costs.usd_rate_day), "source": costs.usd_rate_source}
+        rate = _("in %(currency)s at the rate of %(day)s, %(source)s") % words
+        if costs.usd_rate_is_old:
+            rate = _("%(rate)s, which is old") % {"rate": rate}
+        method = f"{method}, {rate}" if method else rate
+    return Figure(price, "USD/kWh", method=method)

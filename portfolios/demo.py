@@ -45,14 +45,15 @@ class Rig:
     details: dict[str, Any] = field(default_factory=dict)
     outage_every: int = 0
     tells_utilization: bool = True
+    usd_per_kwh: str = ""
 
 
-FLEET: dict[str, tuple[str, dict[str, str], tuple[Rig, ...]]] = {
+FLEET: dict[str, tuple[str, str, tuple[Rig, ...]]] = {
     "Colocation": (
         "Half a rack. Power is billed per machine; nobody has told us the price for the bench yet.",
-        {},
+        "",
         (
-            Rig("dc-h100", "H100 SXM", 2, 0.94, 6, "vast", {"machine_id": "41207"}, {"usd_per_kwh": "0.115"}),
+            Rig("dc-h100", "H100 SXM", 2, 0.94, 6, "vast", {"machine_id": "41207"}, usd_per_kwh="0.115"),
             Rig(
                 "dc-l40s",
                 "L40S",
@@ -61,7 +62,7 @@ FLEET: dict[str, tuple[str, dict[str, str], tuple[Rig, ...]]] = {
                 0,
                 "runpod",
                 {"machine_id": "8z5qh1w0l2kd"},
-                {"usd_per_kwh": "0.115"},
+                usd_per_kwh="0.115",
                 tells_utilization=False,
             ),
             Rig("bench", "RTX A6000", 2, 1.12, -14, "vast", {"machine_id": "41388"}),
@@ -69,7 +70,7 @@ FLEET: dict[str, tuple[str, dict[str, str], tuple[Rig, ...]]] = {
     ),
     "Garage": (
         "Three open frames on one meter.",
-        {"usd_per_kwh": "0.18"},
+        "0.18",
         (
             Rig(
                 "rig-01",
@@ -98,9 +99,9 @@ def load_demo(*, today: date, reset: bool = False) -> User:
         if reset:
             Portfolio.objects.visible_to(user).delete()
         if not Portfolio.objects.visible_to(user).exists():
-            for age, (name, (description, configuration, rigs)) in enumerate(FLEET.items()):
+            for age, (name, (description, price, rigs)) in enumerate(FLEET.items()):
                 portfolio = services.create_portfolio(
-                    user=user, name=name, description=description, configuration=dict(configuration)
+                    user=user, name=name, description=description, price=_price(price)
                 )
                 for rig in rigs:
                     services.add_gpu(
@@ -110,12 +111,17 @@ def load_demo(*, today: date, reset: bool = False) -> User:
                         custom_name=rig.name,
                         hardware_details=dict(rig.details),
                         platform_mappings={rig.platform: dict(rig.mapping)},
+                        price=_price(rig.usd_per_kwh),
                     )
                 began = datetime.combine(today - timedelta(days=DAYS - age), time(9), UTC)
                 Portfolio.objects.filter(pk=portfolio.pk).update(created_at=began)
                 portfolio.gpus.update(added_at=began)
     top_up_demo(today)
     return user
+
+
+def _price(text: str) -> services.Price | None:
+    return services.Price(Decimal(text)) if text else None
 
 
 def _demo_user() -> User:
@@ -132,7 +138,7 @@ def _demo_user() -> User:
 
 def top_up_demo(today: date) -> int:
     """Add the days that are missing up to `today`, 90 at most; the number of rows added. Safe to repeat."""
-    rigs = {rig.name: rig for _description, _configuration, fleet in FLEET.values() for rig in fleet}
+    rigs = {rig.name: rig for _description, _price, fleet in FLEET.values() for rig in fleet}
     gpus = GPUConfiguration.objects.active().filter(portfolio__user__email=EMAIL, portfolio__user__is_demo=True)
     first = today - timedelta(days=DAYS - 1)
     ensure_months(PerformanceMetric, first, today)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from uuid import UUID
 
 from django.utils.translation import gettext as _
 
@@ -13,6 +14,7 @@ from gpuadvisor.accounts.models import User
 from gpuadvisor.core import clock
 from market.models import GPUModel, Platform
 
+from .costs import Costs, costs_of
 from .models import GPUConfiguration, Portfolio
 
 
@@ -24,6 +26,7 @@ class Fleet:
     gpus: Sequence[GPUConfiguration]
     platforms: dict[str, Platform]
     today: date
+    costs: Mapping[UUID, Costs] = field(default_factory=dict)
 
     @property
     def active(self) -> list[Portfolio]:
@@ -55,7 +58,7 @@ def read_fleet(user: User) -> Fleet:
     for item in gpus:
         item.portfolio = by_pk.get(item.portfolio_id) or item.portfolio
     platforms = {item.slug: item for item in Platform.objects.all()}
-    return Fleet(portfolios, gpus, platforms, clock.today())
+    return Fleet(portfolios, gpus, platforms, clock.today(), with_costs(gpus))
 
 
 def idle_watts(item: GPUConfiguration) -> Decimal | None:
@@ -69,10 +72,26 @@ def load_watts(item: GPUConfiguration) -> Decimal | None:
     return item.power_consumption or None
 
 
+def with_costs(items: Iterable[GPUConfiguration]) -> dict[UUID, Costs]:
+    """The costs of these GPUs, each of which keeps its own, as Django keeps a row that was joined."""
+    items = list(items)
+    found = costs_of(items)
+    for item in items:
+        item.__dict__["_costs"] = found[item.pk]
+    return found
+
+
+def costs(item: GPUConfiguration) -> Costs:
+    """What it costs: as `with_costs` found, else asked for now."""
+    if "_costs" not in item.__dict__:
+        with_costs([item])
+    known: Costs = item.__dict__["_costs"]
+    return known
+
+
 def usd_per_kwh(item: GPUConfiguration) -> Decimal | None:
-    """Price of electricity: the GPU's own, else its portfolio's, else unknown."""
-    price = item.hardware_details.get("usd_per_kwh", item.portfolio.configuration.get("usd_per_kwh"))
-    return None if price is None else Decimal(str(price))
+    """Mean price of electricity over today's hours: the GPU's own, else its portfolio's, else unknown."""
+    return costs(item).usd_per_kwh
 
 
 def has_cost(item: GPUConfiguration) -> bool:

@@ -27,10 +27,9 @@ HARDWARE_NUMBERS = {
     "idle_watts": (Decimal(0), Decimal(2_000)),
     "core_offset_mhz": (Decimal(-1_000), Decimal(1_000)),
     "memory_offset_mhz": (Decimal(-5_000), Decimal(5_000)),
-    "usd_per_kwh": (Decimal(0), Decimal(10)),
 }
 HARDWARE_CHOICES = {"cooling": COOLING}
-PORTFOLIO_NUMBERS = {"usd_per_kwh": (Decimal(0), Decimal(10))}
+PORTFOLIO_NUMBERS: dict[str, tuple[Decimal, Decimal]] = {}  # prices stand in the cost profile
 
 
 def _number(key: str, value: Any, bounds: tuple[Decimal, Decimal]) -> None:
@@ -103,11 +102,3 @@ def idle_figure(gpu: GPUConfiguration) -> Figure:
     if (idle := gpu.gpu_model.idle_watts) is not None:
         return Figure.estimate(idle, "W", gettext("typical of this model"))
     return Figure.unknown("W", gettext("Enter its idle draw to know it."))
-
-
-def price_figure(details: dict[str, Any]) -> Figure:
-    """The electricity price that stands in these details."""
-    price = details.get("usd_per_kwh")
-    if price is None:
-        return Figure.unknown("USD/kWh", gettext("Enter it to know energy cost and net."))
-    return Figure(Decimal(str(price)), "USD/kWh")

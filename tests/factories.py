@@ -8,7 +8,7 @@ from factory.django import DjangoModelFactory
 
 from gpuadvisor.accounts.models import User
 from market.models import GPUModel, MarketData, Platform
-from portfolios.models import Analytics, GPUConfiguration, Insight, PerformanceMetric, Portfolio
+from portfolios.models import Analytics, CostProfile, GPUConfiguration, Insight, PerformanceMetric, Portfolio
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 PASSWORD = "correct-horse-battery-9"
@@ -67,11 +67,18 @@ class PlatformFactory(DjangoModelFactory[Platform]):
 class PortfolioFactory(DjangoModelFactory[Portfolio]):
     class Meta:
         model = Portfolio
+        skip_postgeneration_save = True
 
     user = factory.SubFactory(UserFactory)
     name = factory.Sequence(lambda n: f"Garage {n}")
     is_active = True
     state = Portfolio.State.ACTIVE
+
+    @factory.post_generation
+    def price_per_kwh(obj, create, extracted, **kwargs):
+        """The price of its electricity, in the cost profile that it makes."""
+        if create and extracted is not None:
+            CostProfileFactory(portfolio=obj, price_per_kwh=Decimal(extracted))
 
 
 class GPUConfigurationFactory(DjangoModelFactory[GPUConfiguration]):
@@ -131,3 +138,13 @@ class InsightFactory(DjangoModelFactory[Insight]):
     insight_type = "idle"
     title = "Rack 1 is rented less than its market"
     priority_level = Insight.Priority.MEDIUM
+
+
+class CostProfileFactory(DjangoModelFactory[CostProfile]):
+    """Of a portfolio; with `gpu_configuration` that of one of its GPU configurations."""
+
+    class Meta:
+        model = CostProfile
+
+    portfolio = factory.SubFactory(PortfolioFactory)
+    price_per_kwh = Decimal("0.20")

@@ -43,8 +43,11 @@ from generate_series(1, %(hosts)s) n;
 
 insert into portfolios (id, user_id, name, description, configuration, total_power_consumption, created_at, updated_at,
                         is_active, state)
-select uuidv7(), u.id, 'Rack ' || n, '', '{"usd_per_kwh": "0.15"}', 4000, now(), now(), true, 'active'
+select uuidv7(), u.id, 'Rack ' || n, '', '{}', 4000, now(), now(), true, 'active'
 from users u cross join generate_series(1, 2) n;
+
+insert into cost_profiles (id, portfolio_id, currency, price_per_kwh, tariff_bands, timezone, created_at, updated_at)
+select uuidv7(), id, 'USD', 0.15, '[]', '', now(), now() from portfolios;
 
 insert into gpu_configurations (id, portfolio_id, gpu_model_id, custom_name, hardware_details, platform_mappings,
                                 power_consumption, quantity, added_at, updated_at, is_active)

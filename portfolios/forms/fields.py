@@ -84,8 +84,17 @@ class _Formatted:
         return str(self.words) % self.values
 
 
-def price_field(**kwargs: Any) -> PlainDecimalField:
-    return PlainDecimalField(low=0, high=10, places=4, required=False, label=_("Electricity price, $/kWh"), **kwargs)
+STRONG = frozenset({"USD", "EUR", "GBP", "CHF", "CAD", "AUD"})  # nobody pays 10 of these for a kilowatt-hour
+
+
+def price_field(currency: str = "USD", **kwargs: Any) -> PlainDecimalField:
+    """The price of electricity in `currency`."""
+    label = _("Electricity price, $/kWh") if currency == "USD" else gettext_format(_PRICE, currency=currency)
+    highest = 10 if currency in STRONG else 10_000
+    return PlainDecimalField(low=0, high=highest, places=4, required=False, label=label, **kwargs)
+
+
+_PRICE = _("Electricity price, %(currency)s/kWh")
 
 
 def typed_number(value: Any) -> str:

@@ -18,14 +18,16 @@ from gpuadvisor.core.forms import OnceForm
 from gpuadvisor.core.validators import visible_multiline, visible_text
 from market.models import GPUModel, Platform
 from market.names import squash
-from portfolios import importing
+from portfolios import costs, importing
 from portfolios.hardware import COOLING, HARDWARE_NUMBERS, load_watts
 from portfolios.mappings import LONGEST, Identifier, identifiers
 from portfolios.models import MAX_QUANTITY, GPUConfiguration, PerformanceMetric, Portfolio
 
+from ..services.costs import Price
 from .fields import PlainDecimalField, PlainIntegerField, price_field, typed_number
 
 COOLING_NAMES = list(zip(COOLING, (_("Air"), _("Water"), _("Immersion"), _("Passive")), strict=True))
+HARDWARE = [*list(HARDWARE_NUMBERS)[:3], "price_per_kwh", "cooling", *list(HARDWARE_NUMBERS)[3:]]
 
 
 class PortfolioForm(OnceForm):
@@ -37,25 +39,26 @@ class PortfolioForm(OnceForm):
         validators=[visible_multiline],
         widget=forms.Textarea(attrs={"rows": 3}),
     )
-    usd_per_kwh = price_field(help_text=_("Needed for energy cost and net. A GPU can have a price of its own."))
 
-    def __init__(self, *args: Any, portfolio: Portfolio | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, *args: Any, user: User, portfolio: Portfolio | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, user=user, **kwargs)
+        self.told = costs.told(user, portfolio)
+        words = _("Needed for energy cost and net. A GPU can have a price of its own.")
+        self.fields["price_per_kwh"] = price_field(self.told.currency, help_text=words)
         if portfolio:
             self.initial = {
                 "name": portfolio.name,
                 "description": portfolio.description,
-                "usd_per_kwh": typed_number(portfolio.configuration.get("usd_per_kwh")),
+                "price_per_kwh": typed_number(self.told.price_per_kwh),
                 **self.initial,
             }
 
     def values(self) -> dict[str, Any]:
         """What the services take."""
-        price = self.cleaned_data["usd_per_kwh"]
         return {
             "name": self.cleaned_data["name"],
             "description": self.cleaned_data["description"],
-            "configuration": {} if price is None else {"usd_per_kwh": typed_number(price)},
+            "price": Price(self.cleaned_data["price_per_kwh"], self.told.currency),
         }
 
 
@@ -102,7 +105,6 @@ class GPUConfigurationForm(OnceForm):
         help_text=_("Under load, if you measured it."),
     )
     idle_watts = PlainDecimalField(low=0, high=2_000, places=1, required=False, label=_("Idle draw, W per GPU"))
-    usd_per_kwh = price_field(help_text=_("Only where it differs from the portfolio's."))
     cooling = forms.ChoiceField(
         label=_("Cooling"),
         required=False,
@@ -111,8 +113,13 @@ class GPUConfigurationForm(OnceForm):
     core_offset_mhz = PlainIntegerField(low=-1_000, high=1_000, required=False, label=_("Core offset, MHz"))
     memory_offset_mhz = PlainIntegerField(low=-5_000, high=5_000, required=False, label=_("Memory offset, MHz"))
 
-    def __init__(self, *args: Any, gpu: GPUConfiguration | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self, *args: Any, user: User, portfolio: Portfolio, gpu: GPUConfiguration | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, user=user, **kwargs)
+        self.told = costs.told(user, portfolio, gpu)
+        words = _("Only where it differs from the portfolio's.")
+        self.fields["price_per_kwh"] = price_field(self.told.currency, help_text=words)
         self.identifiers = {
             f"map-{entry.platform}-{entry.key}": entry for entry in identifiers(Platform.objects.hostable())
         }
@@ -142,6 +149,7 @@ class GPUConfigurationForm(OnceForm):
             "custom_name": gpu.custom_name,
             "cooling": details.get("cooling", ""),
             **{key: typed_number(details.get(key)) for key in HARDWARE_NUMBERS},
+            "price_per_kwh": typed_number(self.told.price_per_kwh),
             **{
                 name: gpu.platform_mappings.get(entry.platform, {}).get(entry.key, "")
                 for name, entry in self.identifiers.items()
@@ -152,14 +160,14 @@ class GPUConfigurationForm(OnceForm):
         return [self[name] for name in ("quantity", "custom_name")]
 
     def hardware_fields(self) -> list[BoundField]:
-        return [self[name] for name in (*HARDWARE_NUMBERS, "cooling")]
+        return [self[name] for name in HARDWARE]
 
     def mapping_fields(self) -> list[BoundField]:
         return [self[name] for name in self.identifiers]
 
     def has_hardware(self) -> bool:
         """Whether the fold with the hardware opens by itself: something stands in it, or is wrong."""
-        return self._any([*HARDWARE_NUMBERS, "cooling"])
+        return self._any(HARDWARE)
 
     def has_mappings(self) -> bool:
         return self._any(list(self.identifiers))
@@ -211,6 +219,7 @@ class GPUConfigurationForm(OnceForm):
             "custom_name": self.cleaned_data["custom_name"],
             "hardware_details": self._details(),
             "platform_mappings": mappings,
+            "price": Price(self.cleaned_data["price_per_kwh"], self.told.currency),
         }
 
 

@@ -19,8 +19,10 @@ from market.models import GPUModel, Platform
 from .. import caching
 from ..hardware import load_watts
 from ..mappings import check_mappings, identifiers
-from ..models import GPUConfiguration, Portfolio
-from .portfolios import locked, refresh
+from ..models import CostProfile, GPUConfiguration, Portfolio
+from .costs import Price, store_price
+from .locks import locked
+from .portfolios import refresh
 
 # As hardware.load_watts says, for every configuration of these models whose watts nobody measured.
 WATTS_SQL = """
@@ -60,6 +62,7 @@ def add_gpu(
     custom_name: str = "",
     hardware_details: dict[str, Any] | None = None,
     platform_mappings: dict[str, Any] | None = None,
+    price: Price | None = None,
     pk: UUID | None = None,
 ) -> GPUConfiguration:
     """A new GPU configuration; the first one activates its portfolio (R-011).
@@ -83,6 +86,7 @@ def add_gpu(
     )
     gpu.power_consumption, _quality = load_watts(base_watts, gpu.hardware_details)
     gpu.save(force_insert=True)
+    store_price(portfolio, gpu, price)
     refresh(portfolio)
     return gpu
 
@@ -96,8 +100,9 @@ def edit_gpu(
     custom_name: str,
     hardware_details: dict[str, Any],
     platform_mappings: dict[str, Any],
+    price: Price | None = None,
 ) -> GPUConfiguration:
-    """The configuration with its new entries; its watts and the portfolio's follow.
+    """The configuration with its new entries; its watts and the portfolio's follow. `price`: of its electricity.
 
     Raises: DomainError where it was removed, its portfolio is archived, an identifier is none of its platform, or the
     watts exceed what can be stored.
@@ -108,6 +113,7 @@ def edit_gpu(
     gpu.hardware_details, gpu.platform_mappings = hardware_details, _checked(platform_mappings)
     gpu.power_consumption, _quality = load_watts(base_watts, hardware_details)
     gpu.save()
+    store_price(portfolio, gpu, price)
     refresh(portfolio)
     return gpu
 
@@ -125,6 +131,7 @@ def move_gpu(*, gpu: GPUConfiguration, to: Portfolio) -> GPUConfiguration:
     origin, gpu = _held(gpu)
     gpu.portfolio = _open(to.pk)
     gpu.save(update_fields=["portfolio", "updated_at"])
+    CostProfile.objects.filter(gpu_configuration=gpu).update(portfolio=gpu.portfolio)
     refresh(origin)
     refresh(gpu.portfolio)
     return gpu

@@ -18,15 +18,23 @@ from gpuadvisor.core.ids import uuid7
 
 from .. import caching, estimates
 from ..models import Portfolio
+from .costs import Price, store_price
+from .locks import locked
 
 State = Portfolio.State
 
 
 @transaction.atomic
 def create_portfolio(
-    *, user: User, name: str, description: str = "", configuration: dict[str, Any] | None = None, pk: UUID | None = None
+    *,
+    user: User,
+    name: str,
+    description: str = "",
+    configuration: dict[str, Any] | None = None,
+    price: Price | None = None,
+    pk: UUID | None = None,
 ) -> Portfolio:
-    """A new portfolio, being set up until its first GPU comes (R-011).
+    """A new portfolio, being set up until its first GPU comes (R-011); `price` is that of its electricity.
 
     `pk` makes a repeated call answer with the row of the first one.
     Raises: LimitReached where the plan has no room (R-030).
@@ -36,17 +44,20 @@ def create_portfolio(
         return made
     limits.claim(user, "portfolios")
     caching.bump(user.pk)
-    return Portfolio.objects.create(
+    portfolio = Portfolio.objects.create(
         pk=pk or uuid7(), user=user, name=name, description=description, configuration=configuration or {}
     )
+    store_price(portfolio, None, price)
+    return portfolio
 
 
 @transaction.atomic
-def edit_portfolio(*, portfolio: Portfolio, name: str, description: str, configuration: dict[str, Any]) -> Portfolio:
-    """The portfolio with its new words and electricity price."""
+def edit_portfolio(*, portfolio: Portfolio, name: str, description: str, price: Price | None = None) -> Portfolio:
+    """The portfolio with its new words, and its electricity price where one is given."""
     portfolio = locked(portfolio.pk)
-    portfolio.name, portfolio.description, portfolio.configuration = name, description, configuration
-    portfolio.save(update_fields=["name", "description", "configuration", "updated_at"])
+    portfolio.name, portfolio.description = name, description
+    portfolio.save(update_fields=["name", "description", "updated_at"])
+    store_price(portfolio, None, price)
     caching.bump(portfolio.user_id)
     return portfolio
 
@@ -86,11 +97,6 @@ def activate_portfolio(*, portfolio: Portfolio) -> Portfolio:
     portfolio = locked(portfolio.pk)
     refresh(portfolio)
     return portfolio
-
-
-def locked(pk: UUID) -> Portfolio:
-    """The portfolio's present row, held until the transaction ends. Rows that refer to it may still come."""
-    return Portfolio.objects.select_for_update(no_key=True).get(pk=pk)
 
 
 def refresh(portfolio: Portfolio) -> None:

@@ -20,8 +20,10 @@ from gpuadvisor.core.http import go_to, render_page
 from market.models import GPUModel, Platform
 
 from .. import services
+from ..costs import price_figure
+from ..fleet import costs
 from ..forms import COOLING_NAMES, GPUConfigurationForm, MoveForm
-from ..hardware import idle_figure, load_figure, price_figure
+from ..hardware import idle_figure, load_figure
 from ..mappings import identifiers
 from ..models import GPUConfiguration, Portfolio
 
@@ -37,7 +39,9 @@ def add(request: AppRequest, pk: UUID) -> HttpResponse:
     initial = (
         {"gpu_model": GPUModel.objects.filter(slug=wanted).values_list("name", flat=True).first()} if wanted else {}
     )
-    form = GPUConfigurationForm(request.POST if request.method == "POST" else None, user=request.user, initial=initial)
+    form = GPUConfigurationForm(
+        request.POST if request.method == "POST" else None, user=request.user, portfolio=portfolio, initial=initial
+    )
     if form.is_valid():
         try:
             services.add_gpu(portfolio=portfolio, pk=form.cleaned_data["once"], **form.values())
@@ -52,7 +56,9 @@ def add(request: AppRequest, pk: UUID) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def edit(request: AppRequest, pk: UUID) -> HttpResponse:
     gpu = _find(request, pk)
-    form = GPUConfigurationForm(request.POST if request.method == "POST" else None, user=request.user, gpu=gpu)
+    form = GPUConfigurationForm(
+        request.POST if request.method == "POST" else None, user=request.user, portfolio=gpu.portfolio, gpu=gpu
+    )
     if form.is_valid():
         try:
             services.edit_gpu(gpu=gpu, **form.values())
@@ -96,7 +102,7 @@ def detail(request: AppRequest, pk: UUID) -> HttpResponse:
         "portfolio": gpu.portfolio,
         "load": load_figure(gpu),
         "idle": idle_figure(gpu),
-        "price": price_figure(gpu.portfolio.configuration | gpu.hardware_details),
+        "price": price_figure(costs(gpu)),
         "cooling": dict(COOLING_NAMES).get(gpu.hardware_details.get("cooling", "")),
         "rows": [(metric, platforms.get(metric.platform, metric.platform)) for metric in page[:METRICS_SHOWN]],
         "stats": _stats(summary),

@@ -20,8 +20,9 @@ from gpuadvisor.core.figures import Figure
 from gpuadvisor.core.http import go_to, render_page
 
 from .. import services
+from ..costs import costs_of_portfolio, price_figure
 from ..forms import PortfolioForm
-from ..hardware import load_figure, price_figure
+from ..hardware import load_figure
 from ..models import Portfolio
 from ..paging import page_by_key
 
@@ -86,7 +87,7 @@ def detail(request: AppRequest, pk: UUID) -> HttpResponse:
         if groups
         else Figure.unknown("GPU", _("None added yet.")),
         "watts": total_watts(portfolio, groups),
-        "price": price_figure(portfolio.configuration),
+        "price": price_figure(costs_of_portfolio(portfolio)),
         "archive_lost": archive_lost(),
         "next_url": f"?after={next_key}" if next_key else "",
         "first_url": "?" if request.GET.get("after") else "",

@@ -71,7 +71,7 @@ def fleet(site):
     from market.models import GPUModel
 
     host = UserFactory(email="pages@example.com")
-    portfolio = PortfolioFactory(user=host, name="Garage", configuration={"usd_per_kwh": "0.22"})
+    portfolio = PortfolioFactory(user=host, name="Garage", price_per_kwh="0.22")
     gpu = GPUConfigurationFactory(
         portfolio=portfolio, gpu_model=GPUModel.objects.get(name="RTX 4090"), custom_name="rig"
     )

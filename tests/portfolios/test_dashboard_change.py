@@ -32,7 +32,7 @@ def today(db):
 @pytest.fixture
 def pair(host, vast):
     """A earns $80 a day, B $2, and so they always did."""
-    portfolio = PortfolioFactory(user=host, configuration={"usd_per_kwh": "0.20"})
+    portfolio = PortfolioFactory(user=host, price_per_kwh="0.20")
     gpus = [GPUConfigurationFactory(portfolio=portfolio, custom_name=name) for name in "AB"]
     GPUConfiguration.objects.update(added_at=datetime.now(UTC) - timedelta(days=90))
     return gpus

@@ -50,7 +50,7 @@ def today(db):
 
 @pytest.fixture
 def priced(host, vast):
-    return PortfolioFactory(user=host, name="Garage", configuration={"usd_per_kwh": "0.20"})
+    return PortfolioFactory(user=host, name="Garage", price_per_kwh="0.20")
 
 
 def gpu_in(portfolio, *, days_ago=90, **fields):
@@ -156,7 +156,7 @@ def test_figures_of_a_week_by_hand(host, priced, today):
 
 @pytest.mark.parametrize("period", ["today", "7d", "30d", "90d"])
 def test_portfolios_add_up_to_the_whole(host, priced, today, period):
-    second = PortfolioFactory(user=host, configuration={"usd_per_kwh": "0.11"})
+    second = PortfolioFactory(user=host, price_per_kwh="0.11")
     for n, portfolio in enumerate([priced, priced, second]):
         gpu = gpu_in(portfolio, quantity=n + 1)
         for age in range(0, 180, n + 1):

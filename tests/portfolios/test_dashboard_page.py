@@ -16,6 +16,7 @@ from market.cache import forget_market
 from portfolios import selectors, services
 from portfolios.models import GPUConfiguration, PerformanceMetric
 from tests.factories import (
+    CostProfileFactory,
     GPUConfigurationFactory,
     GPUModelFactory,
     MarketDataFactory,
@@ -34,7 +35,7 @@ def months(db):
 
 
 def fill(user, number, *, days=3):
-    portfolio = PortfolioFactory(user=user, configuration={"usd_per_kwh": "0.2"})
+    portfolio = PortfolioFactory(user=user, price_per_kwh="0.2")
     models = [GPUModelFactory(name=name) for name in ("RTX 4090", "RTX 3090", "L40S")]
     gpus = GPUConfiguration.objects.bulk_create(
         GPUConfiguration(
@@ -197,8 +198,7 @@ class TestSetUp:
         assert len(self.texts(host)) == 3
         gpu = GPUConfigurationFactory(portfolio=portfolio)
         assert self.texts(host) == ["Set the electricity price", "Enter or import daily figures"]
-        gpu.hardware_details = {"usd_per_kwh": "0.1"}
-        gpu.save()
+        CostProfileFactory(portfolio=portfolio, gpu_configuration=gpu, price_per_kwh="0.1")
         assert self.texts(host) == ["Enter or import daily figures"]
         PerformanceMetricFactory(gpu_configuration=gpu, metric_date=clock.today())
         assert self.texts(host) == []

@@ -107,7 +107,7 @@ def test_a_quantity_is_a_whole_number_from_1_to_10_000(host_client, portfolio, m
         ("idle_watts", "451", "More than it draws under load (450 W)."),
         ("core_offset_mhz", "1001", "Enter a whole number from -1,000 to 1,000."),
         ("memory_offset_mhz", "1.5", "Enter a whole number from -5,000 to 5,000."),
-        ("usd_per_kwh", "10.5", "between 0 and 10"),
+        ("price_per_kwh", "10.5", "between 0 and 10"),
         ("cooling", "fire", "Select a valid choice."),
         ("custom_name", "a\u202eb", "characters that are not allowed"),
         ("gpu_model", "RTX 9999", "The catalog knows no GPU of this name."),
@@ -137,12 +137,15 @@ def test_negative_offsets_and_every_detail_are_stored_as_typed_and_come_back(hos
         "idle_watts": "22",
         "core_offset_mhz": "-150",
         "memory_offset_mhz": "500",
-        "usd_per_kwh": "0.0950",
         "cooling": "water",
     }
-    assert add(host_client, portfolio, **details, **{"map-vast-machine_id": "38941"}).status_code == 302
+    assert (
+        add(host_client, portfolio, **details, price_per_kwh="0.0950", **{"map-vast-machine_id": "38941"}).status_code
+        == 302
+    )
     gpu = portfolio.gpus.get()
-    assert gpu.hardware_details == {**details, "usd_per_kwh": "0.095"}
+    assert gpu.hardware_details == details
+    assert gpu.cost_profile.price_per_kwh == Decimal("0.0950")
     assert gpu.platform_mappings == {"vast": {"machine_id": "38941"}}
     gpu.full_clean()
     form = host_client.get(url("gpu-edit", pk=gpu.pk)).context["form"]

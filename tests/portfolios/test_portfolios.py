@@ -19,6 +19,11 @@ from tests.factories import GPUConfigurationFactory, GPUModelFactory, PortfolioF
 LIST = "portfolios:list"
 
 
+def price_of(portfolio):
+    profile = portfolio.cost_profiles.filter(gpu_configuration=None).first()
+    return profile and profile.price_per_kwh
+
+
 def url(name, **kwargs):
     return reverse(f"portfolios:{name}", kwargs=kwargs or None)
 
@@ -29,11 +34,11 @@ def post(client, name, data, **kwargs):
 
 def test_a_new_portfolio_is_being_set_up_and_shows_its_empty_state(host_client, host):
     """R-011"""
-    response = host_client.post(url("create"), {"name": "Garage", "usd_per_kwh": "0.1200"})
+    response = host_client.post(url("create"), {"name": "Garage", "price_per_kwh": "0.1200"})
     portfolio = Portfolio.objects.get(user=host)
     assert response.status_code == 302
     assert response.url == url("detail", pk=portfolio.pk)
-    assert (portfolio.state, portfolio.is_active, portfolio.configuration) == ("setup", False, {"usd_per_kwh": "0.12"})
+    assert (portfolio.state, portfolio.is_active, price_of(portfolio)) == ("setup", False, Decimal("0.12"))
     page = host_client.get(response.url).content.decode()
     assert "Add the first GPU" in page
     assert "becomes active with its first GPU" in page
@@ -92,7 +97,7 @@ def test_a_name_is_shown_as_it_was_typed(host_client, host, name):
 )
 def test_a_price_that_is_no_plain_number_is_refused(host_client, host, price):
     """f 9-17"""
-    response = host_client.post(url("create"), {"name": "Garage", "usd_per_kwh": price})
+    response = host_client.post(url("create"), {"name": "Garage", "price_per_kwh": price})
     page = response.content.decode()
     assert response.status_code == 422
     assert "Enter a number between 0 and 10 in plain digits, with up to 4 decimals." in page
@@ -101,12 +106,12 @@ def test_a_price_that_is_no_plain_number_is_refused(host_client, host, price):
 
 def test_a_comma_gets_a_hint_and_is_taken_where_the_language_writes_one(host_client, host):
     """f 14"""
-    response = host_client.post(url("create"), {"name": "Garage", "usd_per_kwh": "0,32"})
+    response = host_client.post(url("create"), {"name": "Garage", "price_per_kwh": "0,32"})
     assert "Write the decimals after a point" in response.content.decode()
     host.language = "de"
     host.save()
-    host_client.post(url("create"), {"name": "Garage", "usd_per_kwh": "0,32"})
-    assert Portfolio.objects.get().configuration == {"usd_per_kwh": "0.32"}
+    host_client.post(url("create"), {"name": "Garage", "price_per_kwh": "0,32"})
+    assert price_of(Portfolio.objects.get()) == Decimal("0.32")
 
 
 def test_htmx_gets_the_form_alone_and_is_sent_on_after_a_write(host_client, host):
@@ -259,18 +264,14 @@ def test_restoring_past_the_limit_is_refused_with_a_sentence(host_client, host, 
 
 
 def test_editing_keeps_what_was_typed_and_stores_what_is_good(host_client, portfolio):
-    response = host_client.post(url("edit", pk=portfolio.pk), {"name": "Cellar", "usd_per_kwh": "abc"})
+    response = host_client.post(url("edit", pk=portfolio.pk), {"name": "Cellar", "price_per_kwh": "abc"})
     assert response.status_code == 422
     assert "Cellar" in response.content.decode()
     host_client.post(
-        url("edit", pk=portfolio.pk), {"name": "Cellar", "description": "cool\nand dry", "usd_per_kwh": ""}
+        url("edit", pk=portfolio.pk), {"name": "Cellar", "description": "cool\nand dry", "price_per_kwh": ""}
     )
     portfolio.refresh_from_db()
-    assert (portfolio.name, portfolio.description, portfolio.configuration) == (
-        "Cellar",
-        "cool\r\nand dry".replace("\r", ""),
-        {},
-    )
+    assert (portfolio.name, portfolio.description, price_of(portfolio)) == ("Cellar", "cool\nand dry", None)
 
 
 @pytest.mark.parametrize(
