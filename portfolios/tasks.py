@@ -11,7 +11,7 @@ from gpuadvisor.accounts.models import User
 from gpuadvisor.core import clock
 from gpuadvisor.core.jobs import once_per_slot
 
-from . import demo, uploads
+from . import demo, estimates, uploads
 from .analysis import service as analysis
 from .ingest import merging
 from .insights import service as insights
@@ -72,3 +72,24 @@ def analyse_slice(after: str | None = None) -> int:
     if rest is not None:
         analyse_slice.delay(str(rest))
     return done
+
+
+@shared_task
+def estimate_portfolios(pks: list[str]) -> int:
+    """Estimate what these portfolios will earn; how many estimates changed."""
+    return estimates.store([UUID(pk) for pk in pks])
+
+
+@shared_task
+@once_per_slot("portfolios.estimate-all", every=timedelta(hours=24))
+def estimate_all() -> int:
+    """Estimate every active portfolio anew, as the market moves; the rest in further messages."""
+    return estimate_slice(None)
+
+
+@shared_task
+def estimate_slice(after: str | None = None) -> int:
+    rest = estimates.refresh_slice(UUID(after) if after else None)
+    if rest is not None:
+        estimate_slice.delay(str(rest))
+    return int(rest is not None)

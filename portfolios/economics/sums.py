@@ -134,12 +134,3 @@ def weighted_utilization(parts: Iterable[tuple[int, Decimal | None]]) -> Decimal
     known = [(quantity, share) for quantity, share in parts if share is not None and quantity > 0]
     gpus = sum(quantity for quantity, _share in known)
     return sum((quantity * share for quantity, share in known), Decimal(0)) / gpus if gpus else None
-
-
-def monthly_revenue(daily_revenues: Iterable[Decimal | None]) -> Decimal | None:
-    """30 times the mean known day of one GPU configuration, in USD; None where no day is known.
-
-    Source: docs/economics.md, "Estimated monthly revenue".
-    """
-    mean = total(daily_revenues).average
-    return None if mean is None else 30 * mean

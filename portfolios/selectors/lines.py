@@ -14,7 +14,7 @@ from gpuadvisor.core import formats
 from gpuadvisor.core.figures import Figure
 from market.selectors import MarketNow
 
-from .. import economics, measures
+from .. import economics, estimates, measures
 from ..economics import Position, PricePosition
 from ..fleet import cost_missing
 from ..kpis import KpiSheet
@@ -193,16 +193,10 @@ def gpu_line(item: GPUConfiguration, reading: Reading, price: MarketNow | None) 
 
 def portfolio_line(portfolio: Portfolio, items: Sequence[GPUConfiguration], reading: Reading) -> PortfolioLine:
     """The table's row of one portfolio, which holds `items`."""
-    monthly = portfolio.estimated_monthly_revenue
-    estimate = (
-        Figure.unknown("USD", _("Enter or import daily figures."))
-        if monthly is None
-        else Figure.estimate(monthly, "USD", _("30 times the mean day on record"), portfolio.updated_at)
-    )
     return PortfolioLine(
         pk=portfolio.pk,
         name=portfolio.name,
         gpus=sum(item.quantity for item in items if item.is_active),
-        estimated_monthly_revenue=estimate,
+        estimated_monthly_revenue=estimates.figure(portfolio),
         sheet=reading.sheet(items),
     )

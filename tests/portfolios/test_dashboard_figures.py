@@ -9,8 +9,8 @@ from django.db import connection
 from gpuadvisor.core import clock
 from gpuadvisor.core.partitions import ensure_standing_months
 from market.rollups import roll_up
-from portfolios import estimates, selectors
-from portfolios.models import GPUConfiguration, PerformanceMetric, Portfolio
+from portfolios import selectors
+from portfolios.models import GPUConfiguration, Portfolio
 from tests.factories import (
     GPUConfigurationFactory,
     GPUModelFactory,
@@ -305,25 +305,3 @@ class TestMarket:
         assert selectors.dashboard(host).chart.model == "RTX 3090"
         assert selectors.dashboard(host, gpu="rtx-4090").chart.model == "RTX 4090"
         assert selectors.dashboard(host, gpu="no-such-gpu").chart.model == "RTX 3090"
-
-
-def test_the_monthly_estimate_is_that_of_the_formula(host, priced, today):
-    """`Portfolio.estimated_monthly_revenue` (R-010) equals economics.monthly_revenue, removed GPUs left out."""
-    from portfolios import economics
-
-    first, second, removed = gpu_in(priced), gpu_in(priced), gpu_in(priced)
-    record(first, today, daily_revenue=D("14.40"))
-    record(first, today - timedelta(days=3), daily_revenue=D("12.00"))
-    record(first, today - timedelta(days=4), daily_revenue=None)
-    record(first, today - timedelta(days=40), daily_revenue=D("99"))
-    record(second, today, daily_revenue=D("1.11"))
-    record(removed, today, daily_revenue=D("50"))
-    GPUConfiguration.objects.filter(pk=removed.pk).update(is_active=False)
-    estimates.refresh({priced.pk})
-    priced.refresh_from_db()
-    expected = economics.monthly_revenue([D("14.40"), D("12.00"), None]) + economics.monthly_revenue([D("1.11")])
-    assert priced.estimated_monthly_revenue == expected
-    PerformanceMetric.objects.all().delete()
-    estimates.refresh({priced.pk})
-    priced.refresh_from_db()
-    assert priced.estimated_monthly_revenue is None

@@ -36,7 +36,7 @@ def read(text, name=""):
         return text == "yes"
     if DAY.fullmatch(text):
         return date.fromisoformat(text)
-    if name in {"quantity", "days", "gpu_days", "gpus", "all_gpus"}:
+    if name in {"quantity", "days", "gpu_days", "gpus", "all_gpus", "months"}:
         return int(text)
     return Decimal(text)
 
