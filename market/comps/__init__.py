@@ -4,7 +4,7 @@ Live and simulated offers never meet in one figure; each function answers for on
 """
 
 from .criteria import SIZES, Criteria, size_of
-from .days import DayReport, comp_days, make_comp_days
+from .days import DayReport, comp_days, make_comp_days, mean
 from .now import Comp, comps_now
 from .standing import Machine, machines_seen
 
@@ -18,5 +18,6 @@ __all__ = [
     "comps_now",
     "machines_seen",
     "make_comp_days",
+    "mean",
     "size_of",
 ]
