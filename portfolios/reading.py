@@ -11,16 +11,20 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from gpuadvisor.accounts.models import User
 from gpuadvisor.core import clock
 from market.models import GPUModel
 
+from . import economics
+from .costs import Costs
 from .economics import Window
-from .fleet import Fleet, cost_missing, idle_watts, load_watts, usd_per_kwh
+from .fees import FeeSpan, fee_on, fee_spans
+from .fleet import Fleet, cost_missing, idle_watts, load_watts
 from .kpis import Costing, KpiSheet, More, Part, measures_of
-from .lookups import Lookups
+from .lookups import Lookups, Purchase
 from .measures import Context, Spark
-from .models import GPUConfiguration
-from .results import Fee, Recent, Results, Unit, results
+from .models import GPUConfiguration, OrderType
+from .results import Fee, Recent, Results, Tariff, Unit, results
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,7 @@ def awaits_today(items: Iterable[GPUConfiguration], found: Results) -> bool:
 
 
 def read(
+    user: User,
     fleet: Fleet,
     *,
     now: Window,
@@ -92,13 +97,12 @@ def read(
     items: Sequence[GPUConfiguration] | None = None,
     charted: GPUModel | None = None,
 ) -> Reading:
-    """What the fleet, or `items` of it, did in `now` and in `before`. `charted`: whose own rates a chart shows."""
+    """What the fleet of `user`, or `items` of it, did in both windows. `charted`: whose own rates a chart shows."""
     items = fleet.gpus if items is None else items
-    fees = [
-        Fee(slug, "", "", date.min, date.max, platform.fee_percentage) for slug, platform in fleet.platforms.items()
-    ]
     moment = clock.now()
-    units = [unit_of(item, charted) for item in items]
+    spans = fee_spans(user, date.min, max(fleet.today, now.last))
+    fees = fees_of(spans)
+    units = [unit_of(item, fleet.costs[item.pk], charted) for item in items]
     found = results(
         units,
         now=now,
@@ -107,31 +111,75 @@ def read(
         fees=fees,
         hours_today=Decimal(moment.hour),
     )
-    costings = {item.pk: _costing(item, fleet, found) for item in items}
-    more = Lookups(items, units, window=now, now=moment, fees=fees, purchases={})
+    now_spans = [span for span in spans if span.first <= fleet.today <= span.last]
+    costings = {
+        item.pk: _costing(item, fleet.costs[item.pk], found.recent.get(item.pk, Recent()), now_spans, fleet.today)
+        for item in items
+    }
+    more = Lookups(items, units, window=now, now=moment, fees=fees, purchases=_purchases(items, fleet))
     return Reading(fleet, found, now, before, costings, more)
 
 
-def unit_of(item: GPUConfiguration, charted: GPUModel | None) -> Unit:
+def fees_of(spans: Iterable[FeeSpan]) -> list[Fee]:
+    """The spans as the statement takes them: one for a platform that keeps the same of everything at all times."""
+    by_platform: dict[str, list[FeeSpan]] = {}
+    for span in spans:
+        by_platform.setdefault(span.platform, []).append(span)
+    currencies = {span.currency for theirs in by_platform.values() for span in theirs}
+    fees: list[Fee] = []
+    for platform, theirs in by_platform.items():
+        is_one = len({span.percentage for span in theirs}) == 1 and all(span.first == date.min for span in theirs)
+        if is_one and len(theirs) == len(OrderType) * len(currencies):
+            fees.append(Fee(platform, "", "", date.min, date.max, theirs[0].percentage))
+        else:
+            fees += [
+                Fee(platform, span.order_type, span.currency, span.first, span.last, span.percentage) for span in theirs
+            ]
+    return fees
+
+
+def unit_of(item: GPUConfiguration, costs: Costs, charted: GPUModel | None = None) -> Unit:
     """What the sums need to know of it."""
     return Unit(
         pk=item.pk,
         quantity=item.quantity,
         load_watts=load_watts(item),
         idle_watts=idle_watts(item),
-        usd_per_kwh=usd_per_kwh(item),
+        usd_per_kwh=costs.flat_usd,
+        tariff=Tariff(costs.tariff_key, costs.hourly_usd) if costs.bands else None,
+        overhead=costs.overhead,
+        fixed_daily=_fixed_daily(costs),
+        fixed_is_unknown=costs.fixed_is_unknown,
         first_day=item.added_at.astimezone(UTC).date(),
         is_active=item.is_active,
         is_charted=charted is not None and item.gpu_model_id == charted.pk,
     )
 
 
-def _costing(item: GPUConfiguration, fleet: Fleet, found: Results) -> Costing:
-    slugs = found.recent.get(item.pk, Recent()).platforms or tuple(sorted(item.platform_mappings))
-    fees = [fleet.platforms[slug].fee_percentage for slug in slugs if slug in fleet.platforms]
+def _fixed_daily(costs: Costs) -> Decimal | None:
+    monthly = costs.fixed_monthly_usd
+    return None if monthly is None else economics.fixed_daily(monthly=monthly)
+
+
+def _costing(item: GPUConfiguration, costs: Costs, recent: Recent, spans: Sequence[FeeSpan], today: date) -> Costing:
+    """What it costs now; of several platforms the highest fee counts."""
+    found = [fee_on(spans, slug, today) for slug in recent.platforms or tuple(sorted(item.platform_mappings))]
+    fees = [span.percentage for span in found if span is not None and span.percentage is not None]
     return Costing(
         idle_watts=idle_watts(item),
         load_watts=load_watts(item),
-        usd_per_kwh=usd_per_kwh(item),
-        fee_percentage=max((fee for fee in fees if fee is not None), default=None),
+        usd_per_kwh=costs.usd_per_kwh,
+        overhead=costs.overhead,
+        fee_percentage=max(fees, default=None),
+        fixed_daily=_fixed_daily(costs),
+        is_allocated=costs.fixed_is_allocated,
     )
+
+
+def _purchases(items: Iterable[GPUConfiguration], fleet: Fleet) -> dict[UUID, Purchase]:
+    found: dict[UUID, Purchase] = {}
+    for item in items:
+        costs = fleet.costs[item.pk]
+        if item.is_active and costs.purchase_price_usd is not None:
+            found[item.pk] = Purchase(costs.purchase_price_usd * item.quantity, costs.purchase_date)
+    return found

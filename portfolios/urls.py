@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from .views import calculator, dashboard, gpus, insights, metrics, portfolios
+from .views import calculator, dashboard, gpus, insights, kpis, metrics, portfolios
 
 app_name = "portfolios"
 
@@ -29,6 +29,9 @@ urlpatterns = [
     path("portfolios/<uuid:pk>/gpus/add/", gpus.add, name="gpu-add"),
     path("calculator/", calculator.calculator, name="calculator"),
     path("dashboard/", dashboard.dashboard, name="dashboard"),
+    path("dashboard/index/", dashboard.index, name="dashboard-index"),
+    path("kpis/", kpis.kpis, name="kpis"),
+    path("kpis/kpis.csv", kpis.kpis_csv, name="kpis-csv"),
     path("insights/", insights.insights, name="insights"),
     path("insights/panel/", insights.panel, name="insights-panel"),
     path("insights/history/", insights.history, name="insights-history"),

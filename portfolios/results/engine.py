@@ -186,6 +186,7 @@ def _fleet(units: Collection[Unit]) -> dict[str, Any]:
         "prices": [unit.usd_per_kwh for unit in units],
         "tariffs": [numbers[unit.tariff.key] if unit.tariff else None for unit in units],
         "fixed": [unit.fixed_daily for unit in units],
+        "charges": [None if unit.fixed_is_unknown else unit.fixed_daily or ZERO for unit in units],
         "since": [unit.since for unit in units],
         "charted": [unit.is_charted for unit in units],
     }

@@ -9,9 +9,9 @@ SQL = """
 with fleet as (
   select * from unnest(
     %(gpus)s::uuid[], %(quantities)s::int[], %(idle_kwh)s::numeric[], %(extra_kwh)s::numeric[],
-    %(overheads)s::numeric[], %(prices)s::numeric[], %(tariffs)s::int[], %(fixed)s::numeric[], %(since)s::date[],
-    %(charted)s::boolean[]
-  ) as f(gpu, quantity, idle_kwh, extra_kwh, overhead, price, tariff, fixed, since, charted)
+    %(overheads)s::numeric[], %(prices)s::numeric[], %(tariffs)s::int[], %(fixed)s::numeric[],
+    %(charges)s::numeric[], %(since)s::date[], %(charted)s::boolean[]
+  ) as f(gpu, quantity, idle_kwh, extra_kwh, overhead, price, tariff, fixed, charge, since, charted)
 ), fees as (
   select * from unnest(
     %(fee_platforms)s::text[], %(fee_types)s::text[], %(fee_currencies)s::text[], %(fee_firsts)s::date[],
@@ -80,7 +80,7 @@ with fleet as (
   where d.is_hourly and d.day >= %(energy_first)s
   group by 1, 2
 ), costed as (
-  select d.*, f.quantity, f.charted, f.fixed, t.mean, f.price, f.tariff, h.cost, h.is_metered,
+  select d.*, f.quantity, f.charted, f.fixed, f.charge, t.mean, f.price, f.tariff, h.cost, h.is_metered,
     case when d.is_hourly then h.kwh when not d.is_sampled and d.stated_kwh is not null then f.overhead * d.stated_kwh
       else f.idle_kwh * d.observed + f.extra_kwh * d.rented end as kwh,
     case when d.day between %(now_first)s and %(now_last)s then 'now'
@@ -94,8 +94,7 @@ with fleet as (
     case when c.is_hourly then c.is_metered else not c.is_sampled and c.stated_kwh is not null end as was_metered
   from costed c
 ), days as materialized (
-  select e.*, e.revenue - e.fee - coalesce(e.fixed, 0) as spare,
-    e.revenue - e.fee - coalesce(e.fixed, 0) - e.energy as net
+  select e.*, e.revenue - e.fee - e.charge as spare, e.revenue - e.fee - e.charge - e.energy as net
   from energetic e
 )
 select grouping(part), grouping(day), gpu, part, day, max(updated_at), min(day), null::jsonb,

@@ -28,7 +28,8 @@ class Unit:
     """What the sums need to know of one GPU configuration.
 
     Units: watts per GPU; `overhead` 1 and more; `usd_per_kwh` where one price holds at all hours, else `tariff`;
-    `fixed_daily` USD of the configuration, None where nobody entered any. What is unknown is None. `first_day` is the
+    `fixed_daily` USD of the configuration, None where nobody entered any, or (`fixed_is_unknown`) in a currency
+    that nobody can convert. What is unknown is None. `first_day` is the
     day from which daily rows may be expected, `since` that before which they do not count.
     """
 
@@ -43,6 +44,7 @@ class Unit:
     overhead: Decimal = Decimal(1)
     tariff: Tariff | None = None
     fixed_daily: Decimal | None = None
+    fixed_is_unknown: bool = False
     since: date | None = None
 
     def kwh_of(self, rented_hours: int) -> Decimal | None:

@@ -1,7 +1,7 @@
 """Reads over several models for one page; each returns frozen dataclasses."""
 
 from .dashboard import CHARTS_OFFERED, PAGE_SIZE, Dashboard, dashboard
-from .sheets import DEFAULT_PERIOD, PERIODS, kpi_sheet, period_of, sheets_by_gpu, sheets_by_portfolio
+from .sheets import DEFAULT_PERIOD, PERIODS, drill, kpi_sheet, period_of, sheets_by_gpu, sheets_by_portfolio
 
 __all__ = [
     "CHARTS_OFFERED",
@@ -10,6 +10,7 @@ __all__ = [
     "PERIODS",
     "Dashboard",
     "dashboard",
+    "drill",
     "kpi_sheet",
     "period_of",
     "sheets_by_gpu",

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from gpuadvisor.accounts.models import User
+from gpuadvisor.core import formats
 from gpuadvisor.core.charts import Band, Line, Series
 from gpuadvisor.core.figures import Figure
 from market import selectors as market
@@ -20,18 +21,20 @@ from market.selectors import MarketNow
 
 from .. import economics, measures
 from ..economics import Total, Window
-from ..fleet import Fleet, read_fleet, usd_per_kwh
+from ..fleet import Fleet, cost_missing, read_fleet, usd_per_kwh
 from ..kpis import KpiSheet
-from ..measures import FULL_DAY, Spark
+from ..measures import FULL_DAY, Measure, Spark
 from ..models import GPUConfiguration
 from ..reading import Reading, read
 from ..results import CHART_DAYS, SPARK_DAYS, Day, Results, Sums
+from .health import Health, health
 from .lines import GPULine, PortfolioLine, gpu_line, portfolio_line
 from .sheets import DEFAULT_PERIOD, PERIODS
 
 PAGE_SIZE = 25
 PORTFOLIOS_SHOWN = 12
 CHARTS_OFFERED = 8
+NOTHING = Day(Sums(), None)
 POPULAR = ("RTX 5090", "RTX 4090", "RTX 3090", "RTX A6000", "RTX 6000 Ada", "L40S", "A100 SXM4 80GB", "H100 SXM")
 
 
@@ -72,6 +75,8 @@ class Dashboard:
     before: str
     as_of: datetime | None
     whole: KpiSheet | None
+    health: Health | None
+    today_net: Measure
     today_revenue: Figure
     portfolios: tuple[PortfolioLine, ...]
     portfolio_count: int
@@ -116,7 +121,7 @@ def dashboard(
     fleet = read_fleet(user)
     now, before = economics.windows(last=fleet.today, days=PERIODS[period])
     charted = next((model for model in fleet.models if model.slug == gpu), next(iter(fleet.models), None))
-    reading = read(fleet, now=now, before=before, charted=charted)
+    reading = read(user, fleet, now=now, before=before, charted=charted)
     found = reading.found
     listed = [item for item in fleet.gpus if item.is_active or item.pk in found.recent]
     pks = [item.pk for item in listed]
@@ -126,12 +131,15 @@ def dashboard(
     popular = {} if fleet.gpus else dict(GPUModel.objects.filter(name__in=POPULAR).values_list("name", "slug"))
     names = {item.gpu_model.name for item in shown} | set(popular) | ({charted.name} if charted else set())
     prices = {name: price for name, price in market.market_now(names).items() if not price.is_hidden}
+    whole = reading.sheet(fleet.gpus, _sparks(reading)) if fleet.gpus else None
     return Dashboard(
         period=period,
         window=now,
         before=reading.words,
         as_of=found.as_of,
-        whole=reading.sheet(fleet.gpus, _sparks(reading)) if fleet.gpus else None,
+        whole=whole,
+        health=health(reading, whole.value("coverage") if whole else None),
+        today_net=_today_net(reading),
         today_revenue=_today_revenue(fleet, found),
         portfolios=_portfolio_lines(reading),
         portfolio_count=len(fleet.active),
@@ -183,8 +191,25 @@ def _starts(reading: Reading, part: Callable[[Sums], Total]) -> list[date]:
     )
 
 
+def _today_net(reading: Reading) -> Measure:
+    """Net of today so far, with that of yesterday beside it."""
+    fleet, days = reading.fleet, reading.found.days
+    today, yesterday = (days.get(fleet.today - timedelta(days=age), NOTHING).sums for age in (0, 1))
+    if today.net.value is None:
+        missing = _("Enter or import today’s figures.")
+        if today.days:
+            missing = cost_missing(fleet.gpus) or _("Needs revenue, fee and energy of today.")
+        figure = Figure.unknown("USD", missing, reading.found.as_of)
+    else:
+        figure = Figure.estimate(today.net.value, "USD", _("of what is on record so far"), reading.found.as_of)
+    note = ""
+    if yesterday.net.value is not None:
+        note = _("yesterday %(amount)s") % {"amount": formats.money(yesterday.net.value)}
+    return Measure(figure, note=note, name="net")
+
+
 def _today_revenue(fleet: Fleet, found: Results) -> Figure:
-    sums = found.days.get(fleet.today, Day(Sums(), None)).sums
+    sums = found.days.get(fleet.today, NOTHING).sums
     return measures.figure(sums.revenue, missing=_("Enter or import today’s figures."), as_of=found.as_of)
 
 

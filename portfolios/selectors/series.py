@@ -51,7 +51,7 @@ def daily(
     """Every day from `first` to `last` of the active portfolios, of one of them, or of one GPU configuration."""
     fleet = read_fleet(user)
     window = Window(first, last)
-    reading = read(fleet, now=window, items=chosen(fleet, portfolio, gpu))
+    reading = read(user, fleet, now=window, items=chosen(fleet, portfolio, gpu))
     days = [first + timedelta(days=n) for n in range(window.days)]
     starts = reading.starts()
     return [_figures(day, reading.found.days.get(day, NOTHING).sums, bisect_right(starts, day)) for day in days]

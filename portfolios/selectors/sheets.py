@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from gpuadvisor.accounts.models import User
@@ -69,6 +70,37 @@ def sheets_by_gpu(
     return {item.pk: reading.sheet([item]) for item in items}
 
 
+@dataclass(frozen=True)
+class Drill:
+    """One sheet, and those of its parts, which add up to it: kind, key, name, sheet."""
+
+    whole: KpiSheet
+    parts: tuple[tuple[str, UUID, str, KpiSheet], ...]
+
+
+def drill(
+    user: User,
+    period: str | Window = DEFAULT_PERIOD,
+    *,
+    portfolio: Portfolio | UUID | None = None,
+    gpu: GPUConfiguration | UUID | None = None,
+) -> Drill:
+    """The account with its portfolios, a portfolio with its GPU configurations, or one of these alone."""
+    reading, items = _read(user, period, portfolio=portfolio, gpu=gpu, compare=True)
+    whole = reading.sheet(items)
+    if gpu is not None:
+        return Drill(whole, ())
+    if portfolio is not None:
+        own = [item for item in items if item.is_active or item.pk in reading.found.recent]
+        names = [(item.pk, item.custom_name or item.gpu_model.name, [item]) for item in own]
+        return Drill(whole, tuple(("gpu", pk, name, reading.sheet(part)) for pk, name, part in names))
+    parts = [
+        (active.pk, active.name, [item for item in items if item.portfolio_id == active.pk])
+        for active in reading.fleet.active
+    ]
+    return Drill(whole, tuple(("portfolio", pk, name, reading.sheet(part)) for pk, name, part in parts))
+
+
 def _pk(row: Portfolio | GPUConfiguration | UUID) -> UUID:
     return row if isinstance(row, UUID) else row.pk
 
@@ -95,4 +127,4 @@ def _read(
     fleet = read_fleet(user)
     now, before = windows_of(period, fleet)
     items = chosen(fleet, portfolio, gpu)
-    return read(fleet, now=now, before=before if compare else None, items=items), items
+    return read(user, fleet, now=now, before=before if compare else None, items=items), items

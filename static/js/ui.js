@@ -155,6 +155,8 @@
     Idiomorph.defaults.ignoreActiveValue = true;
     Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node) =>
       !(name === "open" && node.matches("details, dialog"));
+    // what a page loads apart stays as it was loaded while the section around it is refreshed
+    Idiomorph.defaults.callbacks.beforeNodeMorphed = (node) => !(node.dataset && "apart" in node.dataset);
   }
 
   document.addEventListener("htmx:beforeRequest", (event) => {
