@@ -234,9 +234,11 @@ def comparisons(
         if pick.comp is None:
             continue
         mean = means[pick.criteria][0]
+        is_wider = mean.is_wide and pick.criteria != pick.criteria.wide
+        words = _("%(set)s; before now, all offers of the model") % {"set": pick.words} if is_wider else pick.words
         age = Decimal(max(0, (now - pick.comp.as_of).total_seconds())) / 3600
         found[pk] = Comparison(
-            words=pick.words,
+            words=words,
             prices=pick.comp.prices,
             offers=pick.comp.offers or 0,
             rented_percentage=mean.rented_percentage,

@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Min
 
+from .comparing import comparisons
 from .economics import Window
 from .kpis import Comparison, Lifetime, More, Spells
 from .models import GPUConfiguration, PerformanceMetric
@@ -76,7 +77,8 @@ class Lookups(More):
 
     @cached_property
     def _comparisons(self) -> dict[UUID, Comparison]:
-        return {}
+        """Those of the window, with the list prices of now."""
+        return comparisons(self._items, self._window)
 
     @cached_property
     def _lifetimes(self) -> dict[UUID, Lifetime]:
