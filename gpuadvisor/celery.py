@@ -10,6 +10,7 @@ app = Celery("gpuadvisor")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.autodiscover_tasks(["market"], related_name="tasks_history")
+app.autodiscover_tasks(["market"], related_name="tasks_money")
 
 # Jobs take a slot (core.jobs), so a second beat starts nothing twice. What is due every minute or more often expires
 # when the next is due, so that no pile awaits a worker that was down.
@@ -29,6 +30,10 @@ app.conf.beat_schedule = {
     "market.clean-up": {"task": "market.tasks.clean_up", "schedule": crontab(minute=50, hour=3)},
     "market.roll-up": {"task": "market.tasks_history.roll_up", "schedule": crontab(minute=12)},
     "market.forecasts": {"task": "market.tasks_history.make_forecasts", "schedule": crontab(minute=26, hour="*/6")},
+    "market.currency-rates": {
+        "task": "market.tasks_money.refresh_currency_rates",
+        "schedule": crontab(minute=44, hour="*/6"),
+    },
     "portfolios.merge-ingest": {"task": "portfolios.tasks.merge_ingest", "schedule": crontab(minute="*/5")},
     "portfolios.purge-ingest": {"task": "portfolios.tasks.purge_ingest", "schedule": crontab(minute=33, hour=3)},
     "portfolios.analyse-fleets": {"task": "portfolios.tasks.analyse_fleets", "schedule": crontab(minute=33)},
@@ -47,5 +52,6 @@ def first_work(sender: Any, **kwargs: Any) -> None:
         "market.tasks.refresh_market",
         "market.tasks_history.roll_up",
         "market.tasks_history.make_forecasts",
+        "market.tasks_money.refresh_currency_rates",
     ):
         app.send_task(task)

@@ -25,12 +25,14 @@ from gpuadvisor.core.errors import DomainError
 from . import quarantine
 from .cache import forget_market
 from .models import (
+    CurrencyRate,
     GPUAlias,
     GPUModel,
     MarketDaily,
     MarketData,
     MarketForecast,
     Platform,
+    PlatformFee,
     PricingSnapshot,
     Quarantine,
     SourceRun,
@@ -147,6 +149,24 @@ class PlatformAdmin(KeptAdmin):
         checked = queryset.update(checked_date=today)
         transaction.on_commit(forget_market)
         self.message_user(request, ngettext("%d platform checked.", "%d platforms checked.", checked) % checked)
+
+
+@admin.register(PlatformFee)
+class PlatformFeeAdmin(KeptAdmin):
+    """The schedule; a line that the catalog's file names is brought back by its next load: add one of a later day."""
+
+    list_display = ("platform", "order_type", "currency", "fee_percentage", "valid_from", "source")
+    list_filter = ("platform", "order_type", "valid_from")
+    list_select_related: ClassVar = ["platform"]
+    ordering = ("platform__name", "order_type", "currency", "-valid_from")
+
+
+@admin.register(CurrencyRate)
+class CurrencyRateAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("currency", "day", "usd_per_unit", "source", "recorded_at")
+    list_filter = ("currency", "source")
+    date_hierarchy = "day"
+    ordering = ("-day", "currency")
 
 
 @admin.register(MarketData)

@@ -10,9 +10,18 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
+from django.conf import settings
+
+from gpuadvisor.core import clock
+
+from . import reference_rates
 from .models import CurrencyRate
+from .reference_rates import Quoted
+from .sources.base import Conditional
+from .sources.http import fetch_document
 
 DOLLAR = "USD"
+MAX_BYTES = 1024 * 1024
 FRESH_DAYS = 10  # banks fix no rates on weekends and holidays; beyond this the figure is called old
 
 
@@ -42,3 +51,33 @@ def usd_rates(currencies: Collection[str], day: date) -> dict[str, Rate]:
             is_old = day - row.day > timedelta(days=FRESH_DAYS)
             found[row.currency] = Rate(row.currency, row.usd_per_unit, row.day, row.source, is_old)
     return found
+
+
+def store_rates(rates: Collection[Quoted]) -> int:
+    """Store what is not stored yet; how many were new. A rate once stored stays: what was computed with it stands."""
+    before = CurrencyRate.objects.count()
+    CurrencyRate.objects.bulk_create(
+        [
+            CurrencyRate(currency=rate.currency, day=rate.day, usd_per_unit=rate.usd_per_unit, source=rate.source)
+            for rate in rates
+        ],
+        ignore_conflicts=True,
+    )
+    return CurrencyRate.objects.count() - before
+
+
+def refresh() -> int:
+    """Ask the European Central Bank for its newest reference rates; how many were new. 0 where the setting is off.
+
+    Raises: SourceError where it cannot be reached; BadDocument where its answer is none.
+    """
+    if settings.CURRENCY_RATES != "ecb":
+        return 0
+    document = fetch_document(
+        reference_rates.URL,
+        title="The European Central Bank",
+        conditional=Conditional(clock.now()),
+        headers={"Accept": "application/xml, text/xml"},
+        max_bytes=MAX_BYTES,
+    )
+    return store_rates(reference_rates.parse(document.body))

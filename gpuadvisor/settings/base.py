@@ -346,6 +346,7 @@ MARKET_SOURCES = env.list(
 )
 MARKET_SIMULATION = env.bool("MARKET_SIMULATION", default=False)  # shown, and labelled, where no source can be reached
 MARKET_USER_AGENT = env.str("MARKET_USER_AGENT", default=f"GPU-Advisor/1.0 (+{SITE_URL})")
+CURRENCY_RATES = env.str("CURRENCY_RATES", default="ecb")  # where a day's rates come from; empty: nowhere
 MARKET_SERVE_STALE = True  # readers see the figures of before while new ones are made; tests switch it off
 RUNPOD_API_KEY = env.key("RUNPOD_API_KEY")
 VAST_API_KEY = env.key("VAST_API_KEY")  # of a host with at least one machine

@@ -12,5 +12,6 @@ STORAGES = STORAGES | {"staticfiles": {"BACKEND": "django.contrib.staticfiles.st
 LANGUAGES = [*LANGUAGES, ("de", "Deutsch"), ("fr", "Français")]  # prove that language and formats follow the user
 MAILBOX_ENABLED = True
 MARKET_SIMULATION = True
+CURRENCY_RATES = ""
 MARKET_SERVE_STALE = False  # what a test stored is what its next page shows
 CACHES = CACHES | {name: CACHES[name] | {"KEY_PREFIX": f"test:{name}"} for name in ("sessions", "pages")}

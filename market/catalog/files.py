@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from market.names import Alias, Refusal, squash
+from market.reference_rates import Quoted
+
+from .money import FEE_COLUMNS, RATE_COLUMNS, FeeEntry, read_fees, read_rates
 
 FOLDER = Path(__file__).parent
 MAX_ERRORS = 20
@@ -112,6 +115,8 @@ class Catalog:
     aliases: list[Alias]
     refusals: list[Refusal]
     platforms: list[PlatformEntry]
+    fees: list[FeeEntry] = field(default_factory=list)
+    rates: list[Quoted] = field(default_factory=list)
     _platform_slugs: dict[str, str] = field(default_factory=dict)
 
     def platform_slug(self, spelling: str) -> str | None:
@@ -119,7 +124,7 @@ class Catalog:
         return self._platform_slugs.get(squash(spelling))
 
 
-class _Line:
+class Line:
     """One line of a file, whose cells are asked for by kind; what is wrong is noted with its line number."""
 
     def __init__(self, file: str, number: int, cells: dict[str, str], errors: list[str]) -> None:
@@ -185,12 +190,15 @@ def read_catalog(folder: Path = FOLDER) -> Catalog:
     refusals = [_refusal(line, seen) for line in _lines(folder / "refused.csv", REFUSED_COLUMNS, errors)]
     slugs: dict[str, str] = {}
     platforms = [_platform(line, slugs) for line in _lines(folder / "platforms.csv", PLATFORM_COLUMNS, errors)]
+    known = {entry.slug for entry in platforms} or None  # an unreadable file is told once, not at every line of this
+    fees = read_fees(_lines(folder / "platform_fees.csv", FEE_COLUMNS, errors), known)
+    rates = read_rates(_lines(folder / "currency_rates.csv", RATE_COLUMNS, errors))
     if errors:
         raise CatalogError(errors)
-    return Catalog(gpus, aliases, refusals, platforms, slugs)
+    return Catalog(gpus, aliases, refusals, platforms, fees, rates, slugs)
 
 
-def _lines(path: Path, columns: list[str], errors: list[str]) -> Iterator[_Line]:
+def _lines(path: Path, columns: list[str], errors: list[str]) -> Iterator[Line]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -208,7 +216,7 @@ def _lines(path: Path, columns: list[str], errors: list[str]) -> Iterator[_Line]
         if len(cells) != len(columns):
             errors.append(f"{path.name} line {reader.line_num}: {len(cells)} cells instead of {len(columns)}.")
         else:
-            yield _Line(path.name, reader.line_num, dict(zip(columns, cells, strict=True)), errors)
+            yield Line(path.name, reader.line_num, dict(zip(columns, cells, strict=True)), errors)
 
 
 def slug_of(name: str) -> str:
@@ -216,7 +224,7 @@ def slug_of(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
-def _gpu(line: _Line) -> GPU | None:
+def _gpu(line: Line) -> GPU | None:
     name = line.text("name", required=True, longest=80)
     manufacturer = line.text("manufacturer", required=True, longest=40)
     architecture = line.text("architecture", required=True, longest=40)
@@ -269,7 +277,7 @@ def _refuse_twins(gpus: list[GPU], errors: list[str]) -> None:
         slugs[gpu.slug] = gpu.name
 
 
-def _alias(line: _Line, memory: dict[str, int], seen: dict[tuple[str, str, int | None], str]) -> Alias | None:
+def _alias(line: Line, memory: dict[str, int], seen: dict[tuple[str, str, int | None], str]) -> Alias | None:
     source, spelling = line.text("source", required=True, longest=40), line.text("spelling", required=True, longest=120)
     vram, gpu = line.whole("vram_gb", 1, 10_000), line.text("gpu", required=True)
     if gpu not in memory:
@@ -282,7 +290,7 @@ def _alias(line: _Line, memory: dict[str, int], seen: dict[tuple[str, str, int |
     return Alias(source, spelling, vram, gpu, memory[gpu])
 
 
-def _refusal(line: _Line, seen: dict[tuple[str, str, int | None], str]) -> Refusal:
+def _refusal(line: Line, seen: dict[tuple[str, str, int | None], str]) -> Refusal:
     source, spelling = line.text("source", required=True, longest=40), line.text("spelling", required=True, longest=120)
     vram, why = line.whole("vram_gb", 1, 10_000), line.text("why", required=True, longest=200)
     if (source, squash(spelling), vram) in seen:
@@ -294,7 +302,7 @@ def _with(vram: int | None) -> str:
     return f" with {vram} GB" if vram else ""
 
 
-def _platform(line: _Line, slugs: dict[str, str]) -> PlatformEntry:
+def _platform(line: Line, slugs: dict[str, str]) -> PlatformEntry:
     slug, name = line.text("slug", required=True, longest=40), line.text("name", required=True, longest=60)
     if slug and slug != slug_of(slug):
         line.wrong(f"slug “{slug}” holds more than small letters, digits and hyphens.")
@@ -320,7 +328,7 @@ def _platform(line: _Line, slugs: dict[str, str]) -> PlatformEntry:
     )
 
 
-def _mapping_schema(line: _Line) -> dict[str, Any]:
+def _mapping_schema(line: Line) -> dict[str, Any]:
     """The identifier a GPU has there: key, label, pattern (of the whole), example, help; empty where none is known."""
     parts = ("key", "label", "pattern", "example", "help")
     schema = {part: line.text(f"mapping_{part}") for part in parts}

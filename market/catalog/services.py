@@ -9,11 +9,13 @@ from typing import Any, TypeVar
 from django.db import models, transaction
 
 from market.cache import forget_market
-from market.models import GPUAlias, GPUModel, Platform, UnknownGPUName
+from market.currencies import store_rates
+from market.models import GPUAlias, GPUModel, Platform, PlatformFee, UnknownGPUName
 from market.names import Alias, Match, NameIndex, Refusal
 from market.signals import gpu_models_changed
 
 from .files import GPU, Catalog, CatalogError, PlatformEntry, read_catalog
+from .money import FeeEntry
 
 GPU_FIELDS = [
     "slug",
@@ -63,11 +65,13 @@ class Loaded:
     aliases: Tally
     platforms: Tally
     names_now_known: int
+    fees: Tally = Tally(0, 0, 0)
+    rates: int = 0
 
     @property
     def changed_anything(self) -> bool:
-        tallies = (self.gpus, self.aliases, self.platforms)
-        return any(t.new or t.changed or t.removed for t in tallies) or self.names_now_known > 0
+        tallies = (self.gpus, self.aliases, self.platforms, self.fees)
+        return any(t.new or t.changed or t.removed for t in tallies) or self.names_now_known + self.rates > 0
 
 
 @transaction.atomic
@@ -75,14 +79,17 @@ def load_catalog(catalog: Catalog | None = None) -> Loaded:
     """Bring the tables to what the files say; the same files again change nothing.
 
     The files lead for every row that they name, except that a price or a platform with a later date than the file's
-    stays as staff left it. Rows that only the database has stay; a spelling in refused.csv is withdrawn.
+    stays as staff left it, and that a currency rate once stored stays. Rows that only the database has stay; a spelling
+    in refused.csv is withdrawn.
     Raises: CatalogError where the files are wrong, or want a name that another row holds. Nothing is loaded then.
     """
     catalog = catalog or read_catalog()
     gpus = _load_gpus(catalog.gpus)
     platforms = _load_platforms(catalog.platforms)
     aliases = _load_aliases(catalog)
-    loaded = Loaded(gpus, aliases, platforms, _release_known(name_index(catalog)))
+    fees = _load_fees(catalog.fees)
+    known = _release_known(name_index(catalog))
+    loaded = Loaded(gpus, aliases, platforms, known, fees, store_rates(catalog.rates))
     if loaded.changed_anything:
         transaction.on_commit(forget_market)
     return loaded
@@ -154,6 +161,37 @@ def _load_platforms(entries: Sequence[PlatformEntry]) -> Tally:
         else:
             wanted.append(Platform(slug=entry.slug, **{name: getattr(entry, name) for name in PLATFORM_FIELDS}))
     return _store(Platform, wanted, stored, "slug", PLATFORM_FIELDS, PLATFORM_FIELDS)[0]
+
+
+def _load_fees(entries: Sequence[FeeEntry]) -> Tally:
+    """The files lead for the lines that they name: staff add lines of their own, of a later day."""
+    platforms = {row.slug: row for row in Platform.objects.all()}
+    names = ("platform_id", "order_type", "currency", "valid_from")
+    stored = {tuple(getattr(row, name) for name in names): row for row in PlatformFee.objects.all()}
+    new, changed, unchanged = [], [], 0
+    for entry in entries:
+        row = PlatformFee(
+            platform=platforms[entry.platform],
+            order_type=entry.order_type,
+            currency=entry.currency,
+            valid_from=entry.valid_from,
+            fee_percentage=entry.percentage,
+            source=entry.source,
+        )
+        old = stored.get(tuple(getattr(row, name) for name in names))
+        if old is None:
+            new.append(row)
+        elif (old.fee_percentage, old.source) != (row.fee_percentage, row.source):
+            changed.append(row)
+        else:
+            unchanged += 1
+    PlatformFee.objects.bulk_create(
+        [*new, *changed],
+        update_conflicts=True,
+        update_fields=["fee_percentage", "source"],
+        unique_fields=["platform", "order_type", "currency", "valid_from"],
+    )
+    return Tally(len(new), len(changed), unchanged)
 
 
 def _load_aliases(catalog: Catalog) -> Tally:

@@ -18,7 +18,7 @@ from market.models import GPUAlias, GPUModel, Platform, UnknownGPUName
 from market.names import Match, Reason
 from tests.factories import NOON
 
-FILES = ("gpus.csv", "aliases.csv", "refused.csv", "platforms.csv")
+FILES = ("gpus.csv", "aliases.csv", "refused.csv", "platforms.csv", "platform_fees.csv", "currency_rates.csv")
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ class Command(BaseCommand):
     help = "Load GPU models, spellings and platforms from the catalog's files; a second run changes nothing."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--folder", type=Path, default=FOLDER, help="where the four CSV files are")
+        parser.add_argument("--folder", type=Path, default=FOLDER, help="where the six CSV files are")
         parser.add_argument("--check", action="store_true", help="only read and check the files")
 
     def handle(self, *, folder: Path, check: bool, verbosity: int, **options: Any) -> None:
@@ -33,6 +33,9 @@ class Command(BaseCommand):
         self.stdout.write(f"GPU models: {loaded.gpus}")
         self.stdout.write(f"Spellings:  {loaded.aliases}")
         self.stdout.write(f"Platforms:  {loaded.platforms}")
+        self.stdout.write(f"Fees:       {loaded.fees}")
+        if loaded.rates:
+            self.stdout.write(f"Currency rates: {loaded.rates} new")
         if loaded.names_now_known:
             self.stdout.write(f"Unknown names that are known now: {loaded.names_now_known}")
         done = "Catalog loaded." if loaded.changed_anything else "Nothing changed: the catalog was up to date."
