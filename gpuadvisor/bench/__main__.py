@@ -15,7 +15,7 @@ from gpuadvisor.servers.errors import Refused
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description="Measure against limits of the same run.")
     parser.add_argument("--scale", type=int, default=10, help="million daily metrics in the large database (10 or 100)")
-    parser.add_argument("--only", default="", help="ids, comma separated: P1,P2,P3,P4,P7,P14")
+    parser.add_argument("--only", default="", help="ids, comma separated: P1,P2,P3,P4,P6,P7,P14")
     return parser.parse_args()
 
 
@@ -62,6 +62,11 @@ def main() -> int:
         call_command("collectstatic", interactive=False, verbosity=0)
         data.create_database(market.DATABASE)
         rows += market.comparison()
+    if not only or "P6" in only:
+        from . import ingest
+
+        data.create_database(ingest.DATABASE)
+        rows.append(ingest.end_to_end())
     if not only or "P7" in only:
         from . import refresh
 

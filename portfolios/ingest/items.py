@@ -11,6 +11,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +33,11 @@ SAMPLE_NUMBERS = {  # highest, decimals, whether it is money
     "bandwidth_revenue": (MAX_AMOUNT, 6, True),
     "watts": (Decimal(10_000), 1, False),
 }
+# What needs no second look: fewer digits than the highest has, and no more decimals than are stored.
+PLAIN_NUMBERS = [
+    (name, re.compile(rf"[0-9]{{1,{len(str(high)) - 1}}}(\.[0-9]{{1,{places}}})?", re.ASCII).fullmatch)
+    for name, (high, places, _is_money) in SAMPLE_NUMBERS.items()
+]
 METRIC_NUMBERS = {
     "utilization_percentage": (Decimal(100), 2, False),
     "hourly_rate": (MAX_RATE, 4, True),
@@ -87,7 +93,10 @@ class Known:
     gpus: Mapping[str, UUID]  # by the text that was sent
     platforms: AbstractSet[str]
     usd: Usd
-    quarters: dict[str, tuple[str, date]] = field(default_factory=dict)  # moments read already
+    # What was read already, by what was sent: most values of a post are alike.
+    starts: dict[tuple[Any, Any], str] = field(default_factory=dict)
+    quarters: dict[str, tuple[str, date]] = field(default_factory=dict)
+    ends: dict[tuple[Any, Any, Any], str] = field(default_factory=dict)
 
     @property
     def today(self) -> date:
@@ -148,9 +157,13 @@ def _number(name: str, value: Any, high: Decimal, places: int) -> Decimal | int:
         value = Decimal(value)
     elif kind is not int and kind is not Decimal:
         raise Bad(name, "number", f"A number between 0 and {high:,}, up to {places} decimals.")
-    if not 0 <= value <= high or (kind is not int and value.is_signed()):
+    if kind is int:
+        if 0 <= value <= high:
+            return value  # type: ignore[no-any-return]
         raise Bad(name, "range", f"A number between 0 and {high:,}, up to {places} decimals.")
-    if kind is not int and value.as_tuple().exponent < -places and value != round(value, places):
+    if not 0 <= value <= high or value.is_signed():
+        raise Bad(name, "range", f"A number between 0 and {high:,}, up to {places} decimals.")
+    if value.as_tuple().exponent < -places and value != round(value, places):
         raise Bad(name, "decimals", f"A number between 0 and {high:,}, up to {places} decimals.")
     return value  # type: ignore[no-any-return]
 
@@ -181,63 +194,87 @@ def _in_usd(name: str, value: Decimal | int, worth: Decimal, high: Decimal, plac
     return converted
 
 
+@lru_cache(maxsize=10_000)  # thousands of hosts tell of the same quarter hours
+def _moment(sent: str) -> tuple[datetime, str, date]:
+    """An instant, the start of its quarter hour as PostgreSQL reads it, and its UTC day.
+
+    Raises: ValueError for what is no moment with its zone.
+    """
+    if not MOMENT.fullmatch(sent):
+        raise ValueError(sent)
+    moment = datetime.fromisoformat(sent).astimezone(UTC)
+    seconds = (moment - EPOCH) // timedelta(seconds=1)
+    start = EPOCH + timedelta(seconds=seconds - seconds % QUARTER)
+    return moment, f"{start:%Y-%m-%dT%H:%MZ}", start.date()
+
+
 def _quarter(sent: Any, known: Known) -> tuple[str, date]:
-    """The start of the quarter hour as PostgreSQL reads it, and its UTC day."""
+    """The start of the quarter hour, and its UTC day."""
     if type(sent) is not str:
         raise Bad("sampled_at", "missing" if sent is None else "moment", "A moment with its zone is required.")
-    found = known.quarters.get(sent)
-    if found is None:
-        try:
-            if not MOMENT.fullmatch(sent):
-                raise ValueError
-            moment = datetime.fromisoformat(sent)
-            if moment > known.now + AHEAD:
-                raise Bad("sampled_at", "future", "It lies more than 5 minutes in the future.")
-            if moment < known.now - OLDEST:
-                raise Bad("sampled_at", "too_old", "It is more than 2 years old.")
-        except (ValueError, OverflowError):
-            raise Bad("sampled_at", "moment", "A moment with its zone, like 2026-11-22T10:15:00Z.") from None
-        seconds = (moment - EPOCH) // timedelta(seconds=1)
-        start = datetime.fromtimestamp(seconds - seconds % QUARTER, UTC)
-        found = known.quarters[sent] = (start.isoformat(), start.date())
-    return found
+    try:
+        moment, start, day = _moment(sent)
+    except (ValueError, OverflowError):
+        raise Bad("sampled_at", "moment", "A moment with its zone, like 2026-11-22T10:15:00Z.") from None
+    if moment > known.now + AHEAD:
+        raise Bad("sampled_at", "future", "It lies more than 5 minutes in the future.")
+    if moment < known.now - OLDEST:
+        raise Bad("sampled_at", "too_old", "It is more than 2 years old.")
+    return start, day
 
 
 def _sample(item: dict[str, Any], known: Known) -> str:
     """A line as COPY takes it, in the order of merging.SAMPLE_COLUMNS."""
     get = item.get
-    gpu, platform = _key(item, known)
-    moment, day = _quarter(get("sampled_at"), known)
-    order_type, currency, is_after_fee = _traits(item)
-    worth = _rate_of(currency, day, known)
-    is_online = get("is_online")
+    sent, platform, moment = get("gpu_configuration"), get("platform"), get("sampled_at")
+    order_type, currency, is_after_fee = get("order_type"), get("currency"), get("is_after_fee")
+    try:
+        start = known.starts[sent, platform]
+        quarter = known.quarters[moment]
+        if is_after_fee is not None and type(is_after_fee) is not bool:  # 1 is found in place of true
+            raise KeyError
+        end = known.ends[order_type, currency, is_after_fee]
+    except (KeyError, TypeError):  # new, or what no key can be
+        gpu, platform = _key(item, known)
+        quarter = _quarter(moment, known)
+        order_type, currency, is_after_fee = _traits(item)
+        start = known.starts[sent, platform] = f"{gpu}\t{platform}"
+        end = f"{order_type or 'on_demand'}\t{currency or 'USD'}\t{'t' if is_after_fee else 'f'}"
+        known.quarters[moment] = quarter
+        known.ends[order_type, currency, is_after_fee] = end
+    worth = None if currency is None or currency == "USD" else _rate_of(currency, quarter[1], known)
+    is_online, listed, rented = get("is_online"), get("listed_gpus"), get("rented_gpus")
     if is_online is not None and type(is_online) is not bool:
         raise Bad("is_online", "boolean", "true or false.")
-    listed, rented = get("listed_gpus"), get("rented_gpus")
     if listed is not None:
         _whole("listed_gpus", listed, MAX_QUANTITY)
     if rented is not None:
         _whole("rented_gpus", rented, MAX_QUANTITY)
         if listed is not None and rented > listed:
             raise Bad("rented_gpus", "range", "Rented GPUs are part of the listed ones.")
-    told = is_online is not None or listed is not None or rented is not None
     line = [
-        *(str(gpu), platform, moment, "\\N" if is_online is None else "t" if is_online else "f"),
-        *("\\N" if listed is None else str(listed), "\\N" if rented is None else str(rented)),
+        start,
+        quarter[0],
+        "\\N" if is_online is None else "t" if is_online else "f",
+        "\\N" if listed is None else str(listed),
+        "\\N" if rented is None else str(rented),
     ]
-    for name, (high, places, is_money) in SAMPLE_NUMBERS.items():
+    told = is_online is not None or listed is not None or rented is not None
+    for name, plain in PLAIN_NUMBERS:
         value = get(name)
         if value is None:
             line.append("\\N")
             continue
         told = True
+        if type(value) is str and worth is None and plain(value):
+            line.append(value)
+            continue
+        high, places, is_money = SAMPLE_NUMBERS[name]
         value = _number(name, value, high, places)
-        if is_money and worth is not None:
-            value = _in_usd(name, value, worth[0], high, places)
-        line.append(str(value))
+        line.append(str(_in_usd(name, value, worth[0], high, places) if is_money and worth is not None else value))
     if not told:
         raise Bad("", "empty", "This item tells no figure.")
-    line += (order_type or "on_demand", currency or "USD", "t" if is_after_fee else "f")
+    line.append(end)
     return "\t".join(line)
 
 

@@ -19,6 +19,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import DataError, IntegrityError, connection, transaction
+from django.db.backends.utils import CursorWrapper
 
 from gpuadvisor.core import clock
 from gpuadvisor.core.partitions import ensure_months
@@ -170,8 +171,12 @@ class Held:
 
 
 def _merge(batches: Sequence[Waiting]) -> None:
-    held = _hold({_gpu_of(batch, item) for batch in batches for item in batch.payload})
-    left_out = [sum(_gpu_of(batch, item) not in held for item in batch.payload) for batch in batches]
+    spoken = [_gpus_of(batch) for batch in batches]
+    held = _hold(set().union(*spoken))
+    left_out = [
+        sum(_gpu_of(batch, item) not in held for item in batch.payload) if gpus - held.keys() else 0
+        for batch, gpus in zip(batches, spoken, strict=True)
+    ]
     changed = [0] * len(batches)
     days: set[Key] = set()
     for number, gpu, platform, day, rows in _store_samples(batches, list(held)):
@@ -180,12 +185,7 @@ def _merge(batches: Sequence[Waiting]) -> None:
     told = _statements(batches, held)
     waiting = sorted(days | told.keys(), key=lambda key: (key[0], key[2], key[1]))
     with connection.cursor() as cursor:
-        columns = ", ".join((*DAY_KEY, *DAY_COLUMNS))
-        cursor.execute(
-            f"create temp table if not exists incoming_days on commit drop as"  # noqa: S608
-            f" select {columns} from performance_metrics with no data"
-        )
-        cursor.execute("truncate incoming_days")
+        _make_incoming(cursor, "incoming_days", ", ".join((*DAY_KEY, *DAY_COLUMNS)), "performance_metrics")
         for start in range(0, len(waiting), SLICE_DAYS):
             keys = waiting[start : start + SLICE_DAYS]
             lines = list(_settled_days(keys, days, told, held, changed))
@@ -197,6 +197,23 @@ def _merge(batches: Sequence[Waiting]) -> None:
     _close(batches, changed, left_out)
     estimates.refresh({one.portfolio for one in touched})
     caching.bump(*{one.user for one in touched})
+
+
+def _make_incoming(cursor: CursorWrapper, name: str, columns: str, table: str) -> None:
+    """An empty temporary table of these columns of `table`: made once for a connection, emptied by each commit."""
+    cursor.execute("select to_regclass(%s)", [f"pg_temp.{name}"])
+    if cursor.fetchone()[0] is None:
+        cursor.execute(
+            f"create temp table {name} on commit delete rows as select {columns} from {table} with no data"  # noqa: S608
+        )
+    else:
+        cursor.execute(f"delete from {name}")  # noqa: S608 - empty, but for two slices within one transaction
+
+
+def _gpus_of(batch: Waiting) -> set[UUID]:
+    if batch.kind == IngestBatch.Kind.SAMPLES:
+        return {UUID(text) for text in {line[:36] for line in batch.payload}}
+    return {UUID(text) for text in {item["gpu"] for item in batch.payload}}
 
 
 def _gpu_of(batch: Waiting, item: Any) -> UUID:
@@ -225,11 +242,7 @@ def _store_samples(batches: Sequence[Waiting], gpus: list[UUID]) -> list[tuple[i
     if not any(batch.kind == IngestBatch.Kind.SAMPLES for batch in batches):
         return []
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"create temp table if not exists incoming_samples on commit drop as"  # noqa: S608
-            f" select 0 as batch, 0 as n, {', '.join(SAMPLE_COLUMNS)} from metric_samples with no data"
-        )
-        cursor.execute("truncate incoming_samples")
+        _make_incoming(cursor, "incoming_samples", f"0 as batch, 0 as n, {', '.join(SAMPLE_COLUMNS)}", "metric_samples")
         n = count()
         with cursor.copy("copy incoming_samples from stdin") as copy:
             for number, batch in enumerate(batches):

@@ -63,11 +63,10 @@ class Api(NinjaAPI):
                 headers = {name: {"description": words, "schema": {"type": "string"}} for name, words in names.items()}
                 next(iter(operation["responses"].values()))["headers"] = headers
                 errors = ERRORS if is_open else (*ERRORS, 403) if method == "get" else POST_ERRORS
-                operation["responses"] |= {
-                    status: {"description": DETAILS[status], **problem} for status in sorted(errors)
-                }
                 if method == "get":
-                    operation["responses"] |= {304: {"description": HTTPStatus(304).phrase}}
+                    operation["responses"][304] = {"description": HTTPStatus(304).phrase}
+                for status in sorted(errors):
+                    operation["responses"][status] = {"description": DETAILS[status], **problem}
         return schema
 
     def get_root_path(self, path_params: dict[str, Any]) -> str:
