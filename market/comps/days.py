@@ -26,6 +26,7 @@ from .standing import HOUR, Offer, Origin, Place, leader
 DAY = timedelta(days=1)
 HOURS = 24
 BACKFILL_DAYS = 30
+SERIES_DAYS = 180  # the market's own series are read at once: two windows of 90 days
 AGAIN_AFTER = timedelta(hours=6)  # a day of which nothing was known is asked for again
 SECONDS = 60.0  # of one run; what is left over waits for the next
 
@@ -62,25 +63,26 @@ def make_comp_days(
     *,
     today: date,
     origin: Origin,
-    days: int = BACKFILL_DAYS,
     seconds: float = SECONDS,
 ) -> DayReport:
-    """Store today and yesterday of `criterias` anew, then of the `days` before those that are missing.
+    """Store today and yesterday of `criterias` anew, then those of the 30 days before that are missing.
 
-    The newest day first; a run ends after about `seconds`, and the next one goes on where it stopped.
+    Criteria without traits go on to 180 days, by the market's own series. The newest day first; a run ends after about
+    `seconds`, and the next one goes on where it stopped.
     """
     wanted = list(dict.fromkeys(criterias))
     end, written = time.monotonic() + seconds, 0
-    for age, (day, lacking) in enumerate(_lacking(wanted, today, origin, days)):
-        if age > 1 and time.monotonic() > end:
-            return DayReport(written, sum(len(some) for _day, some in _lacking(wanted, today, origin, days)[2:]))
-        written += _make(lacking, day, origin)
+    found = _lacking(wanted, today, origin)
+    for at, (day, lacking) in enumerate(found):
+        if at > 1 and time.monotonic() > end:
+            return DayReport(written, sum(len(some) for _day, some in found[at:]))
+        written += _make(lacking, day, origin, replays=(today - day).days < BACKFILL_DAYS)
     return DayReport(written)
 
 
-def _lacking(wanted: Sequence[Criteria], today: date, origin: Origin, days: int) -> list[tuple[date, list[Criteria]]]:
+def _lacking(wanted: Sequence[Criteria], today: date, origin: Origin) -> list[tuple[date, list[Criteria]]]:
     """What is to be made of each day, the newest first; yesterday and today of all."""
-    first = today - timedelta(days=max(days, 2) - 1)
+    first = today - timedelta(days=SERIES_DAYS - 1)
     keys = [one.key for one in wanted]
     stored = CompDay.objects.filter(key__in=keys, origin=origin, day__gte=first)
     soon = clock.now() - AGAIN_AFTER
@@ -90,22 +92,26 @@ def _lacking(wanted: Sequence[Criteria], today: date, origin: Origin, days: int)
         if hours or made_at > soon
     }
     found = []
-    for age in range(max(days, 2)):
+    for age in range(SERIES_DAYS):
         day = today - timedelta(days=age)
-        lacking = [one for one in wanted if age < 2 or (one.key, day) not in there]
+        lacking = [
+            one
+            for one in wanted
+            if age < 2 or ((one.key, day) not in there and (age < BACKFILL_DAYS or not one.has_traits))
+        ]
         if lacking:
             found.append((day, lacking))
     return found
 
 
-def _make(criterias: Sequence[Criteria], day: date, origin: Origin) -> int:
+def _make(criterias: Sequence[Criteria], day: date, origin: Origin, *, replays: bool) -> int:
     """One day of all these; how many rows were new or different."""
     by_source: dict[str, list[Criteria]] = {}
     for one in criterias:
         by_source.setdefault(leader(one.platform, origin), []).append(one)
     told: dict[Criteria, Told] = {}
     for source, some in by_source.items():
-        if source:
+        if source and replays:
             told |= _replay(source, some, day)
     told |= {
         one: row
