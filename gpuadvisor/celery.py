@@ -38,7 +38,12 @@ app.conf.beat_schedule = {
     "portfolios.purge-ingest": {"task": "portfolios.tasks.purge_ingest", "schedule": crontab(minute=33, hour=3)},
     "portfolios.analyse-fleets": {"task": "portfolios.tasks.analyse_fleets", "schedule": crontab(minute=33)},
     "portfolios.estimate-all": {"task": "portfolios.tasks.estimate_all", "schedule": crontab(minute=14, hour=4)},
-    "portfolios.purge-uploads": {"task": "portfolios.tasks.purge_uploads", "schedule": crontab(minute=40)},
+    "portfolios.work-imports": {
+        "task": "portfolios.tasks.work_imports",
+        "schedule": 60.0,
+        "options": {"expires": 60.0},
+    },
+    "portfolios.purge-imports": {"task": "portfolios.tasks.purge_imports", "schedule": crontab(minute=40)},
     "portfolios.top-up-demo": {"task": "portfolios.tasks.top_up_demo", "schedule": crontab(minute=5, hour="*/6")},
 }
 

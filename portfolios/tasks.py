@@ -11,8 +11,9 @@ from gpuadvisor.accounts.models import User
 from gpuadvisor.core import clock
 from gpuadvisor.core.jobs import once_per_slot
 
-from . import demo, estimates, uploads
+from . import demo, estimates
 from .analysis import service as analysis
+from .imports import jobs
 from .ingest import merging
 from .insights import service as insights
 
@@ -44,11 +45,17 @@ def purge_ingest() -> int:
     return merging.purge()
 
 
+@shared_task(soft_time_limit=780, time_limit=800)  # one transaction of a million rows; below the visibility timeout
+def work_imports() -> int:
+    """Read, store and take back files of daily results, each in its turn; the number of turns."""
+    return jobs.work()
+
+
 @shared_task
-@once_per_slot("portfolios.purge-uploads", every=timedelta(hours=1))
-def purge_uploads() -> int:
-    """Delete import files that nobody said yes to within a day; their number."""
-    return uploads.purge()
+@once_per_slot("portfolios.purge-imports", every=timedelta(hours=1))
+def purge_imports() -> int:
+    """Throw away imports that nobody said yes to within a day, and rows behind an undo of 30 days ago; their number."""
+    return jobs.purge()
 
 
 @shared_task

@@ -1,19 +1,24 @@
 """Addresses of the host's own pages."""
 
 from django.urls import path
+from django.views.generic import RedirectView
 
-from .views import calculator, dashboard, gpus, insights, kpis, metrics, portfolios
+from .views import calculator, costs, dashboard, gpus, imports, insights, kpis, metrics, plan, portfolios, welcome
 
 app_name = "portfolios"
 
 urlpatterns = [
     path("portfolios/", portfolios.list_portfolios, name="list"),
     path("portfolios/new/", portfolios.create, name="create"),
-    path("portfolios/import/", metrics.upload, name="metric-import"),
-    path("portfolios/import/example.csv", metrics.example, name="metric-import-example"),
-    path("portfolios/import/<uuid:token>/", metrics.preview, name="metric-import-preview"),
-    path("portfolios/import/<uuid:token>/refused.csv", metrics.refused_rows, name="metric-import-refused"),
-    path("portfolios/import/<uuid:token>/discard/", metrics.discard, name="metric-import-discard"),
+    path("portfolios/imports/", imports.imports, name="metric-imports"),
+    path("portfolios/imports/new/", imports.upload, name="metric-import"),
+    path("portfolios/imports/example.csv", imports.example, name="metric-import-example"),
+    path("portfolios/imports/<uuid:token>/", imports.preview, name="metric-import-preview"),
+    path("portfolios/imports/<uuid:token>/columns/", imports.columns, name="metric-import-columns"),
+    path("portfolios/imports/<uuid:token>/refused.csv", imports.refused_rows, name="metric-import-refused"),
+    path("portfolios/imports/<uuid:token>/discard/", imports.discard, name="metric-import-discard"),
+    path("portfolios/imports/<uuid:token>/undo/", imports.undo, name="metric-import-undo"),
+    path("portfolios/import/", RedirectView.as_view(pattern_name="portfolios:metric-import")),  # as it was called
     path("portfolios/gpus/search/", gpus.search, name="gpu-search"),
     path("portfolios/gpus/<uuid:pk>/", gpus.detail, name="gpu"),
     path("portfolios/gpus/<uuid:pk>/edit/", gpus.edit, name="gpu-edit"),
@@ -27,7 +32,20 @@ urlpatterns = [
     path("portfolios/<uuid:pk>/deactivate/", portfolios.deactivate, name="deactivate"),
     path("portfolios/<uuid:pk>/restore/", portfolios.restore, name="restore"),
     path("portfolios/<uuid:pk>/gpus/add/", gpus.add, name="gpu-add"),
+    path("portfolios/<uuid:pk>/costs/", costs.portfolio_costs, name="costs"),
+    path("portfolios/gpus/<uuid:pk>/costs/", costs.gpu_costs, name="gpu-costs"),
+    path("settings/fees/", costs.fees, name="fees"),
+    path("settings/fees/<uuid:pk>/delete/", costs.fee_delete, name="fee-delete"),
+    path("portfolios/<uuid:pk>/activate/", plan.activate, name="plan-activate"),
+    path("portfolios/<uuid:pk>/delete/", plan.delete, name="plan-delete"),
+    path("plan/", plan.plan, name="plan"),
+    path("welcome/", welcome.gpus, name="welcome"),
+    path("welcome/power/", welcome.power, name="welcome-power"),
+    path("welcome/platform/", welcome.platform, name="welcome-platform"),
+    path("welcome/goal/", welcome.goal, name="welcome-goal"),
+    path("welcome/leave/", welcome.leave, name="welcome-leave"),
     path("calculator/", calculator.calculator, name="calculator"),
+    path("calculator/save/", calculator.save, name="calculator-save"),
     path("dashboard/", dashboard.dashboard, name="dashboard"),
     path("dashboard/index/", dashboard.index, name="dashboard-index"),
     path("kpis/", kpis.kpis, name="kpis"),

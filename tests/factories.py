@@ -8,7 +8,15 @@ from factory.django import DjangoModelFactory
 
 from gpuadvisor.accounts.models import User
 from market.models import GPUModel, MarketData, Platform
-from portfolios.models import Analytics, CostProfile, GPUConfiguration, Insight, PerformanceMetric, Portfolio
+from portfolios.models import (
+    Analytics,
+    CostProfile,
+    GPUConfiguration,
+    Insight,
+    MetricImport,
+    PerformanceMetric,
+    Portfolio,
+)
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 PASSWORD = "correct-horse-battery-9"
@@ -148,3 +156,14 @@ class CostProfileFactory(DjangoModelFactory[CostProfile]):
 
     portfolio = factory.SubFactory(PortfolioFactory)
     price_per_kwh = Decimal("0.20")
+
+
+class MetricImportFactory(DjangoModelFactory[MetricImport]):
+    """A file that was read and waits for its owner's yes; without a file."""
+
+    class Meta:
+        model = MetricImport
+
+    user = factory.SubFactory(UserFactory)
+    name = "results.csv"
+    state = MetricImport.State.READY

@@ -5,21 +5,21 @@ import uuid
 import pytest
 from allauth.mfa.models import Authenticator
 from cryptography.hazmat.primitives.asymmetric import ec
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from fido2.cose import ES256
 from fido2.utils import websafe_encode
 from fido2.webauthn import Aaguid, AttestationObject, AttestedCredentialData, AuthenticatorData, CollectedClientData
 
 from gpuadvisor.accounts import api_tokens
-from portfolios import uploads
 from tests.factories import (
     PASSWORD,
     GPUConfigurationFactory,
     InsightFactory,
     MarketDataFactory,
+    MetricImportFactory,
     PerformanceMetricFactory,
     PlatformFactory,
+    PortfolioFactory,
     UserFactory,
 )
 
@@ -48,6 +48,7 @@ PUBLIC = {
     "market:robots": 200,
     "market:sitemap": 200,
     "portfolios:calculator": 200,
+    "portfolios:calculator-save": 404,  # without a model; with one nobody is sent to sign up
     "api:home": 302,
     "api:v1": 302,
     "api:openapi": 200,
@@ -104,8 +105,15 @@ MEMBER = {
     "portfolios:insights-history": 200,
     "portfolios:insights-panel": 200,
     "portfolios:list": 200,
+    "portfolios:plan": 200,
+    "portfolios:welcome": 200,
+    "portfolios:welcome-power": 200,
+    "portfolios:welcome-platform": 200,
+    "portfolios:welcome-goal": 200,
+    "portfolios:welcome-leave": 405,
     "portfolios:create": 200,
     "portfolios:gpu-search": 200,
+    "portfolios:metric-imports": 200,
     "portfolios:metric-import": 200,
     "portfolios:metric-import-example": 200,
     "account_change_password": 200,
@@ -128,6 +136,8 @@ OWNED = {
     "portfolios:edit": "portfolio",
     "portfolios:deactivate": "portfolio",
     "portfolios:restore": "portfolio",
+    "portfolios:plan-activate": "plan",
+    "portfolios:plan-delete": "plan",
     "portfolios:gpu-add": "portfolio",
     "portfolios:gpu": "gpu",
     "portfolios:gpu-edit": "gpu",
@@ -138,6 +148,8 @@ OWNED = {
     "portfolios:metric-delete": "metric",
     "portfolios:insight-dismiss": "insight",
     "portfolios:metric-import-preview": "import",
+    "portfolios:metric-import-columns": "import",
+    "portfolios:metric-import-undo": "import",
     "portfolios:metric-import-refused": "import",
     "portfolios:metric-import-discard": "import",
     "accounts:token-revoke": "token",
@@ -145,8 +157,12 @@ OWNED = {
     "mfa_edit_webauthn": "passkey",
 }
 READ_ONLY = {"portfolios:detail", "portfolios:gpu", "portfolios:metric-import-refused"}  # these answer 405 to the other
-WRITE_ONLY = {"portfolios:restore", "portfolios:insight-dismiss", "portfolios:metric-import-discard"}
-RESULTS = b"date,gpu,platform,hourly_rate\n2026-11-20,nowhere,vast,0.4\n"
+WRITE_ONLY = {
+    "portfolios:restore",
+    "portfolios:insight-dismiss",
+    "portfolios:metric-import-discard",
+    "portfolios:metric-import-undo",
+}
 PROVIDERS = ("google", "github", "discord")
 
 
@@ -197,10 +213,11 @@ def world(host, settings, tmp_path):
     PlatformFactory()
     return {
         "portfolio": gpu.portfolio.pk,
+        "plan": PortfolioFactory(user=host, state="planned").pk,
         "gpu": gpu.pk,
         "metric": PerformanceMetricFactory(gpu_configuration=gpu).pk,
         "insight": InsightFactory(analytics__user=host).pk,
-        "import": uploads.keep(host, SimpleUploadedFile("results.csv", RESULTS)),
+        "import": MetricImportFactory(user=host).pk,
         "token": api_tokens.create_token(user=host, name="Home server")[0].pk,
         "passkey": Authenticator.objects.create(
             user=host, type="webauthn", data={"name": "Key", "credential": credential()}

@@ -279,6 +279,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
 FILE_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 MAX_BODY_BYTES = env.int("MAX_BODY_BYTES", default=12 * 1024 * 1024)  # asgi.py reads no more of a request
+MAX_IMPORT_BYTES = env.int("MAX_IMPORT_BYTES", default=128 * 1024 * 1024)  # a file of daily results, spooled to disk
 PAGE_THREADS = env.int("PAGE_THREADS", default=4)
 
 # -- Language and time -----------------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.core.files.uploadedfile import UploadedFile
 from django.forms.boundfield import BoundField
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -18,8 +17,10 @@ from gpuadvisor.core.forms import OnceForm
 from gpuadvisor.core.validators import visible_multiline, visible_text
 from market.models import GPUModel, Platform
 from market.names import squash
-from portfolios import costs, importing
+from portfolios import costs
 from portfolios.hardware import COOLING, HARDWARE_NUMBERS, load_watts
+from portfolios.imports.cells import first_day, out_of_range
+from portfolios.imports.layout import TYPED
 from portfolios.mappings import LONGEST, Identifier, identifiers
 from portfolios.models import MAX_QUANTITY, GPUConfiguration, PerformanceMetric, Portfolio
 
@@ -266,19 +267,19 @@ class MetricForm(forms.Form):
         self.today = clock.today()
         platforms = list(Platform.objects.hostable().values_list("slug", "name"))
         day = self.fields["metric_date"]
-        day.widget.attrs |= {"min": importing.first_day(self.today).isoformat(), "max": self.today.isoformat()}
+        day.widget.attrs |= {"min": first_day(self.today).isoformat(), "max": self.today.isoformat()}
         if metric:  # the day and the platform are the row's key: another day is another row
             if metric.platform not in dict(platforms):
                 platforms.append((metric.platform, metric.platform))
-            stored = {name: typed_number(getattr(metric, name)) for name in importing.FIGURES}
+            stored = {name: typed_number(getattr(metric, name)) for name in TYPED}
             self.initial = {"platform": metric.platform, "metric_date": metric.metric_date, **stored, **self.initial}
             self.fields["platform"].disabled = day.disabled = True
         self.fields["platform"].choices = [("", _("Choose one")), *platforms]  # type: ignore[attr-defined]
 
     def clean_metric_date(self) -> Any:
         day = self.cleaned_data["metric_date"]
-        if not self.fields["metric_date"].disabled and not importing.first_day(self.today) <= day <= self.today:
-            raise ValidationError(importing.out_of_range(self.today) % {"text": day.isoformat()}, code="range")
+        if not self.fields["metric_date"].disabled and not first_day(self.today) <= day <= self.today:
+            raise ValidationError(out_of_range(self.today) % {"text": day.isoformat()}, code="range")
         return day
 
     def clean(self) -> dict[str, Any]:
@@ -287,20 +288,4 @@ class MetricForm(forms.Form):
         return self.cleaned_data
 
     def figures(self) -> dict[str, Any]:
-        return {name: self.cleaned_data.get(name) for name in importing.FIGURES}
-
-
-class ImportForm(forms.Form):
-    file = forms.FileField(
-        label=_("CSV file"),
-        max_length=255,
-        help_text=_("At most 10 MB. Comma, semicolon or tab; UTF-8 or UTF-16."),
-        widget=forms.FileInput(attrs={"accept": ".csv,.tsv,.txt,text/csv"}),
-        error_messages={"empty": _("The file is empty (0 bytes).")},
-    )
-
-    def clean_file(self) -> UploadedFile[bytes]:
-        upload: UploadedFile[bytes] = self.cleaned_data["file"]
-        if (upload.size or 0) > importing.MAX_BYTES:
-            raise ValidationError(importing.TOO_LARGE, code="size")
-        return upload
+        return {name: self.cleaned_data.get(name) for name in TYPED}

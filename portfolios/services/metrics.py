@@ -1,8 +1,8 @@
-"""Daily results: one row per GPU configuration, platform and UTC day, typed in or from a file (R-016)."""
+"""Daily results: one row per GPU configuration, platform and UTC day (R-016); files of them: portfolios.imports."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
@@ -11,18 +11,16 @@ from uuid import UUID
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from gpuadvisor.accounts.models import User
 from gpuadvisor.core.errors import DomainError
 
 from .. import caching, estimates, settling, statements
-from ..importing import FIGURES, Row
+from ..imports.layout import TYPED as FIGURES
 from ..ingest.days import Key, sampled_days
 from ..models import GPUConfiguration, PerformanceMetric
 from ..settling import Sampled, Statement
 
 Figures = Mapping[str, Any]
 Outcome = Literal["new", "changed", "unchanged"]
-BATCH = 1_000
 
 
 @transaction.atomic
@@ -142,57 +140,6 @@ def _follow(gpu: GPUConfiguration) -> None:
     """What must follow when a result of this GPU changed."""
     estimates.refresh([gpu.portfolio_id])
     caching.bump(gpu.portfolio.user_id)
-
-
-def compare(rows: Sequence[Row]) -> list[tuple[Row, Outcome, PerformanceMetric]]:
-    """Each row with what storing it would do, and the model as it would be stored. One query."""
-    if not rows:
-        return []
-    days = [row.day for row in rows]
-    stored = {
-        (metric.gpu_configuration_id, metric.platform, metric.metric_date): metric
-        for metric in PerformanceMetric.objects.filter(
-            gpu_configuration__in={row.gpu for row in rows}, metric_date__range=(min(days), max(days))
-        )
-    }
-    samples = sampled_days((row.gpu, row.platform, row.day) for row in rows)
-    quantities = dict(GPUConfiguration.objects.filter(pk__in={row.gpu for row in rows}).values_list("pk", "quantity"))
-    outcomes: list[tuple[Row, Outcome, PerformanceMetric]] = []
-    for row in rows:
-        key = (row.gpu, row.platform, row.day)
-        metric, outcome = state(
-            stored.get(key), row.figures, "csv", key=key, quantity=quantities[row.gpu], samples=samples.get(key)
-        )
-        outcomes.append((row, outcome, metric))
-    return outcomes
-
-
-@transaction.atomic
-def store_import(*, user: User, rows: Sequence[Row]) -> dict[str, int]:
-    """Store all rows of a file or none; how many were new, changed and unchanged."""
-    wanted = {row.gpu for row in rows}
-    mine = GPUConfiguration.objects.visible_to(user).active().filter(pk__in=wanted)
-    held = list(mine.select_for_update(no_key=True, of=("self",)).order_by("pk"))
-    if len(held) != len(wanted):
-        raise DomainError(
-            _("A GPU of this file was removed in the meantime: look at the preview again."), code="removed"
-        )
-    counts: dict[str, int] = {"new": 0, "changed": 0, "unchanged": 0}
-    changes = []
-    for _row, outcome, metric in compare(rows):
-        counts[outcome] += 1
-        if outcome != "unchanged":
-            changes.append(metric)
-    PerformanceMetric.objects.bulk_create(
-        changes,
-        batch_size=BATCH,
-        update_conflicts=True,
-        unique_fields=["gpu_configuration", "platform", "metric_date"],
-        update_fields=[*settling.COLUMNS, "detailed_metrics", "updated_at"],
-    )
-    estimates.refresh({gpu.portfolio_id for gpu in held})
-    caching.bump(user.pk)
-    return counts
 
 
 def known(figures: Figures) -> dict[str, Decimal | int]:

@@ -13,7 +13,7 @@ from django.utils.html import strip_tags
 from gpuadvisor.core import clock, formats
 from gpuadvisor.core.errors import DomainError
 from portfolios import services
-from portfolios.importing import first_day
+from portfolios.imports.cells import first_day
 from portfolios.models import PerformanceMetric
 from tests.factories import GPUConfigurationFactory, PerformanceMetricFactory
 
