@@ -13,7 +13,16 @@ from gpuadvisor.core.admin import ReadOnlyAdmin
 from gpuadvisor.core.errors import DomainError
 
 from . import services
-from .models import Analytics, GPUConfiguration, Insight, OptimizationSuggestion, PerformanceMetric, Portfolio
+from .models import (
+    Analytics,
+    GPUConfiguration,
+    IngestBatch,
+    Insight,
+    MetricSample,
+    OptimizationSuggestion,
+    PerformanceMetric,
+    Portfolio,
+)
 
 
 @admin.register(Portfolio)
@@ -103,3 +112,21 @@ class OptimizationSuggestionAdmin(ReadOnlyAdmin):
     search_fields = ("title", "portfolio__name", "portfolio__user__email")
     list_select_related: ClassVar = ["portfolio"]
     ordering = ("-created_at",)
+
+
+@admin.register(MetricSample)
+class MetricSampleAdmin(ReadOnlyAdmin):
+    list_display = ("sampled_at", "gpu_configuration", "platform", "is_online", "listed_gpus", "rented_gpus", "source")
+    list_filter = ("source", "platform")
+    search_fields = ("=gpu_configuration__id", "gpu_configuration__custom_name")
+    list_select_related = ("gpu_configuration__gpu_model",)
+    show_full_result_count = False
+
+
+@admin.register(IngestBatch)
+class IngestBatchAdmin(ReadOnlyAdmin):
+    list_display = ("received_at", "user", "kind", "item_count", "merged_at", "rows_changed", "error")
+    list_filter = ("kind", "received_at")
+    search_fields = ("=id", "user__email")
+    list_select_related = ("user",)
+    exclude = ("payload",)

@@ -6,11 +6,11 @@ import hashlib
 import json
 import re
 import time
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
-from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +20,8 @@ from gpuadvisor.accounts.models import ApiToken
 from gpuadvisor.core import clock
 from gpuadvisor.core.ids import uuid7
 from gpuadvisor.core.nudge import nudge
-from market.models import Platform
+from market.currencies import FRESH_DAYS
+from market.models import CurrencyRate, Platform
 
 from ..models import GPUConfiguration, IngestBatch, Portfolio
 from ..querysets import GPUConfigurationQuerySet
@@ -28,6 +29,7 @@ from . import items as reading
 
 SHAPE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 NUDGE_AFTER, NUDGE_EVERY = 2.0, 1.0  # seconds: what arrives before a nudge is heard is merged with it
+FRESH = timedelta(days=FRESH_DAYS)
 INSERT = """
 insert into ingest_batches
     (id, user_id, token_id, kind, idempotency_key, digest, payload, item_count, received_at, error)
@@ -123,16 +125,31 @@ def _known(token: ApiToken, items: Sequence[Any]) -> reading.Known:
     sent = {text for item in items if type(item) is dict and type(text := item.get("gpu_configuration")) is str}
     ids = {text: UUID(text) for text in sent if SHAPE.fullmatch(text)}
     mine = set(gpus_of(token).filter(pk__in=set(ids.values())).values_list("pk", flat=True))
+    now = clock.now()
     return reading.Known(
-        now=clock.now(),
+        now=now,
         gpus={text: pk for text, pk in ids.items() if pk in mine},
         platforms=frozenset(Platform.objects.exclude(status=Platform.Status.REFERENCE).values_list("slug", flat=True)),
-        usd=cache(_worth),
+        usd=Rates(now.date()),
     )
 
 
-def _worth(currency: str, day: date) -> tuple[Decimal, date] | None:
-    from market import currencies
+class Rates:
+    """What other currencies were worth: one query for each, however many days are asked for."""
 
-    found = currencies.usd_rate(currency, day)
-    return None if found is None or found.is_old else (found.usd_per_unit, found.day)
+    def __init__(self, today: date) -> None:
+        self._today = today
+        self._known: dict[str, list[tuple[date, Decimal]]] = {}
+
+    def __call__(self, currency: str, day: date) -> reading.Worth | None:
+        """The newest rate not later than `day`; None where there is none, or none that is still one of these days."""
+        if currency not in self._known:
+            first = self._today - reading.OLDEST - FRESH
+            rows = CurrencyRate.objects.filter(currency=currency, day__gte=first).order_by("day")
+            self._known[currency] = list(rows.values_list("day", "usd_per_unit"))
+        rates = self._known[currency]
+        place = bisect_right(rates, day, key=lambda rate: rate[0])
+        if not place or day - rates[place - 1][0] > FRESH:
+            return None
+        known, worth = rates[place - 1]
+        return worth, known

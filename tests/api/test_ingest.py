@@ -7,6 +7,7 @@ import pytest
 
 from gpuadvisor.accounts import api_tokens
 from gpuadvisor.core import clock
+from market.models import CurrencyRate
 from portfolios.ingest import merging
 from portfolios.models import IngestBatch, MetricSample, PerformanceMetric
 from tests.api.conftest import BASE
@@ -399,3 +400,27 @@ def test_the_list_of_gpus_pages_by_key(client, host, writer, gpu):
 def test_what_is_posted_costs_as_many_queries_for_a_thousand_items(post, gpu, yesterday, django_assert_max_num_queries):
     with django_assert_max_num_queries(10):
         post(SAMPLES, [sample(gpu, f"{yesterday}T{n // 60 % 24:02}:{n % 60:02}:00Z") for n in range(1000)])
+
+
+def test_another_currency_becomes_dollars_at_the_rate_of_its_day(post, gpu, yesterday, django_assert_max_num_queries):
+    """The row keeps the currency, the rate and its day; an unknown rate is refused, never guessed."""
+    CurrencyRate.objects.create(currency="EUR", day=yesterday - timedelta(days=3), usd_per_unit="1.1", source="ECB")
+    CurrencyRate.objects.create(currency="EUR", day=yesterday - timedelta(days=1), usd_per_unit="1.15", source="ECB")
+    euros = {"daily_revenue": "10", "hourly_rate": "0.40", "currency": "EUR", "utilization_percentage": "50"}
+    items = [metric(gpu, yesterday, **euros), metric(gpu, yesterday - timedelta(days=2), **euros)]
+    with django_assert_max_num_queries(10):
+        assert post(METRICS, items).status_code == 202
+    assert post(SAMPLES, [sample(gpu, f"{yesterday}T00:00Z", currency="EUR", gpu_revenue=0.1)]).status_code == 202
+    merging.merge_waiting()
+    newer, older = PerformanceMetric.objects.order_by("-metric_date")
+    assert (str(newer.daily_revenue), str(newer.hourly_rate), str(newer.utilization_percentage)) == (
+        *("11.50", "0.4600"),
+        "50.00",
+    )
+    assert (newer.currency, newer.detailed_metrics["usd_rate"]) == ("EUR", "1.15000000")
+    assert newer.detailed_metrics["rate_date"] == str(yesterday - timedelta(days=1))
+    assert str(older.daily_revenue) == "11.00"
+    stored = MetricSample.objects.get()
+    assert (str(stored.gpu_revenue), str(stored.hourly_rate), stored.currency) == ("0.115000", "0.4830", "EUR")
+    refused = post(METRICS, [metric(gpu, yesterday - timedelta(days=4), **euros)])
+    assert refused.json()["errors"][0]["field"] == "currency"
