@@ -22,7 +22,8 @@ FIGURES = (
     *(*PARTS, "bonus_revenue", "energy_kwh"),
 )
 SUMS = ("daily_revenue", "uptime_hours", "energy_kwh")  # a part of them is no figure of a day
-TRAITS = ("order_type", "currency", "is_after_fee")
+USUAL = {"order_type": "on_demand", "currency": "USD", "is_after_fee": False}  # of a statement that does not tell
+TRAITS = tuple(USUAL)
 HOURS = ("hours_observed", "observed_by_hour", "rented_by_hour", "kwh_by_hour")
 COLUMNS = (*FIGURES, *TRAITS, "available_gpu_hours", "rented_gpu_hours", *HOURS)
 
@@ -249,7 +250,7 @@ def settle(statement: Statement | None, samples: Sampled | None, quantity: int) 
     from_samples = speaks["daily_revenue"] or statement is None or not is_stated_day
     for name in TRAITS:
         own = getattr(samples, name)
-        columns[name] = own if from_samples or statement is None else statement.traits.get(name, own)
+        columns[name] = own if from_samples or statement is None else statement.traits.get(name, USUAL[name])
     conflicts = tuple(
         name
         for name in FIGURES
@@ -264,7 +265,7 @@ def settle(statement: Statement | None, samples: Sampled | None, quantity: int) 
 
 def nothing() -> dict[str, Any]:
     """The columns of a day of which no figure is known."""
-    return dict.fromkeys(COLUMNS) | {"order_type": "on_demand", "currency": "USD", "is_after_fee": False}
+    return dict.fromkeys(COLUMNS) | USUAL
 
 
 def _stated(statement: Statement, quantity: int) -> Day:

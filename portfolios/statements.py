@@ -15,7 +15,7 @@ from gpuadvisor.core.formats import money, number, rate
 
 from . import settling
 from .models import PerformanceMetric
-from .settling import COLUMNS, FIGURES, TRAITS, Sampled, Statement
+from .settling import COLUMNS, FIGURES, TRAITS, USUAL, Sampled, Statement
 
 Stored = Mapping[str, Any]  # the columns of a row by name, `detailed_metrics` among them
 KEPT = ("currency", "usd_rate", "rate_date")  # how what was told became USD
@@ -101,6 +101,7 @@ def settled(
             details["stated"] = {
                 "source": statement.source,
                 **{name: _write(value) for name, value in statement.figures.items()},
+                **USUAL,
                 **statement.traits,
             }
     if samples is not None:
