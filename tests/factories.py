@@ -11,6 +11,7 @@ from market.models import GPUModel, MarketData, Platform
 from portfolios.models import (
     Analytics,
     CostProfile,
+    FeeOverride,
     GPUConfiguration,
     Insight,
     MetricImport,
@@ -167,3 +168,13 @@ class MetricImportFactory(DjangoModelFactory[MetricImport]):
     user = factory.SubFactory(UserFactory)
     name = "results.csv"
     state = MetricImport.State.READY
+
+
+class FeeOverrideFactory(DjangoModelFactory[FeeOverride]):
+    class Meta:
+        model = FeeOverride
+
+    user = factory.SubFactory(UserFactory)
+    platform = "vast"
+    fee_percentage = Decimal("15")
+    valid_from = NOON.date() - timedelta(days=60)

@@ -13,6 +13,7 @@ from fido2.webauthn import Aaguid, AttestationObject, AttestedCredentialData, Au
 from gpuadvisor.accounts import api_tokens
 from tests.factories import (
     PASSWORD,
+    FeeOverrideFactory,
     GPUConfigurationFactory,
     InsightFactory,
     MarketDataFactory,
@@ -97,6 +98,7 @@ MEMBER = {
     "accounts:tokens-create": 200,
     "portfolios:dashboard": 200,
     "portfolios:dashboard-index": 302,
+    "portfolios:dashboard-market": 200,
     "portfolios:kpis": 200,
     "portfolios:kpis-csv": 200,
     "portfolios:checkup": 200,
@@ -112,6 +114,7 @@ MEMBER = {
     "portfolios:welcome-goal": 200,
     "portfolios:welcome-leave": 405,
     "portfolios:create": 200,
+    "portfolios:fees": 200,
     "portfolios:gpu-search": 200,
     "portfolios:metric-imports": 200,
     "portfolios:metric-import": 200,
@@ -134,6 +137,7 @@ MEMBER = {
 OWNED = {
     "portfolios:detail": "portfolio",
     "portfolios:edit": "portfolio",
+    "portfolios:costs": "portfolio",
     "portfolios:deactivate": "portfolio",
     "portfolios:restore": "portfolio",
     "portfolios:plan-activate": "plan",
@@ -141,6 +145,8 @@ OWNED = {
     "portfolios:gpu-add": "portfolio",
     "portfolios:gpu": "gpu",
     "portfolios:gpu-edit": "gpu",
+    "portfolios:gpu-costs": "gpu",
+    "portfolios:fee-delete": "fee",
     "portfolios:gpu-move": "gpu",
     "portfolios:gpu-remove": "gpu",
     "portfolios:metric-add": "gpu",
@@ -158,6 +164,7 @@ OWNED = {
 }
 READ_ONLY = {"portfolios:detail", "portfolios:gpu", "portfolios:metric-import-refused"}  # these answer 405 to the other
 WRITE_ONLY = {
+    "portfolios:plan-activate",
     "portfolios:restore",
     "portfolios:insight-dismiss",
     "portfolios:metric-import-discard",
@@ -213,10 +220,11 @@ def world(host, settings, tmp_path):
     PlatformFactory()
     return {
         "portfolio": gpu.portfolio.pk,
-        "plan": PortfolioFactory(user=host, state="planned").pk,
+        "plan": PortfolioFactory(user=host, state="planned", is_active=False).pk,
         "gpu": gpu.pk,
         "metric": PerformanceMetricFactory(gpu_configuration=gpu).pk,
         "insight": InsightFactory(analytics__user=host).pk,
+        "fee": FeeOverrideFactory(user=host).pk,
         "import": MetricImportFactory(user=host).pk,
         "token": api_tokens.create_token(user=host, name="Home server")[0].pk,
         "passkey": Authenticator.objects.create(
