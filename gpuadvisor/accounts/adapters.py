@@ -61,6 +61,13 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         except ValueError:
             return False
 
+    def get_login_redirect_url(self, request: HttpRequest) -> str:
+        """A new host without a portfolio is led through the first steps; everybody else to the usual page."""
+        user = request.user
+        if user.is_authenticated and user.is_new:
+            return reverse("portfolios:welcome")
+        return str(super().get_login_redirect_url(request))
+
     # -- what may be typed ---------------------------------------------------------------------------------------------
     def clean_email(self, email: str) -> str:
         """One spelling for one mailbox: lower case, no quoted local part, the domain in ASCII."""

@@ -166,6 +166,11 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.preferences.get(key, DEFAULTS[key])
 
     @property
+    def is_new(self) -> bool:
+        """Whether the first steps are still to be shown: not taken or left, and no portfolio yet."""
+        return not (self.is_demo or self.preference("welcomed") or self.portfolios.exists())
+
+    @property
     def theme(self) -> str:
         return str(self.preference("theme"))
 

@@ -51,8 +51,8 @@ def _set_cookies(request: HttpRequest, response: HttpResponse, user: User) -> No
 @login_not_required
 @require_POST
 def demo(request: HttpRequest) -> HttpResponse:
-    """Sign the visitor into the demo host, who may look and not change."""
-    if request.user.is_authenticated and not request.user.is_demo:
+    """Sign the visitor into the demo host, who may look and not change; a host only who asked for it `instead`."""
+    if request.user.is_authenticated and not request.user.is_demo and "instead" not in request.POST:
         return go_to(request, "portfolios:dashboard", toast_text=_("You are signed in: this is your own dashboard."))
     host = User.objects.filter(is_demo=True, is_active=True).order_by("created_at").first()
     if host is None:

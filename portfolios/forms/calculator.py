@@ -9,6 +9,8 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from gpuadvisor.core.fields import MAX_AMOUNT
+from gpuadvisor.core.forms import OnceForm
+from gpuadvisor.core.validators import visible_text
 from portfolios.calculator import Asked
 
 from .fields import PlainDecimalField, PlainIntegerField, typed_number
@@ -74,3 +76,29 @@ class CalculatorForm(forms.Form):
             price=found["price"],
             is_fee_assumed=self.start.is_fee_assumed and found["fee"] == self.start.fee_percentage,
         )
+
+
+class SaveForm(OnceForm):
+    """What was calculated, as a portfolio or as a plan."""
+
+    name = forms.CharField(label=_("Name"), max_length=100, validators=[visible_text])
+    cards = PlainIntegerField(low=1, high=MOST_CARDS, label=_("Cards"))
+    kwh = PlainDecimalField(low=0, high=10, places=4, required=False, label=_("Electricity price, $/kWh"))
+    price = PlainDecimalField(low=0, high=MAX_AMOUNT, places=2, required=False, label=_("Price of a card, $"))
+    fixed = PlainDecimalField(
+        low=0, high=MAX_AMOUNT, places=2, required=False, label=_("Colocation and other fixed costs, $ a month")
+    )
+    state = forms.ChoiceField(
+        label=_("Save as"),
+        widget=forms.RadioSelect,
+        choices=[
+            ("active", _("A portfolio: I own these cards")),
+            ("planned", _("A plan: it counts toward no figure and no limit")),
+        ],
+    )
+
+    def costs(self) -> dict[str, Any]:
+        """Fields of CostProfile, in dollars; what nobody said is None."""
+        found = self.cleaned_data
+        told = {"price_per_kwh": found["kwh"], "purchase_price": found["price"], "fixed_monthly": found["fixed"]}
+        return told | {"currency": "USD"} if any(value is not None for value in told.values()) else told

@@ -5,11 +5,17 @@ from __future__ import annotations
 import re
 from urllib.parse import urlencode
 
+from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
 
+from billing import limits
+from gpuadvisor.accounts.models import AppRequest
 from gpuadvisor.core import clock
-from gpuadvisor.core.http import render_page
+from gpuadvisor.core.errors import DomainError
+from gpuadvisor.core.http import go_to, render_page
 from market import selectors as market
 from market.models import GPUModel
 from market.pages import model as places
@@ -21,8 +27,10 @@ from market.pages.status import span
 from market.places import GLOBAL
 from market.selectors import freshness_of
 from market.views.caching import public_page
+from portfolios import entries, services
 from portfolios.calculator import calculate, is_fee_off, starting_values
-from portfolios.forms import CalculatorForm
+from portfolios.forms import CalculatorForm, SaveForm
+from portfolios.models import Portfolio
 
 SLUG = re.compile(r"[a-z0-9-]{1,80}\Z")
 FIRST_SHOWN = "rtx-4090"
@@ -46,7 +54,13 @@ def calculator(request: HttpRequest) -> HttpResponse:
     if model is not None:
         context |= _worked_out(request, model)
     status = 422 if context.get("form") and not context.get("outcome") else 200
-    return render_page(request, "portfolios/calculator.html", context, fragment="calculator", status=status)
+    response = render_page(request, "portfolios/calculator.html", context, fragment="calculator", status=status)
+    form = context.get("form")
+    typed = form.typed if isinstance(form, CalculatorForm) else {}
+    is_told = bool(typed) or "of" in request.GET
+    if is_told and context.get("outcome") and not request.user.is_authenticated:
+        entries.remember(request, response, {"gpu": slug, **typed})
+    return response
 
 
 def description() -> str:
@@ -79,3 +93,52 @@ def _worked_out(request: HttpRequest, model: GPUModel) -> dict[str, object]:
         "outcome": calculate(model, now, form.asked(), facts) if form.is_valid() else None,
         "address": urlencode({"gpu": model.slug} | place | form.typed),
     }
+
+
+@login_not_required
+@require_http_methods(["GET", "POST"])
+def save(request: AppRequest) -> HttpResponse:
+    """What was calculated, kept as a portfolio or as a plan. A visitor without an account signs up first (J1.3)."""
+    told = entries.kept(request.GET.dict())
+    model = GPUModel.objects.filter(slug=told.get("gpu", "")).first() if SLUG.match(told.get("gpu", "")) else None
+    if model is None:
+        raise Http404("no such GPU model")
+    if not request.user.is_authenticated:
+        response = go_to(request, "account_signup")
+        entries.remember(request, response, told)
+        return response
+    usage = limits.usage(request.user, "portfolios")
+    wants_plan = usage.is_full or request.GET.get("as") == "planned"
+    initial = {name: told.get(name, "") for name in ("kwh", "price", "fixed")} | {
+        "cards": told.get("cards", "1"),
+        "name": _("%(cards)s × %(model)s") % {"cards": told.get("cards", "1"), "model": model.name},
+        "state": "planned" if wants_plan else "active",
+    }
+    form = SaveForm(request.POST if request.method == "POST" else None, user=request.user, initial=initial)
+    if form.is_valid():
+        is_plan = form.cleaned_data["state"] == Portfolio.State.PLANNED
+        make = services.plan_portfolio if is_plan else services.start_portfolio
+        try:
+            portfolio = make(
+                user=request.user,
+                name=form.cleaned_data["name"],
+                gpu_model=model,
+                quantity=form.cleaned_data["cards"],
+                once=form.cleaned_data["once"],
+                **form.costs(),
+            )
+        except DomainError as error:
+            form.add_error(None, error.user_message)
+        else:
+            text = _("Saved as a plan.") if is_plan else _("Saved: it is one of your portfolios now.")
+            response = go_to(request, "portfolios:detail", toast_text=text, pk=portfolio.pk)
+            entries.forget(response)
+            return response
+    context = {
+        "form": form,
+        "model": model,
+        "usage": usage,
+        "back": f"{reverse('portfolios:calculator')}?{entries.address(told)}",
+    }
+    status = 422 if form.errors else 200
+    return render_page(request, "portfolios/calculator_save.html", context, fragment="form", status=status)
