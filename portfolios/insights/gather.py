@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,12 +15,29 @@ from django.db import connection
 
 from gpuadvisor.accounts.models import User
 from market.models import MarketForecast
-from market.selectors import MarketNow, current_origin, market_now, market_on_platforms
+from market.selectors import MarketNow, current_origin, market_on_platforms
 
 from .. import fleet as fleets
+from ..comparing import chosen
+from ..costs import Costs
+from ..economics import windows
+from ..fees import FeeSpan, fee_on, fee_spans
 from ..fleet import Fleet
 from ..models import GPUConfiguration
-from .facts import HOURS, HUNDRED, ZERO, CompFact, DayFact, Facts, ForecastFact, GPUFact, PlaceFact, PlatformFact
+from ..reading import read
+from .facts import (
+    HOURS,
+    HUNDRED,
+    MONTH_DAYS,
+    ZERO,
+    CompFact,
+    DayFact,
+    Facts,
+    ForecastFact,
+    GPUFact,
+    PlaceFact,
+    PlatformFact,
+)
 
 DAYS = 30
 LOOK_BACK = 90  # how far back the last result of a GPU is looked for
@@ -66,25 +83,50 @@ def facts_of(user: User, fleet: Fleet | None = None) -> Facts:
         return Facts(fleet.today)
     last = fleet.today - timedelta(days=1)
     pks = [item.pk for item in items]
-    fees = _fees(fleet, last)
-    told = _rows(items, last, fees)
+    spans = fee_spans(user, last - timedelta(days=DAYS), fleet.today)
+    fees = {slug: _fee(spans, slug, last) for slug in fleet.platforms}
+    told = _rows(items, last, spans)
+    nets = _monthly_nets(user, items, fleet)
     ends = _ends(pks, fleet.today)
     hours = _hours(items, last)
     comps, places = _market(items, fleet, fees)
     facts = [
-        _fact(item, fleet, told[item.pk], ends.get(item.pk), hours.get(item.pk), comps.get(item.pk), places, fees)
+        replace(
+            _fact(item, fleet, told[item.pk], fleet.costs[item.pk], places, fees),
+            last_day=ends.get(item.pk),
+            shares_by_hour=hours.get(item.pk),
+            comp=comps.get(item.pk),
+            monthly_net=nets.get(item.pk),
+        )
         for item in items
     ]
     moments = [comp.as_of for comp in comps.values() if comp.as_of is not None]
     return Facts(fleet.today, facts, _forecasts(facts, places), max(moments, default=None))
 
 
-def _fees(fleet: Fleet, day: date) -> Mapping[str, Decimal | None]:
-    """What each platform keeps of an on-demand rental in dollars."""
-    return {slug: platform.fee_percentage for slug, platform in fleet.platforms.items()}
+def _fee(
+    spans: Sequence[FeeSpan], platform: str, day: date, order_type: str = "on_demand", currency: str = "USD"
+) -> Decimal | None:
+    """What a platform keeps, in percent; None where nobody told."""
+    span = fee_on(spans, platform, day, order_type, currency)
+    return span.percentage if span else None
 
 
-def _rows(items: Sequence[GPUConfiguration], last: date, fees: Mapping[str, Decimal | None]) -> Mapping[UUID, _Told]:
+def _monthly_nets(user: User, items: Sequence[GPUConfiguration], fleet: Fleet) -> dict[UUID, Decimal | None]:
+    """A month of net by the last 90 days (K10), of those whose purchase price is known."""
+    bought = [item for item in items if fleet.costs[item.pk].purchase_price_usd is not None]
+    if not bought:
+        return {}
+    now, _before = windows(last=fleet.today, days=LOOK_BACK)
+    more = read(user, fleet, now=now, items=bought).more
+    lives = {item.pk: more.lifetime(item.pk) for item in bought}
+    return {
+        pk: None if life is None or life.lately.average is None else life.lately.average * MONTH_DAYS
+        for pk, life in lives.items()
+    }
+
+
+def _rows(items: Sequence[GPUConfiguration], last: date, spans: Sequence[FeeSpan]) -> Mapping[UUID, _Told]:
     by_pk = {item.pk: item for item in items}
     told: dict[UUID, _Told] = defaultdict(_Told)
     with connection.cursor() as cursor:
@@ -92,12 +134,12 @@ def _rows(items: Sequence[GPUConfiguration], last: date, fees: Mapping[str, Deci
             ROWS_SQL, {"gpus": list(by_pk), "first": last - timedelta(days=DAYS - 1), "last": last + timedelta(days=1)}
         )
         for row in cursor:
-            _take(told[row[0]], by_pk[row[0]].quantity, row, fees, last)
+            _take(told[row[0]], by_pk[row[0]].quantity, row, spans, last)
     return told
 
 
-def _take(told: _Told, quantity: int, row: tuple[Any, ...], fees: Mapping[str, Decimal | None], last: date) -> None:
-    platform, day, revenue, gpu_revenue, is_after_fee = row[1:6]
+def _take(told: _Told, quantity: int, row: tuple[Any, ...], spans: Sequence[FeeSpan], last: date) -> None:
+    platform, day, revenue, gpu_revenue, is_after_fee, order_type, currency = row[1:8]
     share, uptime, available, rented, observed, rate, conflicts, is_metered = row[8:16]
     if rate is not None:
         told.rates[platform] = (rate, day)
@@ -105,7 +147,7 @@ def _take(told: _Told, quantity: int, row: tuple[Any, ...], fees: Mapping[str, D
     if day > last:
         return
     if is_after_fee:
-        kept = fees.get(platform)
+        kept = _fee(spans, platform, day, order_type, currency)
         left = None if kept is None or kept >= HUNDRED else 1 - kept / HUNDRED
         revenue = None if revenue is None or left is None else revenue / left
         gpu_revenue = None if gpu_revenue is None or left is None else gpu_revenue / left
@@ -182,20 +224,20 @@ def _market(
     places: dict[str, list[MarketNow]] = defaultdict(list)
     for row in market_on_platforms(models):
         places[row.gpu_model].append(row)
-    leading = market_now(models)
     comps = {}
-    for item in items:
-        now = leading.get(item.gpu_model.name)
-        if now is not None:
-            comps[item.pk] = CompFact(
-                item.gpu_model.name,
-                now.offer_count or now.gpu_count or 0,
-                now.rented_percentage,
-                now.median,
-                now.p10,
-                now.p90,
-                now.as_of,
-                now.is_for_advice,
+    picks = chosen(items, names={slug: platform.name for slug, platform in fleet.platforms.items()})
+    for pk, pick in picks.items():
+        comp = pick.comp
+        if comp is not None and comp.price_basis == "ask":
+            comps[pk] = CompFact(
+                pick.words,
+                (comp.gpus if comp.offers is None else comp.offers) or 0,
+                comp.rented_percentage,
+                comp.median,
+                comp.p10,
+                comp.p90,
+                comp.as_of,
+                comp.is_for_advice,
             )
     return comps, places
 
@@ -204,13 +246,11 @@ def _fact(
     item: GPUConfiguration,
     fleet: Fleet,
     told: _Told,
-    last_day: date | None,
-    hours: tuple[Decimal | None, ...] | None,
-    comp: CompFact | None,
+    costs: Costs,
     places: Mapping[str, list[MarketNow]],
     fees: Mapping[str, Decimal | None],
 ) -> GPUFact:
-    price = fleets.usd_per_kwh(item)
+    idle, load = fleets.idle_watts(item), fleets.load_watts(item)
     return GPUFact(
         pk=item.pk,
         portfolio=item.portfolio_id,
@@ -220,11 +260,12 @@ def _fact(
         quantity=item.quantity,
         first_day=item.added_at.astimezone(UTC).date(),
         days=[_whole(told.days[day]) for day in sorted(told.days)],
-        last_day=last_day,
-        idle_watts=fleets.idle_watts(item),
-        load_watts=fleets.load_watts(item),
+        idle_watts=None if idle is None else idle * costs.overhead,
+        load_watts=None if load is None else load * costs.overhead,
         is_measured=told.is_metered or item.hardware_details.get("measured_watts") is not None,
-        prices=(price,) * HOURS,
+        prices=costs.hourly_usd(fleet.today),
+        fixed_monthly=costs.fixed_monthly_usd,
+        purchase_price=costs.purchase_price_usd,
         platforms=tuple(
             PlatformFact(
                 slug,
@@ -235,9 +276,7 @@ def _fact(
             )
             for slug in sorted(told.revenue)
         ),
-        comp=comp,
         places=tuple(_place(row, fleet, fees) for row in places.get(item.gpu_model.name, ()) if row.is_for_advice),
-        shares_by_hour=hours,
     )
 
 
