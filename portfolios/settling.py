@@ -175,6 +175,7 @@ def derive(day: Sampled, quantity: int) -> tuple[dict[str, Any], dict[str, int]]
         "daily_revenue": day.gpu_quarters or max(day.storage_quarters, day.bandwidth_quarters),
         "uptime_hours": day.online_quarters,
         "energy_kwh": day.watts_quarters,
+        "bonus_revenue": 0,  # of a day only
     }
     if day.occupancy_quarters:
         told["available_gpu_hours"] = _round(Decimal(day.listed) / 4, PLACES_2)
@@ -216,6 +217,30 @@ def _hours(day: Sampled, quantity: int) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """One figure of a day; `by` is samples, statement or nobody."""
+
+    value: Any
+    by: str
+    is_conflict: bool = False
+
+
+def speak(stated: Any, sampled: Any, quarters: int, *, is_part_of_stated_day: bool = False) -> Spoken:
+    """One figure, where `quarters` quarter hours tell `sampled`: what is unknown is None.
+
+    `is_part_of_stated_day`: the figure is a sum, and somebody stated the whole day.
+    Source: docs/economics.md, "Samples and statements".
+    """
+    if sampled is not None and quarters >= ENOUGH:
+        return Spoken(sampled, "samples", stated is not None and differ(sampled, stated))
+    if stated is not None:
+        return Spoken(stated, "statement")
+    if sampled is not None and not is_part_of_stated_day:
+        return Spoken(sampled, "samples")
+    return Spoken(None, "nobody")
+
+
 def settle(statement: Statement | None, samples: Sampled | None, quantity: int) -> Day | None:
     """The day as it is stored; None where neither speaks.
 
@@ -230,10 +255,10 @@ def settle(statement: Statement | None, samples: Sampled | None, quantity: int) 
     speaks: dict[str, bool] = {}  # for each figure: whether the samples speak
     is_stated_day = any(name in stated for name in ("utilization_percentage", "daily_revenue", "gpu_revenue"))
     for name in ("utilization_percentage", "hourly_rate", "daily_revenue", "uptime_hours", "energy_kwh"):
-        is_enough = name in told and quarters[name] >= ENOUGH
-        is_stated = name in stated or (name == "daily_revenue" and "gpu_revenue" in stated)
-        speaks[name] = is_enough or (name in told and not is_stated and not (is_stated_day and name in SUMS))
-        columns[name] = told[name] if speaks[name] else stated.get(name)
+        spoken = speak(
+            stated.get(name), told.get(name), quarters[name], is_part_of_stated_day=is_stated_day and name in SUMS
+        )
+        columns[name], speaks[name] = spoken.value, spoken.by == "samples"
     for name in PARTS:
         columns[name] = told.get(name) if speaks["daily_revenue"] else stated.get(name)
     columns["bonus_revenue"] = stated.get("bonus_revenue")
@@ -254,10 +279,7 @@ def settle(statement: Statement | None, samples: Sampled | None, quantity: int) 
     conflicts = tuple(
         name
         for name in FIGURES
-        if name in told
-        and name in stated
-        and quarters["daily_revenue" if name in PARTS else name] >= ENOUGH
-        and differ(told[name], stated[name])
+        if speak(stated.get(name), told.get(name), quarters["daily_revenue" if name in PARTS else name]).is_conflict
     )
     is_sampled = statement is None or is_observed or any(speaks.values())
     return Day(columns, "samples" if is_sampled or statement is None else statement.source, conflicts)
