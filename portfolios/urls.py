@@ -3,7 +3,21 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from .views import calculator, costs, dashboard, gpus, imports, insights, kpis, metrics, plan, portfolios, welcome
+from .views import (
+    analytics,
+    calculator,
+    comps,
+    costs,
+    dashboard,
+    gpus,
+    imports,
+    insights,
+    kpis,
+    metrics,
+    plan,
+    portfolios,
+    welcome,
+)
 
 app_name = "portfolios"
 
@@ -48,6 +62,7 @@ urlpatterns = [
     path("calculator/save/", calculator.save, name="calculator-save"),
     path("dashboard/", dashboard.dashboard, name="dashboard"),
     path("dashboard/index/", dashboard.index, name="dashboard-index"),
+    path("dashboard/market/", dashboard.market, name="dashboard-market"),
     path("kpis/", kpis.kpis, name="kpis"),
     path("kpis/kpis.csv", kpis.kpis_csv, name="kpis-csv"),
     path("insights/", insights.insights, name="insights"),
@@ -56,4 +71,15 @@ urlpatterns = [
     path("insights/insights.csv", insights.insights_csv, name="insights-csv"),
     path("insights/<uuid:pk>/dismiss/", insights.dismiss, name="insight-dismiss"),
     path("check-up/", insights.checkup, name="checkup"),
+    path("analytics/", analytics.analytics, name="analytics"),
+    path("analytics/analytics.csv", analytics.analytics_csv, name="analytics-csv"),
+    path("analytics/me-or-market/", analytics.split, name="analytics-split"),
+    path("comp-sets/", comps.list_comp_sets, name="compset-list"),
+    path("comp-sets/new/", comps.create, name="compset-create"),
+    path("comp-sets/count/", comps.count, name="compset-count"),
+    path("comp-sets/<uuid:pk>/", comps.edit, name="compset-edit"),
+    path("comp-sets/<uuid:pk>/delete/", comps.delete, name="compset-delete"),
+    path("comp-sets/<uuid:pk>/default/", comps.default, name="compset-default"),
+    path("portfolios/gpus/<uuid:pk>/comp-set/", comps.assign, name="compset-assign"),
+    path("me-or-market/", comps.split, name="me-or-market"),
 ]

@@ -13,6 +13,7 @@ from fido2.webauthn import Aaguid, AttestationObject, AttestedCredentialData, Au
 from gpuadvisor.accounts import api_tokens
 from tests.factories import (
     PASSWORD,
+    CompSetFactory,
     FeeOverrideFactory,
     GPUConfigurationFactory,
     InsightFactory,
@@ -101,6 +102,9 @@ MEMBER = {
     "portfolios:dashboard-market": 200,
     "portfolios:kpis": 200,
     "portfolios:kpis-csv": 200,
+    "portfolios:analytics": 200,
+    "portfolios:analytics-csv": 200,
+    "portfolios:analytics-split": 200,
     "portfolios:checkup": 200,
     "portfolios:insights": 200,
     "portfolios:insights-csv": 200,
@@ -116,6 +120,10 @@ MEMBER = {
     "portfolios:create": 200,
     "portfolios:fees": 200,
     "portfolios:gpu-search": 200,
+    "portfolios:compset-list": 200,
+    "portfolios:compset-create": 200,
+    "portfolios:compset-count": 200,
+    "portfolios:me-or-market": 200,
     "portfolios:metric-imports": 200,
     "portfolios:metric-import": 200,
     "portfolios:metric-import-example": 200,
@@ -149,6 +157,10 @@ OWNED = {
     "portfolios:fee-delete": "fee",
     "portfolios:gpu-move": "gpu",
     "portfolios:gpu-remove": "gpu",
+    "portfolios:compset-assign": "gpu",
+    "portfolios:compset-edit": "comp_set",
+    "portfolios:compset-delete": "comp_set",
+    "portfolios:compset-default": "comp_set",
     "portfolios:metric-add": "gpu",
     "portfolios:metric-edit": "metric",
     "portfolios:metric-delete": "metric",
@@ -164,6 +176,7 @@ OWNED = {
 }
 READ_ONLY = {"portfolios:detail", "portfolios:gpu", "portfolios:metric-import-refused"}  # these answer 405 to the other
 WRITE_ONLY = {
+    "portfolios:compset-default",
     "portfolios:plan-activate",
     "portfolios:restore",
     "portfolios:insight-dismiss",
@@ -225,6 +238,7 @@ def world(host, settings, tmp_path):
         "metric": PerformanceMetricFactory(gpu_configuration=gpu).pk,
         "insight": InsightFactory(analytics__user=host).pk,
         "fee": FeeOverrideFactory(user=host).pk,
+        "comp_set": CompSetFactory(user=host, gpu_model=gpu.gpu_model).pk,
         "import": MetricImportFactory(user=host).pk,
         "token": api_tokens.create_token(user=host, name="Home server")[0].pk,
         "passkey": Authenticator.objects.create(

@@ -1,18 +1,20 @@
 """Every KPI on every page equals a plain calculation over the same rows, written from docs/economics.md alone.
 
-Nothing here imports portfolios.economics or portfolios.results. 200 GPUs in 25 configurations over three portfolios, in
-samples, statements and gaps; costs in dollars, euros and pounds; a night tariff over the end of summer time; revenue
-told before and after fees; a fee schedule that changes, with an override of the host's.
+Nothing here asks portfolios.economics (but for windows) or portfolios.results. 200 GPUs in 25 configurations over three
+portfolios, in samples, statements and gaps; costs in dollars, euros and pounds; a night tariff over the end of summer
+time; revenue told before and after fees; a fee schedule that changes, with an override of the host's.
 """
 
+import html
 import random
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.urls import reverse
 
-from gpuadvisor.core import clock
+from gpuadvisor.core import clock, formats
 from gpuadvisor.core.partitions import ensure_standing_months
 from market.models import CurrencyRate, PlatformFee
 from portfolios import selectors
@@ -30,8 +32,8 @@ from tests.factories import (
 D = Decimal
 NOW = datetime(2026, 11, 5, 13, 20, tzinfo=UTC)
 TODAY = NOW.date()
-FIRST = date(2026, 7, 20)  # the first day with rows
-ADDED = date(2026, 7, 15)
+FIRST = date(2026, 8, 24)  # the first day with rows
+ADDED = date(2026, 8, 20)
 BERLIN = ZoneInfo("Europe/Berlin")
 SUMMER_TIME_ENDS = date(2026, 10, 25)
 RATES = {"USD": D(1), "EUR": D("1.16"), "GBP": D("1.31")}
@@ -375,14 +377,10 @@ def rows_of(number, gpu, day, chance):
 
 
 @pytest.fixture
-def at_noon(db, monkeypatch):
+def fleet(db, monkeypatch):
+    """The host, and 25 configurations with 200 GPUs, each with an account of every day."""
     ensure_standing_months(TODAY)
     monkeypatch.setattr(clock, "now", lambda: NOW)
-
-
-@pytest.fixture
-def fleet(at_noon):
-    """The host, and 25 configurations with 200 GPUs, each with an account of every day."""
     chance = random.Random(20261105)
     user = UserFactory(timezone="Europe/Berlin")
     vast = PlatformFactory(fee_percentage=D(25))
@@ -528,7 +526,7 @@ def test_every_kpi_at_every_level_equals_the_independent_calculation(fleet):
     assert not wrong, "\n".join(wrong)
 
 
-def test_portfolios_sum_to_the_account_and_gpus_to_their_portfolio(fleet):
+def test_portfolios_sum_to_the_account_gpus_to_their_portfolio_and_days_to_their_window(fleet):
     """Sums over the parts equal the whole; shared costs are allocated, and the figure says so."""
     user, gpus, _names = fleet
     window = WINDOWS[0]
@@ -542,10 +540,10 @@ def test_portfolios_sum_to_the_account_and_gpus_to_their_portfolio(fleet):
             told = [value for value in own if value is not None]
             assert same(sheet.value(name), sum(told) if told else None), name
     assert "allocated" in account.measures["fixed"].figure.method
+    days_sum_to_their_window(user, gpus)
 
 
-def test_the_days_of_a_chart_sum_to_its_window(fleet):
-    user, gpus, _names = fleet
+def days_sum_to_their_window(user, gpus):
     window = WINDOWS[1]
     days = daily(user, window.first, window.last)
     wanted = expected(gpus, window)
@@ -555,3 +553,47 @@ def test_the_days_of_a_chart_sum_to_its_window(fleet):
     (told,) = daily(user, SUMMER_TIME_ENDS, SUMMER_TIME_ENDS)
     for name in ("occupancy", "rented_rate", "yield_rate", "uptime", "coverage"):
         assert same(getattr(told, name), day[name]), name
+
+
+# The pages, as printed.
+
+
+def printed(name, value):
+    """A figure as the pages write it."""
+    unit = {"net": "USD", "revenue": "USD", "fee": "USD", "energy": "USD", "fixed": "USD"}.get(name)
+    unit = unit or {"rented_rate": "USD/GPU-h", "yield_rate": "USD/GPU-h", "floor_rate": "USD/GPU-h"}.get(name, "%")
+    return formats.quantity(value, unit)
+
+
+def missing_on(page, gpus, names, window):
+    text = html.unescape(page.content.decode())
+    wanted = expected(gpus, window)
+    return [f"{name}: {printed(name, wanted[name])}" for name in names if printed(name, wanted[name]) not in text]
+
+
+def test_pages_print_what_the_independent_calculation_gives(fleet, client):
+    user, gpus, _names = fleet
+    client.force_login(user)
+    for period, window in (("30d", WINDOWS[0]), ("7d", Window(TODAY - timedelta(days=6), TODAY))):
+        dashboard_prints(client, gpus, period, window)
+    attic = [gpu for gpu in gpus if gpu.row.portfolio_id == gpus[1].row.portfolio_id]
+    shown = ("net", "revenue", "fee", "energy", "occupancy", "rented_rate", "yield_rate", "margin", "uptime")
+    for query, own in (
+        ({}, gpus),
+        ({"portfolio": str(gpus[1].row.portfolio_id)}, attic),
+        ({"gpu": str(gpus[1].pk)}, gpus[1:2]),
+    ):
+        page = client.get(reverse("portfolios:kpis"), {**query, "period": "30d"})
+        assert missing_on(page, own, shown, WINDOWS[0]) == [], query
+
+
+def dashboard_prints(client, gpus, period, window):
+    """The account, each portfolio, and each GPU configuration in the table, which one page holds."""
+    page = client.get(reverse("portfolios:dashboard"), {"period": period})
+    names = ("net", "revenue", "fee", "energy", "fixed", "occupancy", "rented_rate", "yield_rate", "floor_rate")
+    assert missing_on(page, gpus, names, window) == []
+    for pk in {gpu.row.portfolio_id for gpu in gpus}:
+        own = [gpu for gpu in gpus if gpu.row.portfolio_id == pk]
+        assert missing_on(page, own, ("net", "revenue", "energy", "occupancy"), window) == []
+    for gpu in gpus:
+        assert missing_on(page, [gpu], ("net", "occupancy"), window) == [], gpu.row.custom_name
