@@ -44,6 +44,7 @@ app.conf.beat_schedule = {
         "options": {"expires": 60.0},
     },
     "portfolios.purge-imports": {"task": "portfolios.tasks.purge_imports", "schedule": crontab(minute=40)},
+    "portfolios.comp-days": {"task": "portfolios.tasks.make_comp_days", "schedule": crontab(minute=18)},
     "portfolios.top-up-demo": {"task": "portfolios.tasks.top_up_demo", "schedule": crontab(minute=5, hour="*/6")},
 }
 
@@ -58,5 +59,6 @@ def first_work(sender: Any, **kwargs: Any) -> None:
         "market.tasks_history.roll_up",
         "market.tasks_history.make_forecasts",
         "market.tasks_money.refresh_currency_rates",
+        "portfolios.tasks.make_comp_days",
     ):
         app.send_task(task)

@@ -25,6 +25,7 @@ from gpuadvisor.core.errors import DomainError
 from . import quarantine
 from .cache import forget_market
 from .models import (
+    CompDay,
     CurrencyRate,
     GPUAlias,
     GPUModel,
@@ -237,6 +238,14 @@ class MarketForecastAdmin(ReadOnlyAdmin):
     search_fields = ("gpu_model__exact", "platform__exact")
     search_help_text = _("A whole GPU model or platform.")
     ordering = ("gpu_model", "platform", "measure", "horizon_days")
+
+
+@admin.register(CompDay)
+class CompDayAdmin(ReadOnlyAdmin):
+    list_display = ("key", "day", "origin", "offers", "gpus", "hours", "rented_percentage", "median_price", "made_at")
+    list_filter = ("origin", "day")
+    search_fields = ("key",)
+    ordering = ("-day", "key")
 
 
 @admin.register(PricingSnapshot)

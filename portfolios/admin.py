@@ -15,6 +15,7 @@ from gpuadvisor.core.errors import DomainError
 from . import services
 from .models import (
     Analytics,
+    CompSet,
     GPUConfiguration,
     IngestBatch,
     Insight,
@@ -130,3 +131,12 @@ class IngestBatchAdmin(ReadOnlyAdmin):
     search_fields = ("=id", "user__email")
     list_select_related = ("user",)
     exclude = ("payload",)
+
+
+@admin.register(CompSet)
+class CompSetAdmin(ReadOnlyAdmin):
+    list_display = ("name", "user", "gpu_model", "platform", "size", "is_verified", "is_datacenter", "region")
+    list_filter = ("platform", "is_default")
+    search_fields = ("name", "user__email", "gpu_model__name")
+    list_select_related: ClassVar = ["user", "gpu_model"]
+    ordering = ("-created_at",)

@@ -11,7 +11,7 @@ from gpuadvisor.accounts.models import User
 from gpuadvisor.core import clock
 from gpuadvisor.core.jobs import once_per_slot
 
-from . import demo, estimates
+from . import comparing, demo, estimates
 from .analysis import service as analysis
 from .imports import jobs
 from .ingest import merging
@@ -100,3 +100,16 @@ def estimate_slice(after: str | None = None) -> int:
     if rest is not None:
         estimate_slice.delay(str(rest))
     return int(rest is not None)
+
+
+@shared_task
+@once_per_slot("portfolios.comp-days", every=timedelta(hours=1))
+def make_comp_days() -> int:
+    """Store the days of all that hosts are compared with; rows that were new or different."""
+    return comparing.make_days().written
+
+
+@shared_task
+def make_new_comp_days() -> int:
+    """The same at once, after a host changed a comp set; for a short while."""
+    return comparing.make_days(seconds=20).written

@@ -10,6 +10,7 @@ from gpuadvisor.accounts.models import User
 from market.models import GPUModel, MarketData, Platform
 from portfolios.models import (
     Analytics,
+    CompSet,
     CostProfile,
     FeeOverride,
     GPUConfiguration,
@@ -178,3 +179,13 @@ class FeeOverrideFactory(DjangoModelFactory[FeeOverride]):
     platform = "vast"
     fee_percentage = Decimal("15")
     valid_from = NOON.date() - timedelta(days=60)
+
+
+class CompSetFactory(DjangoModelFactory[CompSet]):
+    class Meta:
+        model = CompSet
+
+    user = factory.SubFactory(UserFactory)
+    name = factory.Sequence(lambda n: f"Rivals {n}")
+    gpu_model = factory.SubFactory(GPUModelFactory)
+    platform = "vast"
