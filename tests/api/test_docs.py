@@ -13,7 +13,15 @@ from django.conf import settings as site
 from gpuadvisor.accounts import api_tokens
 from gpuadvisor.api import contract, views
 from market.cache import forget_market
-from tests.factories import GPUModelFactory, PlatformFactory, UserFactory
+from portfolios.ingest import merging
+from portfolios.models import MetricSample, PerformanceMetric
+from tests.factories import (
+    GPUConfigurationFactory,
+    GPUModelFactory,
+    PlatformFactory,
+    PortfolioFactory,
+    UserFactory,
+)
 
 PAGE = "/api/v1/docs"
 
@@ -89,15 +97,33 @@ def test_the_examples_of_the_manual_run(live_server):
     forget_market()
     key = api_tokens.create_token(user=UserFactory(), name="Manual")[1]
     environment = os.environ | {"SITE": live_server.url, "TOKEN": key}
-    (shell,) = examples("sh")
+    shell, _posts = examples("sh")
     answers = subprocess.run(
         ["bash", "-euc", shell], env=environment, capture_output=True, text=True, check=True, timeout=60
     ).stdout
     assert answers.count('"data"') == 2
     assert '"rtx-3090"' in answers
-    (program,) = examples("python")
+    program, _posts = examples("python")
     printed = subprocess.run(
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True, timeout=60
     ).stdout
     assert printed == "['rtx-3090', 'rtx-4080', 'rtx-4090']\n304\n"
     assert key not in (Path(site.BASE_DIR) / "docs" / "api.md").read_text()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_examples_of_posts_run(live_server):
+    """R-055: with curl, and with Python's standard library."""
+    PlatformFactory()
+    gpu = GPUConfigurationFactory(portfolio=PortfolioFactory(user=UserFactory()))
+    key = api_tokens.create_token(user=gpu.portfolio.user, name="Manual", scopes=["read", "ingest"])[1]
+    environment = os.environ | {"SITE": live_server.url, "TOKEN": key}
+    _reads, shell = examples("sh")
+    _reads, program = examples("python")
+    for command in (["bash", "-euc", shell], [sys.executable, "-c", program]):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 0, done.stderr
+    assert done.stdout == "1 True\nNone\n"
+    assert merging.merge_waiting() == 2
+    assert str(MetricSample.objects.get().watts) == "287.5"
+    assert sorted(str(day.daily_revenue) for day in PerformanceMetric.objects.all()) == ["0.11", "16.83"]
