@@ -15,6 +15,7 @@ from gpuadvisor.core.figures import Figure
 
 from ..kpis import BY_NAME
 from ..models import Analytics
+from .figures import FIGURES
 
 HOURS = 24
 SHADES = 5
@@ -105,7 +106,7 @@ def section_of(kind: str, row: Told, period: str) -> Section:
     return Section(
         kind=kind,
         title=str(TITLES.get(kind, kind)),
-        figures=[_shown(name, one) for name, one in window["figures"].items()],
+        figures=[_shown(name, window["figures"][name]) for name in FIGURES[kind] if name in window["figures"]],
         series=charts.Series(days, [charts.Line(series_label(kind), values, "mine")]),
         unit=unit,
         series_label=series_label(kind),
@@ -235,7 +236,7 @@ def calendar(told: Mapping[str, Any], kind: str) -> Heat:
         cells.append(Cell(LEFT + at // 7 * CELL, TOP + at % 7 * CELL, shade(by_day[day]), title))
     mondays = [monday + timedelta(days=7 * week) for week in range(weeks)]
     return Heat(
-        title=_("%(figure)s, %(n)s weeks") % {"figure": series_label(kind), "n": formats.number(weeks)},
+        title=_("%(figure)s, the last %(n)s days") % {"figure": series_label(kind), "n": formats.number(len(days))},
         cells=cells,
         rows=[(name, table[name]) for name in names],
         columns=[formats.day(day) for day in mondays],
@@ -243,7 +244,7 @@ def calendar(told: Mapping[str, Any], kind: str) -> Heat:
         height=TOP + 7 * CELL,
         left=LEFT,
         labels=[(TOP + at * CELL + 10, name) for at, name in enumerate(names)],
-        tops=[(LEFT + at * CELL, formats.day(day)) for at, day in enumerate(mondays) if at % 4 == 0],
+        tops=[(LEFT + at * CELL, formats.day(day)) for at, day in enumerate(mondays[:-2]) if at % 4 == 0],
     )
 
 
