@@ -95,9 +95,7 @@ def _idle(gpu: GPUFact) -> Answer | None:
     if recommended >= rate:
         if discount:
             return Silence(
-                _(
-                    "Idle for %(hours)s hours, though priced at or below what the market recommends: the price is not why."
-                )
+                _("Idle for %(hours)s hours, though priced no higher than the market recommends: the price is not why.")
                 % {"hours": formats.number(gpu.idle_hours, 0)}
             )
         return None
@@ -120,9 +118,7 @@ def _rate(gpu: GPUFact) -> Answer:
     if gap > 0:
         if is_well_below(share, comp.rented):
             return Silence(
-                _(
-                    "Priced %(gap)s below what the market recommends, but rented less than others: a raise would not help."
-                )
+                _("%(gap)s below what the market recommends, but rented less than others: a raise would not help.")
                 % words
             )
     else:
@@ -297,8 +293,8 @@ def _price_method(gpu: GPUFact, share: Decimal | None, is_raise: bool) -> str:
     else:
         parts.append(
             _(
-                "Expected: your share rises towards that of the others as the rate nears theirs. Best: it reaches theirs"
-                " at once. Worst: nobody comes, and what is rented earns less."
+                "Expected: your share rises towards that of the others as the rate nears theirs. Best: it reaches"
+                " theirs at once. Worst: nobody comes, and what is rented earns less."
             )
         )
     if share is None:
@@ -397,8 +393,8 @@ def _platform_advice(
         kind="platform",
         title=_("%(name)s: %(there)s instead of %(here)s, %(impact)s/month") % words,
         description=_(
-            "A GPU of this model leaves %(there_day)s a day on %(there)s after fee and energy where it does as the others"
-            " do, %(here_day)s on %(here)s."
+            "A GPU of this model leaves %(there_day)s a day on %(there)s after fee and energy where it does as the"
+            " others do, %(here_day)s on %(here)s."
         )
         % words,
         steps=move_steps(place.slug, place.name, place.website, gpu.name),
@@ -408,8 +404,8 @@ def _platform_advice(
         + " "
         + _("Never more than medium: how this machine does there, nobody knows yet."),
         method=_(
-            "Per GPU and day: price × 24 h × rented share × (1 − fee) − energy, each platform by its own figures. Here the"
-            " better of your own result and the market's counts. Worst: only its cheapest tenth's price is reached there."
+            "Per GPU and day: price × 24 h × rented share × (1 − fee) − energy, each platform by its own figures. Here"
+            " the better of your own result and the market's counts. Worst: only the price of its cheapest tenth there."
         ),
         unit="USD",
         waterfall=(
@@ -476,9 +472,7 @@ def power_answer(gpu: GPUFact) -> Answer:
     if revenue is not None:
         lines.append(_("It pays as long as you lose less than %(share)s of your rented revenue by it.") % words)
     how = (
-        _(
-            "Your measured draw, at the share of hours that it was rented; worst: half of it, for loads below the full one."
-        )
+        _("Your measured draw, at the share of hours that it was rented; worst: half of it, for lighter loads.")
         if gpu.is_measured
         else _(
             "Half of what the board power would save: renters do not load a card fully all the time. Nothing measured."
@@ -496,8 +490,8 @@ def power_answer(gpu: GPUFact) -> Answer:
         + " "
         + _(
             "Assumed: four fifths of the board power keep nearly all of the speed. That was measured for one card, an"
-            " RTX 3090 (280 of 350 W kept at least 95%); yours may lose more. What slower cards lose in rentals is not in"
-            " the figure."
+            " RTX 3090 (280 of 350 W kept at least 95%); yours may lose more. What slower cards lose in rentals is not"
+            " in the figure."
         ),
         unit="W",
         waterfall=(
