@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -60,7 +60,7 @@ class Lookups(More):
         *,
         window: Window,
         now: datetime,
-        fees: Sequence[Fee],
+        fees: Callable[[date], Sequence[Fee]],
         purchases: Mapping[UUID, Purchase],
     ) -> None:
         self._items, self._units, self._window, self._now = items, units, window, now
@@ -92,7 +92,7 @@ class Lookups(More):
         lately = Window(today - timedelta(days=LATELY_DAYS - 1), today)
         day_before = lately.first - timedelta(days=1)
         earlier = Window(min(day_before, _first_day(units) or day_before), day_before)
-        found = results(units, now=lately, before=earlier, today=today, fees=self._fees)
+        found = results(units, now=lately, before=earlier, today=today, fees=self._fees(earlier.first))
         return {
             unit.pk: Lifetime(
                 price=self._purchases[unit.pk].price,

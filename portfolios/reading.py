@@ -100,7 +100,8 @@ def read(
     """What the fleet of `user`, or `items` of it, did in both windows. `charted`: whose own rates a chart shows."""
     items = fleet.gpus if items is None else items
     moment = clock.now()
-    spans = fee_spans(user, date.min, max(fleet.today, now.last))
+    last = max(fleet.today, now.last)
+    spans = fee_spans(user, min(now.first, before.first if before else now.first, fleet.today), last)
     fees = fees_of(spans)
     units = [unit_of(item, fleet.costs[item.pk], charted) for item in items]
     found = results(
@@ -116,21 +117,27 @@ def read(
         item.pk: _costing(item, fleet.costs[item.pk], found.recent.get(item.pk, Recent()), now_spans, fleet.today)
         for item in items
     }
-    more = Lookups(items, units, window=now, now=moment, fees=fees, purchases=_purchases(items, fleet))
+    more = Lookups(
+        items,
+        units,
+        window=now,
+        now=moment,
+        fees=lambda first: fees_of(fee_spans(user, first, last)),
+        purchases=_purchases(items, fleet),
+    )
     return Reading(fleet, found, now, before, costings, more)
 
 
-def fees_of(spans: Iterable[FeeSpan]) -> list[Fee]:
-    """The spans as the statement takes them: one for a platform that keeps the same of everything at all times."""
+def fees_of(spans: Sequence[FeeSpan]) -> list[Fee]:
+    """The spans as the statement takes them: one for a platform that keeps the same of everything all the time."""
     by_platform: dict[str, list[FeeSpan]] = {}
     for span in spans:
         by_platform.setdefault(span.platform, []).append(span)
-    currencies = {span.currency for theirs in by_platform.values() for span in theirs}
+    kinds = len(OrderType) * len({span.currency for span in spans})
     fees: list[Fee] = []
     for platform, theirs in by_platform.items():
-        is_one = len({span.percentage for span in theirs}) == 1 and all(span.first == date.min for span in theirs)
-        if is_one and len(theirs) == len(OrderType) * len(currencies):
-            fees.append(Fee(platform, "", "", date.min, date.max, theirs[0].percentage))
+        if len({(span.first, span.last, span.percentage) for span in theirs}) == 1 and len(theirs) == kinds:
+            fees.append(Fee(platform, "", "*", theirs[0].first, theirs[0].last, theirs[0].percentage))
         else:
             fees += [
                 Fee(platform, span.order_type, span.currency, span.first, span.last, span.percentage) for span in theirs

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import connection
 
 from ..economics import Total, Window
-from .statement import statement
+from .statement import SQL
 from .sums import COUNTS, PLAIN, SPARK_DAYS, TOTALS, ZERO, Day, Recent, Results, Sums, Unit
 
 CHART_DAYS = 30
@@ -27,7 +27,8 @@ TOTALS_AT, PLAIN_AT, END = 9 + len(COUNTED), 9 + len(COUNTED) + 2 * len(TOTALS),
 class Fee:
     """What a platform keeps, 0-100 of what the renter pays, from `first` to `last`; None where nobody knows.
 
-    `order_type` and `currency` are those of the rows, an empty currency those that no other fee of the list names.
+    `order_type` and `currency` are those of the rows, an empty currency those that no other fee of the list names; an
+    empty order type, and the currency "*", are any. At most one of a list holds for a row.
     """
 
     platform: str
@@ -133,7 +134,7 @@ def results(
     days: dict[date, Day] = {}
     as_of: datetime | None = None
     with connection.cursor() as cursor:
-        cursor.execute(statement(one_fee=_is_one_fee(fees, first, today)), parameters)
+        cursor.execute(SQL, parameters)
         for row in cursor.fetchall():
             no_part, no_day, gpu, part, day, updated_at, first_day, found, rate = row[:9]
             if not no_day:
@@ -227,13 +228,5 @@ def _fees(fees: Collection[Fee]) -> dict[str, Any]:
         "fee_firsts": [fee.first for fee in fees],
         "fee_lasts": [fee.last for fee in fees],
         "fee_shares": [None if fee.percentage is None else fee.percentage / 100 for fee in fees],
-        "fee_named": sorted({fee.currency for fee in fees} - {""}),
+        "fee_named": sorted({fee.currency for fee in fees} - {"", "*"}),
     }
-
-
-def _is_one_fee(fees: Collection[Fee], first: date, last: date) -> bool:
-    """Whether each platform has one fee for everything on all these days."""
-    platforms = [fee.platform for fee in fees]
-    return len(set(platforms)) == len(platforms) and all(
-        not fee.order_type and not fee.currency and fee.first <= first and fee.last >= last for fee in fees
-    )

@@ -2,7 +2,8 @@
 
 # A configuration may be on several platforms: their revenues add up, and so do its rented hours, up to those offered.
 # `fleet` holds what one hour draws (idle_kwh) and what a rented GPU-hour adds (extra_kwh), the rest of the machine
-# included. `hourly` is for days that samples saw and that need it: a price that moves, a meter, several platforms.
+# included. Days that samples saw are costed by the hour where that matters (`is_hourly`): the
+# price moves, something was metered, several platforms told.
 # What each configuration did lately stands in a branch of its own: its ordered aggregates would sort for every
 # grouping set.
 SQL = """
@@ -41,7 +42,9 @@ with fleet as (
     round(avg(m.hourly_rate), 4) as rate, string_agg(m.platform, ',' order by m.platform) as platforms,
     max(m.updated_at) as updated_at
   from performance_metrics m join fleet f on f.gpu = m.gpu_configuration_id
-  left join fees s on {fee_fits}
+  left join fees s on s.platform = m.platform and s.order_type in ('', m.order_type)
+    and s.currency in ('*', case when m.currency = any(%(fee_named)s) then m.currency else '' end)
+    and m.metric_date between s.first and s.last
   cross join lateral (
     select coalesce(m.available_gpu_hours, f.quantity * coalesce(m.uptime_hours, 24)) as available,
       coalesce(m.rented_gpu_hours, f.quantity * coalesce(m.uptime_hours, 24) * m.utilization_percentage / 100)
@@ -52,33 +55,6 @@ with fleet as (
   where m.gpu_configuration_id = any(%(gpus)s) and m.metric_date between %(first)s and %(today)s
     and (f.since is null or m.metric_date >= f.since)
   group by 1, 2
-), hourly as (
-  select d.gpu, d.day, case when bool_and(x.kwh is not null) then sum(x.kwh) end as kwh,
-    case when bool_and(x.kwh is not null and (x.kwh = 0 or x.price is not null))
-      then sum(x.kwh * coalesce(x.price, 0)) end as cost,
-    bool_and(x.is_metered) as is_metered
-  from daily d join fleet f using (gpu) left join tariffs t on t.tariff = f.tariff and t.day = d.day
-  cross join lateral (
-    select h.observed = 0 or h.metered is not null as is_metered,
-      case when f.tariff is null then f.price else t.hours[h.hour] end as price,
-      case when h.observed = 0 then 0 when h.metered is not null then f.overhead * h.metered
-        when bool_or(h.rented is not null and h.observed > 0) over () then f.idle_kwh * h.observed
-          + f.extra_kwh * least(coalesce(h.rented, 0), f.quantity * h.observed) end as kwh
-    from (
-      select hour,
-        max(case when m.observed_by_hour is null then 1 else coalesce(m.observed_by_hour[hour], 0) end) as observed,
-        sum(case when m.observed_by_hour is not null then m.rented_by_hour[hour]
-          else coalesce(m.rented_gpu_hours,
-            f.quantity * coalesce(m.uptime_hours, 24) * m.utilization_percentage / 100) / 24 end) as rented,
-        max(m.kwh_by_hour[hour]) as metered
-      from performance_metrics m cross join generate_series(1, 24) as hour
-      where m.gpu_configuration_id = d.gpu and m.metric_date = d.day
-        and m.metric_date between %(energy_first)s and %(today)s
-      group by hour
-    ) h
-  ) x
-  where d.is_hourly and d.day >= %(energy_first)s
-  group by 1, 2
 ), costed as (
   select d.*, f.quantity, f.charted, f.fixed, f.charge, t.mean, f.price, f.tariff, h.cost, h.is_metered,
     case when d.is_hourly then h.kwh when not d.is_sampled and d.stated_kwh is not null then f.overhead * d.stated_kwh
@@ -87,7 +63,31 @@ with fleet as (
          when d.day between %(before_first)s and %(before_last)s then 'before' end as part
   from daily d join fleet f using (gpu)
   left join tariffs t on t.tariff = f.tariff and t.day = d.day
-  left join hourly h on h.gpu = d.gpu and h.day = d.day
+  cross join lateral (
+    select case when bool_and(x.kwh is not null) then sum(x.kwh) end as kwh,
+      case when bool_and(x.kwh is not null and (x.kwh = 0 or x.price is not null))
+        then sum(x.kwh * coalesce(x.price, 0)) end as cost,
+      bool_and(x.is_metered) as is_metered
+    from (
+      select h.observed = 0 or h.metered is not null as is_metered,
+        case when f.tariff is null then f.price else t.hours[h.hour] end as price,
+        case when h.observed = 0 then 0 when h.metered is not null then f.overhead * h.metered
+          when bool_or(h.rented is not null and h.observed > 0) over () then f.idle_kwh * h.observed
+            + f.extra_kwh * least(coalesce(h.rented, 0), f.quantity * h.observed) end as kwh
+      from (
+        select hour,
+          max(case when m.observed_by_hour is null then 1 else coalesce(m.observed_by_hour[hour], 0) end) as observed,
+          sum(case when m.observed_by_hour is not null then m.rented_by_hour[hour]
+            else coalesce(m.rented_gpu_hours,
+              f.quantity * coalesce(m.uptime_hours, 24) * m.utilization_percentage / 100) / 24 end) as rented,
+          max(m.kwh_by_hour[hour]) as metered
+        from performance_metrics m cross join generate_series(1, 24) as hour
+        where d.is_hourly and d.day >= %(energy_first)s and m.gpu_configuration_id = d.gpu and m.metric_date = d.day
+          and m.metric_date between %(energy_first)s and %(today)s
+        group by hour
+      ) h
+    ) x
+  ) h
 ), energetic as (
   select c.*, case when c.is_hourly then c.cost
       else c.kwh * case when c.tariff is null then c.price else c.mean end end as energy,
@@ -126,13 +126,5 @@ select 1, 1, gpu, null, null, null, min(day),
   ), {nulls}
 from days group by gpu
 """
-ONE_FEE = "s.platform = m.platform"  # where each platform keeps one share of everything over all the days
-ANY_FEE = """s.platform = m.platform and s.order_type = m.order_type
-    and s.currency = case when m.currency = any(%(fee_named)s) then m.currency else '' end
-    and m.metric_date between s.first and s.last"""
 FIGURES = 32
-
-
-def statement(*, one_fee: bool) -> str:
-    """The SQL, with the join that the fees need."""
-    return SQL.format(fee_fits=ONE_FEE if one_fee else ANY_FEE, nulls=", ".join(["null"] * FIGURES))
+SQL = SQL.replace("{nulls}", ", ".join(["null"] * FIGURES))
