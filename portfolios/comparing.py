@@ -56,10 +56,13 @@ class Chosen:
     why: Why = "automatic"
     widened: tuple[str, ...] = ()
     comp: Comp | None = None
+    elsewhere: str = ""  # the platform that it is mapped to, where those compared with stand on another
 
     @property
     def note(self) -> str:
         """What was given up so that at least five offers fit; empty where nothing."""
+        if self.elsewhere and not self.widened:
+            return _("%(platform)s tells too few single offers to compare with.") % {"platform": self.elsewhere}
         if not self.widened:
             return ""
         return _("Fewer than 5 offers fit all of its traits: %(traits)s may differ.") % {
@@ -95,7 +98,9 @@ def chosen(items: Sequence[GPUConfiguration], *, names: Mapping[str, str] | None
     for pk, (why, comp_set, some) in picks.items():
         criteria, widened = _first_that_fits(some, found)
         words = comp_set.name if comp_set else words_of(criteria, names)
-        result[pk] = Chosen(criteria, comp_set, words, why, widened, found.get(criteria))
+        first = some[0][0].platform
+        elsewhere = names.get(first, first) if first != criteria.platform else ""
+        result[pk] = Chosen(criteria, comp_set, words, why, widened, found.get(criteria), elsewhere)
     return result
 
 

@@ -54,8 +54,8 @@ class Comp:
 def comps_now(criterias: Iterable[Criteria], origin: Origin | None = None) -> dict[Criteria, Comp]:
     """What the offers that fit each of `criterias` come to now; of the origin that speaks where none is named.
 
-    A platform that tells no machines answers with its series, where nothing but a region is asked. Criteria whose
-    source has been silent too long, or of which nobody tells, are missing; of machines that tell, none may fit.
+    A platform that tells no machines, or whose leading source is silent while another stands in, answers with its
+    series, where nothing but a region is asked. Criteria of which nobody tells are missing; of machines none may fit.
     Queries: one for the offers, one for the sources, one for each platform and region without machines.
     """
     wanted = list(dict.fromkeys(criterias))
@@ -70,10 +70,11 @@ def comps_now(criterias: Iterable[Criteria], origin: Origin | None = None) -> di
     for criteria in wanted:
         source = leader(criteria.platform, origin)
         there = offers.get((criteria.platform, criteria.gpu_model), ())
-        if not there:
-            without.append(criteria)
-        elif (at := spoke.get(source)) is not None and now - at <= freshness_of(source).hidden:
+        at = spoke.get(source)
+        if there and at is not None and now - at <= freshness_of(source).hidden:
             found[criteria] = _comp(criteria, origin, at, source, now, there)
+        else:
+            without.append(criteria)
     return found | _series([one for one in without if not one.has_traits], origin)
 
 
@@ -111,7 +112,10 @@ def _series(criterias: Iterable[Criteria], origin: Origin) -> dict[Criteria, Com
         rows = market_now([one.gpu_model for one in some], platform=platform, region=region or "global")
         for one in some:
             row = rows.get(one.gpu_model)
-            if row is not None and not row.is_hidden and row.origin == origin and row.price is not None:
+            if row is None or row.is_hidden or row.origin != origin or row.price is None:
+                continue
+            # A source that tells machines, and none now, has told its last figures of them already.
+            if row.price_basis != "ask" or row.source != leader(platform, origin):
                 found[one] = _of_series(one, row)
     return found
 

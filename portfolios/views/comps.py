@@ -18,7 +18,6 @@ from gpuadvisor.core.errors import DomainError
 from gpuadvisor.core.http import go_to, render_page
 from market import comps
 from market.models import GPUModel
-from market.selectors import current_origin
 
 from .. import comparing
 from ..forms.comps import AssignForm, CompSetForm, initial_of
@@ -34,7 +33,6 @@ def list_comp_sets(request: AppRequest) -> HttpResponse:
     context = {
         "found": selectors.comp_sets(request.user),
         "most": services.MOST,
-        "market_simulated": current_origin() == "simulated",
     }
     return render_page(request, "portfolios/compsets.html", context)
 
@@ -197,7 +195,6 @@ def split(request: AppRequest) -> HttpResponse:
         "period": period,
         "periods": [("today", _("Today")), ("7d", _("7 days")), ("30d", _("30 days")), ("90d", _("90 days"))],
         "figures": [("occupancy", _("Occupancy")), ("revenue", _("Revenue"))],
-        "market_simulated": current_origin() == "simulated",
     }
     return render_page(request, "portfolios/me_or_market.html", context, fragment="panel")
 

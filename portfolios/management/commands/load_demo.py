@@ -12,7 +12,7 @@ from gpuadvisor.core import clock
 from gpuadvisor.core.errors import DomainError
 from market import forecasts, history, invented
 from market.models import GPUModel
-from portfolios import demo
+from portfolios import comparing, demo
 
 log = logging.getLogger(__name__)
 MARKET_DAYS = 30
@@ -34,6 +34,7 @@ class Command(BaseCommand):
             invented.simulate(days=MARKET_DAYS)  # does nothing where a live source speaks
         self._import_history()
         forecasts.make_forecasts()
+        comparing.make_days()
         if verbosity:
             self.stdout.write(self.style.SUCCESS(f"Demo login: {demo.EMAIL} / {demo.PASSWORD}"))
 
