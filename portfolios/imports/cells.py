@@ -32,6 +32,7 @@ LIMITS = {  # lowest is 0 for all: highest, decimals, whether it is money
 }
 NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?", re.ASCII)
 GROUPED = re.compile(r"[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]{1,12})?", re.ASCII)
+COMMA = re.compile(r"[0-9]{1,12},[0-9]{1,12}", re.ASCII)
 CURRENCY = re.compile(r"[A-Z]{3,4}", re.ASCII)
 ORDER_TYPES = {
     "ondemand": "on_demand",
@@ -261,6 +262,8 @@ def figure(name: str, text: str, decimal: str) -> Decimal | int:
         text = text.translate({ord(","): ".", ord("."): ","})
     if GROUPED.fullmatch(text):
         text = text.replace(",", "")
+    elif COMMA.fullmatch(text):  # no group of thousands, so it can be nothing else
+        text = text.replace(",", ".")
     if name == "uptime_hours":
         if re.fullmatch(r"[0-9]{1,2}(\.0+)?", text, re.ASCII) and Decimal(text) <= 24:
             return int(Decimal(text))

@@ -73,7 +73,7 @@ class IntoFolder(FileUploadHandler):
 
     def file_complete(self, file_size: int) -> UploadedFile[bytes]:
         self.target.close()
-        return Arrived(self.target.file, shorten(self.file_name or "", 200), file_size, self.sum.hexdigest())
+        return Arrived(self.target.file, shorten(self.file_name or "", 199), file_size, self.sum.hexdigest())
 
     def upload_interrupted(self) -> None:
         if self.target is not None:

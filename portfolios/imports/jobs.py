@@ -93,14 +93,15 @@ class _Turn:
             self._clear()
         reader = reading.Reader(self.job)
         try:
-            is_last = False
-            while not is_last and time.monotonic() < until:
+            while True:
                 with transaction.atomic():
                     self._hold()
                     with connection.cursor() as cursor:
                         is_last = reader.slice(cursor, self.job)
                     self.job.settings["attempts"] = 0
                     self._write("position", "rows_read", "settings")
+                if is_last or time.monotonic() > until:
+                    break
             if is_last:
                 with transaction.atomic():
                     self._hold()
