@@ -99,7 +99,6 @@ MEMBER = {
     "accounts:tokens-create": 200,
     "portfolios:dashboard": 200,
     "portfolios:dashboard-index": 302,
-    "portfolios:dashboard-market": 200,
     "portfolios:kpis": 200,
     "portfolios:kpis-csv": 200,
     "portfolios:analytics": 200,
@@ -119,6 +118,7 @@ MEMBER = {
     "portfolios:welcome-leave": 405,
     "portfolios:create": 200,
     "portfolios:fees": 200,
+    "portfolios:list-csv": 200,
     "portfolios:gpu-search": 200,
     "portfolios:compset-list": 200,
     "portfolios:compset-create": 200,
@@ -146,6 +146,9 @@ OWNED = {
     "portfolios:detail": "portfolio",
     "portfolios:edit": "portfolio",
     "portfolios:costs": "portfolio",
+    "portfolios:detail-csv": "portfolio",
+    "portfolios:gpu-csv": "gpu",
+    "portfolios:gpu-results-csv": "gpu",
     "portfolios:deactivate": "portfolio",
     "portfolios:restore": "portfolio",
     "portfolios:plan-activate": "plan",
@@ -174,7 +177,14 @@ OWNED = {
     "mfa_remove_webauthn": "passkey",
     "mfa_edit_webauthn": "passkey",
 }
-READ_ONLY = {"portfolios:detail", "portfolios:gpu", "portfolios:metric-import-refused"}  # these answer 405 to the other
+READ_ONLY = {  # these answer 405 to the other
+    "portfolios:detail",
+    "portfolios:detail-csv",
+    "portfolios:gpu",
+    "portfolios:gpu-csv",
+    "portfolios:gpu-results-csv",
+    "portfolios:metric-import-refused",
+}
 WRITE_ONLY = {
     "portfolios:compset-default",
     "portfolios:plan-activate",

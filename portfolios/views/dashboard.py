@@ -21,7 +21,6 @@ from gpuadvisor.core.http import render_page
 from market.selectors import current_origin
 from portfolios import selectors
 from portfolios.caching import dashboard_version
-from portfolios.selectors.me_or_market import me_or_market
 
 CACHE_SECONDS = 30
 SLUG = re.compile(r"[a-z0-9-]{1,80}")
@@ -52,7 +51,7 @@ def _links(period: str) -> dict[str, str]:
     return {
         "index_url": _page("dashboard-index", period=period),
         "kpis_url": _page("kpis", period=period),
-        "market_url": _page("dashboard-market", period=period),
+        "market_url": _page("me-or-market", period=period),
         "next_steps_url": _page("next-steps"),
         "suggestions_url": _page("suggestions"),
         "insights_url": _page("insights-panel"),
@@ -123,10 +122,3 @@ def index(request: AppRequest) -> HttpResponse:
         "kpis_url": _page("kpis", period=period),
     }
     return render(request, "portfolios/dashboard_index.html", context)
-
-
-@require_safe
-def market(request: AppRequest) -> HttpResponse:
-    """Is it me or the market: loaded apart, since it looks at everybody's offers."""
-    split = me_or_market(request.user, selectors.period_of(request.GET.get("period")))
-    return render_page(request, "portfolios/dashboard_market.html", {"split": split}, fragment="panel")
