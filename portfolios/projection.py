@@ -30,7 +30,7 @@ NARROWEST = 0.03
 PRIOR_WEIGHT = 2  # horizons of own errors that weigh as much as the width above
 ORIGIN_STEP = 5
 DAMPING = 0.5  # part of the market's drift that a running host follows: contracts lock rates
-SEASON_PRIOR = 4  # observations by which a weekday's factor is drawn to 1
+SEASON_PRIOR = 2  # observations by which a weekday's factor is drawn to 1
 PRIOR_CORRELATION = 0.5
 
 
@@ -82,7 +82,8 @@ def project(days: Days, market: Expectation | None = None, *, weekday: int = 0) 
     recent = sum(value is not None for value in tamed[-RECENT:])
     said = recent * 0.5 ** (age / HALF_LIFE)
     share = min(1.0, said / ENOUGH) if market else 1.0
-    own = AHEAD * (levels[-1] or 0.0) * _season(tamed, weekday) * _damped(market)
+    factors = _season(tamed, weekday)
+    own = AHEAD * (levels[-1] or 0.0) * _coming(tamed, weekday, factors) * _damped(market)
     errors = past_errors(days, levels)
     width = _width(days, levels, said)
     if market is None or share >= 1.0:
@@ -208,22 +209,33 @@ def _levels(days: Days) -> list[float | None]:
     return levels
 
 
-def _season(days: Days, weekday: int) -> float:
-    """The 30 days to come ÷ the level, by factors of weekdays; 1 where fewer than four of any weekday are known."""
-    last = len(days) - 1
+def _season(days: Days, weekday: int) -> list[float] | None:
+    """The factor of each weekday, Monday first, 1 in the mean; None where fewer than four of any are known."""
     by_weekday: list[list[float]] = [[] for _day in range(7)]
     for at in range(max(0, len(days) - RECENT), len(days)):
         value = days[at]
         if value is not None:
-            by_weekday[(weekday - 1 - (last - at)) % 7].append(value)
+            by_weekday[_weekday_of(at, days, weekday)].append(value)
     if min(map(len, by_weekday)) < 4:
-        return 1.0
+        return None
     mean = fmean(value for values in by_weekday for value in values)
     if mean <= 0:
-        return 1.0
+        return None
     factors = [(sum(values) / mean + SEASON_PRIOR) / (len(values) + SEASON_PRIOR) for values in by_weekday]
     usual = fmean(factors)
-    return fmean(factors[(weekday + ahead) % 7] for ahead in range(AHEAD)) / usual
+    return [factor / usual for factor in factors]
+
+
+def _weekday_of(at: int, days: Days, weekday: int) -> int:
+    return (weekday - len(days) + at) % 7
+
+
+def _coming(days: Days, weekday: int, factors: Sequence[float] | None) -> float:
+    """The weekdays to come ÷ those that the level rests on, each day weighed as there."""
+    if factors is None:
+        return 1.0
+    past = [None if value is None else factors[_weekday_of(at, days, weekday)] for at, value in enumerate(days)]
+    return fmean(factors[(weekday + ahead) % 7] for ahead in range(AHEAD)) / (_levels(past)[-1] or 1.0)
 
 
 def _truths(days: Days) -> list[float | None]:
