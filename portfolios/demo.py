@@ -19,8 +19,8 @@ from gpuadvisor.core.partitions import ensure_months
 from market.models import GPUModel
 from market.simulation import LEVELS, level, rented_share
 
-from . import caching, estimates, services
-from .models import GPUConfiguration, PerformanceMetric, Portfolio
+from . import caching, demo_samples, estimates, services
+from .models import GPUConfiguration, MetricSample, PerformanceMetric, Portfolio
 
 EMAIL = "demo@gpuadvisor.example"
 PASSWORD = "gpu-advisor-demo-1"  # noqa: S105 - printed on purpose: the account is read-only
@@ -32,7 +32,8 @@ DAYS = 90
 class Rig:
     """One invented GPU configuration. `place` is its rate against the market median, `ease` what that does to its use.
 
-    Every `outage_every` days two days have no row; `tells_utilization` is False where the platform publishes none.
+    Every `outage_every` days two days have no row; `tells_utilization` is False where the platform publishes none;
+    `has_meter`: its samples tell measured watts; `is_disputed`: a file says other revenue of one day than its samples.
     """
 
     name: str
@@ -45,6 +46,8 @@ class Rig:
     details: dict[str, Any] = field(default_factory=dict)
     outage_every: int = 0
     tells_utilization: bool = True
+    has_meter: bool = False
+    is_disputed: bool = False
     usd_per_kwh: str = ""
 
 
@@ -82,8 +85,18 @@ FLEET: dict[str, tuple[str, str, tuple[Rig, ...]]] = {
                 {"machine_id": "38941"},
                 {"power_limit_percentage": "80", "cooling": "air"},
             ),
-            Rig("rig-02", "RTX 3090", 6, 1.06, -3, "vast", {"machine_id": "38942"}, outage_every=28),
-            Rig("rig-03", "RTX 5090", 2, 1.18, -9, "vast", {"machine_id": "40015"}, {"measured_watts": "510"}),
+            Rig("rig-02", "RTX 3090", 6, 1.06, -3, "vast", {"machine_id": "38942"}, outage_every=28, is_disputed=True),
+            Rig(
+                "rig-03",
+                "RTX 5090",
+                2,
+                1.18,
+                -9,
+                "vast",
+                {"machine_id": "40015"},
+                {"measured_watts": "510"},
+                has_meter=True,
+            ),
         ),
     ),
 }
@@ -142,6 +155,7 @@ def top_up_demo(today: date) -> int:
     gpus = GPUConfiguration.objects.active().filter(portfolio__user__email=EMAIL, portfolio__user__is_demo=True)
     first = today - timedelta(days=DAYS - 1)
     ensure_months(PerformanceMetric, first, today)
+    ensure_months(MetricSample, first, today)
     with transaction.atomic():
         held = list(gpus.select_related("portfolio"))
         there = set(
@@ -157,6 +171,7 @@ def top_up_demo(today: date) -> int:
             if (gpu.pk, row.metric_date) not in there
         ]
         PerformanceMetric.objects.bulk_create(missing, batch_size=1000, ignore_conflicts=True)
+        demo_samples.top_up([(gpu, rigs[gpu.custom_name]) for gpu in held if gpu.custom_name in rigs], today)
         estimates.refresh({gpu.portfolio_id for gpu in held}, today=today)
         for user_id in {gpu.portfolio.user_id for gpu in held}:
             caching.bump(user_id)

@@ -17,6 +17,7 @@ from . import settling
 from .models import PerformanceMetric
 from .settling import COLUMNS, FIGURES, TRAITS, USUAL, Sampled, Statement
 
+ROW = (*COLUMNS, "detailed_metrics", "updated_at")  # what settling writes
 Stored = Mapping[str, Any]  # the columns of a row by name, `detailed_metrics` among them
 KEPT = ("currency", "usd_rate", "rate_date")  # how what was told became USD
 OURS = ("source", "stated", "conflicts", "sampled", *KEPT)

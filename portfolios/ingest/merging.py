@@ -54,7 +54,7 @@ with told as materialized (
     from incoming_samples where gpu_configuration_id = any(%(gpus)s) order by {", ".join(SAMPLE_KEY)}, n desc
 ), stored as (
     insert into metric_samples as s (id, {", ".join(SAMPLE_COLUMNS)}, source, recorded_at)
-    select uuidv7(), {", ".join(SAMPLE_COLUMNS)}, 'api', clock_timestamp() from told
+    select uuidv7(), {", ".join(SAMPLE_COLUMNS)}, %(source)s, clock_timestamp() from told
     on conflict ({", ".join(SAMPLE_KEY)}) do update set
         {", ".join(f"{name} = excluded.{name}" for name in SAMPLE_VALUES)},
         source = excluded.source, recorded_at = excluded.recorded_at
@@ -239,16 +239,24 @@ def _hold(gpus: Collection[UUID]) -> dict[UUID, Held]:
 
 def _store_samples(batches: Sequence[Waiting], gpus: list[UUID]) -> list[tuple[int, UUID, str, date, int]]:
     """Write the samples; for each batch (by place) and day how many rows are new or different."""
-    if not any(batch.kind == IngestBatch.Kind.SAMPLES for batch in batches):
-        return []
+    payloads = [batch.payload if batch.kind == IngestBatch.Kind.SAMPLES else [] for batch in batches]
+    return store_lines(payloads, gpus, source="api") if any(payloads) else []
+
+
+def store_lines(
+    payloads: Sequence[Sequence[str]], gpus: list[UUID], *, source: str
+) -> list[tuple[int, UUID, str, date, int]]:
+    """Write samples that stand as lines of COPY, in the order of SAMPLE_COLUMNS, of these configurations alone.
+
+    Returns: for each payload (by place), configuration, platform and day, how many rows are new or different.
+    """
     with connection.cursor() as cursor:
         _make_incoming(cursor, "incoming_samples", f"0 as batch, 0 as n, {', '.join(SAMPLE_COLUMNS)}", "metric_samples")
         n = count()
         with cursor.copy("copy incoming_samples from stdin") as copy:
-            for number, batch in enumerate(batches):
-                if batch.kind == IngestBatch.Kind.SAMPLES:
-                    copy.write("".join([f"{number}\t{next(n)}\t{line}\n" for line in batch.payload]))
-        cursor.execute(UPSERT_SAMPLES, {"gpus": gpus})
+            for number, payload in enumerate(payloads):
+                copy.write("".join([f"{number}\t{next(n)}\t{line}\n" for line in payload]))
+        cursor.execute(UPSERT_SAMPLES, {"gpus": gpus, "source": source})
         return cursor.fetchall()  # type: ignore[no-any-return]
 
 

@@ -13,7 +13,7 @@ from gpuadvisor.core import clock
 from gpuadvisor.core.partitions import ensure_standing_months
 from market.models import MarketData
 from portfolios import demo, selectors, tasks
-from portfolios.models import GPUConfiguration, PerformanceMetric, Portfolio
+from portfolios.models import GPUConfiguration, MetricSample, PerformanceMetric, Portfolio
 from tests.factories import GPUConfigurationFactory, MarketDataFactory, PerformanceMetricFactory, PortfolioFactory
 from tests.market.history_file import history_file, line
 
@@ -129,8 +129,11 @@ def test_its_figures_are_possible(loaded, today):
     for metric in PerformanceMetric.objects.select_related("gpu_configuration").exclude(utilization_percentage=None)[
         :50
     ]:
-        hours = metric.gpu_configuration.quantity * metric.uptime_hours * metric.utilization_percentage / 100
-        assert abs(metric.daily_revenue - metric.hourly_rate * hours) <= Decimal("0.01")
+        hours = metric.rented_gpu_hours
+        if hours is None:
+            hours = metric.gpu_configuration.quantity * metric.uptime_hours * metric.utilization_percentage / 100
+        revenue = metric.daily_revenue if metric.gpu_revenue is None else metric.gpu_revenue
+        assert abs(revenue - metric.hourly_rate * hours) <= Decimal("0.01")
 
 
 def test_it_shows_what_unknown_looks_like(loaded):
@@ -176,3 +179,24 @@ def test_without_a_catalog_it_says_what_to_do(db, settings, tmp_path):
     settings.DATA_DIR = tmp_path
     with pytest.raises(CommandError, match="load_gpu_catalog"):
         call_command("load_demo")
+
+
+def test_samples_stand_behind_the_last_days(loaded, today):
+    """14 days derived from quarter hours: hours missing, hours offline, a meter, one figure that a file disputes."""
+    days = PerformanceMetric.objects.filter(metric_date__range=(today - timedelta(days=14), today - timedelta(days=1)))
+    assert {day.detailed_metrics["source"] for day in days} == {"samples"}
+    others = PerformanceMetric.objects.exclude(pk__in=[day.pk for day in days])
+    assert {day.detailed_metrics["source"] for day in others} == {"demo"}
+    assert 21 in {day.hours_observed for day in days}
+    metered = days.filter(energy_kwh__isnull=False).values_list("gpu_configuration__custom_name", flat=True)
+    assert set(metered) == {"rig-03"}
+    (disputed,) = {day.gpu_configuration.custom_name for day in days if "conflicts" in day.detailed_metrics}
+    assert disputed == "rig-02"
+
+
+def test_a_day_that_is_over_gets_its_samples(loaded, today):
+    before = MetricSample.objects.count()
+    demo.top_up_demo(today)
+    assert MetricSample.objects.count() == before
+    demo.top_up_demo(today + timedelta(days=1))
+    assert MetricSample.objects.count() > before
