@@ -19,6 +19,7 @@ from .models import (
     GPUConfiguration,
     IngestBatch,
     Insight,
+    InsightRuleSetting,
     MetricSample,
     OptimizationSuggestion,
     PerformanceMetric,
@@ -91,11 +92,27 @@ class AnalyticsAdmin(ReadOnlyAdmin):
 
 @admin.register(Insight)
 class InsightAdmin(ReadOnlyAdmin):
-    list_display = ("title", "insight_type", "priority_level", "impact_estimate", "is_actionable", "created_at")
-    list_filter = ("priority_level", "is_actionable", "insight_type")
+    list_display = (
+        *("title", "host", "insight_type", "status", "priority_level", "impact_estimate"),
+        *("created_at", "expires_at", "closed_at"),
+    )
+    list_filter = ("status", "priority_level", "is_actionable", "insight_type")
     search_fields = ("title", "analytics__user__email")
     list_select_related: ClassVar = ["analytics__user"]
     ordering = ("-created_at",)
+
+    @admin.display(description=_("host"))
+    def host(self, insight: Insight) -> str:
+        return insight.analytics.user.email
+
+
+@admin.register(InsightRuleSetting)
+class InsightRuleSettingAdmin(ReadOnlyAdmin):
+    list_display = ("rule", "user", "is_on", "threshold")
+    list_filter = ("is_on", "rule")
+    search_fields = ("user__email", "rule")
+    list_select_related: ClassVar = ["user"]
+    ordering = ("-pk",)
 
 
 @admin.register(OptimizationSuggestion)
