@@ -45,6 +45,11 @@ app.conf.beat_schedule = {
     },
     "portfolios.purge-imports": {"task": "portfolios.tasks.purge_imports", "schedule": crontab(minute=40)},
     "portfolios.comp-days": {"task": "portfolios.tasks.make_comp_days", "schedule": crontab(minute=18)},
+    "portfolios.follow-price-changes": {
+        "task": "portfolios.tasks.follow_price_changes",
+        "schedule": crontab(minute=43),
+    },
+    "portfolios.suggest-fleets": {"task": "portfolios.tasks.suggest_fleets", "schedule": crontab(minute=48)},
     "portfolios.top-up-demo": {"task": "portfolios.tasks.top_up_demo", "schedule": crontab(minute=5, hour="*/6")},
 }
 

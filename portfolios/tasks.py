@@ -11,11 +11,12 @@ from gpuadvisor.accounts.models import User
 from gpuadvisor.core import clock
 from gpuadvisor.core.jobs import once_per_slot
 
-from . import comparing, demo, estimates
+from . import comparing, demo, estimates, journal
 from .analysis import service as analysis
 from .imports import jobs
 from .ingest import merging
 from .insights import service as insights
+from .suggestions import service as suggestions
 
 
 @shared_task
@@ -113,3 +114,33 @@ def make_comp_days() -> int:
 def make_new_comp_days() -> int:
     """The same at once, after a host changed a comp set; for a short while."""
     return comparing.make_days(seconds=20).written
+
+
+@shared_task
+@once_per_slot("portfolios.follow-price-changes", every=timedelta(hours=1))
+def follow_price_changes() -> int:
+    """See the price changes in the daily results that were written lately; entries that came, went or changed."""
+    return journal.follow()
+
+
+@shared_task
+def suggest_host(user_id: str) -> int:
+    """Make one host's suggestions anew: a nudge from a page that found them outdated."""
+    user = User.objects.filter(pk=user_id, is_active=True).first()
+    return int(user is not None and suggestions.make(user))
+
+
+@shared_task
+@once_per_slot("portfolios.suggest-fleets", every=timedelta(hours=1))
+def suggest_fleets() -> int:
+    """Suggestions for hosts whose figures changed or whose day is over; the rest in further messages."""
+    suggestions.close_expired(clock.now())
+    return suggest_slice(None)
+
+
+@shared_task
+def suggest_slice(after: str | None = None) -> int:
+    done, rest = suggestions.make_slice(UUID(after) if after else None)
+    if rest is not None:
+        suggest_slice.delay(str(rest))
+    return done

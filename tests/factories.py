@@ -16,8 +16,10 @@ from portfolios.models import (
     GPUConfiguration,
     Insight,
     MetricImport,
+    OptimizationSuggestion,
     PerformanceMetric,
     Portfolio,
+    PriceChange,
 )
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -189,3 +191,31 @@ class CompSetFactory(DjangoModelFactory[CompSet]):
     name = factory.Sequence(lambda n: f"Rivals {n}")
     gpu_model = factory.SubFactory(GPUModelFactory)
     platform = "vast"
+
+
+class SuggestionFactory(DjangoModelFactory[OptimizationSuggestion]):
+    class Meta:
+        model = OptimizationSuggestion
+
+    gpu_configuration = factory.SubFactory(GPUConfigurationFactory)
+    portfolio = factory.SelfAttribute("gpu_configuration.portfolio")
+    suggestion_type = "rate"
+    title = "Rack 1: $0.40 → $0.44/GPU-h, +$21/month"
+    platform = "vast"
+    from_rate = Decimal("0.40")
+    to_rate = Decimal("0.44")
+    estimated_impact = Decimal("21.00")
+    impact_low = Decimal("4.00")
+    impact_high = Decimal("37.00")
+    expires_at = factory.LazyFunction(lambda: datetime.now(UTC) + timedelta(days=7))
+
+
+class PriceChangeFactory(DjangoModelFactory[PriceChange]):
+    class Meta:
+        model = PriceChange
+
+    gpu_configuration = factory.SubFactory(GPUConfigurationFactory)
+    platform = "vast"
+    changed_at = NOON
+    from_rate = Decimal("0.40")
+    to_rate = Decimal("0.44")

@@ -22,6 +22,8 @@ from tests.factories import (
     PerformanceMetricFactory,
     PlatformFactory,
     PortfolioFactory,
+    PriceChangeFactory,
+    SuggestionFactory,
     UserFactory,
 )
 
@@ -94,6 +96,9 @@ IN_BETWEEN = {
 }
 # Any signed-in user, who sees their own. The value is the status for a host who has just confirmed the password.
 MEMBER = {
+    "portfolios:suggestions": 200,
+    "portfolios:suggestions-quiet": 200,
+    "portfolios:next-steps": 200,
     "accounts:settings": 200,
     "accounts:tokens": 200,
     "accounts:tokens-create": 200,
@@ -143,6 +148,15 @@ MEMBER = {
 }
 # Someone's own object: which row of the `world` fixture its id names.
 OWNED = {
+    "portfolios:price-changes": "gpu",
+    "portfolios:price-changes-panel": "gpu",
+    "portfolios:price-change-add": "gpu",
+    "portfolios:price-change-delete": "price_change",
+    "portfolios:suggestion": "suggestion",
+    "portfolios:suggestion-accept": "suggestion",
+    "portfolios:suggestion-reject": "suggestion",
+    "portfolios:suggestion-snooze": "suggestion",
+    "portfolios:suggestion-done": "suggestion",
     "portfolios:detail": "portfolio",
     "portfolios:edit": "portfolio",
     "portfolios:costs": "portfolio",
@@ -178,6 +192,9 @@ OWNED = {
     "mfa_edit_webauthn": "passkey",
 }
 READ_ONLY = {  # these answer 405 to the other
+    "portfolios:price-changes",
+    "portfolios:price-changes-panel",
+    "portfolios:suggestion",
     "portfolios:detail",
     "portfolios:detail-csv",
     "portfolios:gpu",
@@ -186,6 +203,10 @@ READ_ONLY = {  # these answer 405 to the other
     "portfolios:metric-import-refused",
 }
 WRITE_ONLY = {
+    "portfolios:suggestion-accept",
+    "portfolios:suggestion-reject",
+    "portfolios:suggestion-snooze",
+    "portfolios:suggestion-done",
     "portfolios:compset-default",
     "portfolios:plan-activate",
     "portfolios:restore",
@@ -247,6 +268,8 @@ def world(host, settings, tmp_path):
         "gpu": gpu.pk,
         "metric": PerformanceMetricFactory(gpu_configuration=gpu).pk,
         "insight": InsightFactory(analytics__user=host).pk,
+        "price_change": PriceChangeFactory(gpu_configuration=gpu).pk,
+        "suggestion": SuggestionFactory(gpu_configuration=gpu).pk,
         "fee": FeeOverrideFactory(user=host).pk,
         "comp_set": CompSetFactory(user=host, gpu_model=gpu.gpu_model).pk,
         "import": MetricImportFactory(user=host).pk,
