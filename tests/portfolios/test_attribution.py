@@ -1,10 +1,14 @@
 """Is it me or the market (F3): the bars add up to the whole, whatever the figures are."""
 
 import random
+import re
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 
+from market.comps.criteria import DayTally
 from portfolios.attribution import (
     CAUSES,
     CENT,
@@ -34,8 +38,47 @@ def some_state(chance):
     )
 
 
+def section(title):
+    """One section of docs/economics.md, as tables of cells."""
+    page = (Path(settings.BASE_DIR) / "docs" / "economics.md").read_text(encoding="utf-8")
+    text = page.split(f"\n## {title}\n")[1].split("\n## ")[0]
+    tables = re.findall(r"(?:^\|.*\|$\n?)+", text, re.M)
+    return [
+        [[cell.strip() for cell in line.strip("|").split("|")] for line in one.split("\n") if line] for one in tables
+    ]
+
+
+def test_the_worked_examples_of_me_or_the_market_come_out_as_written():
+    found = section("Me or the market")
+    states = [table for table in found if table[0][0] == "state"]
+    parts = [table for table in found if table[0] in (["part", "points"], ["part", "USD"])]
+    moves = []
+    for heads, _line, before, now in states:
+        told = [dict(zip(heads[1:], map(Decimal, row[1:]), strict=True)) for row in (before, now)]
+        moves.append((State(**told[0]), State(**told[1])))
+    occupancy = rounded(occupancy_move(before=moves[0][0], now=moves[0][1]), TENTH)
+    revenue = rounded(revenue_move(before=moves[1][0], now=moves[1][1], gpu_hours=Decimal(48)), CENT)
+    for table, move in zip(parts, (occupancy, revenue), strict=True):
+        written = {name.strip("*"): Decimal(value) for name, value in table[2:]}
+        assert written.pop("whole") == move.whole
+        assert written == {cause.value: value for cause, value in move.parts.items() if value}
+
+
+def test_the_worked_example_of_comp_sets_comes_out_as_written():
+    (table,) = [one for one in section("Comp sets") if one[0] == ["input", "value"]]
+    rows = dict(table[2:])
+    tally = DayTally.empty()
+    for stretch in rows.pop("hours").split(","):
+        price, gpus, rented, hours = (Decimal(word) for word in stretch.split("×"))
+        for _hour in range(int(hours)):
+            tally.add([("1", (int(price * 10_000), int(gpus), int(rented)))])
+    made = tally.summary()
+    assert {name.strip("*"): Decimal(value) for name, value in rows.items()} == {
+        name: getattr(made, name) for name in ("rented_percentage", "median", "rented_price")
+    }
+
+
 def test_a_fall_is_divided_into_market_offline_hours_and_what_is_left():
-    """The worked example of docs/economics.md."""
     move = rounded(occupancy_move(now=state(75, 0.96, 68), before=state(80, 1, 72)))
     assert move.whole == Decimal("-8.0")
     assert move[Cause.MARKET] == Decimal("-3.8")
