@@ -19,21 +19,20 @@ Level = Literal["low", "medium", "high"]
 
 
 @dataclass(frozen=True)
-class Price:
-    """A rate on its way from the market to the suggestion. Units: USD per GPU-hour; `discount` in percent."""
+class Recommended:
+    """What the market recommends, step by step: adjusted, less the discount, between floor and p90 (`rate`)."""
 
-    median: Decimal
     adjusted: Decimal
-    discount: Decimal
     discounted: Decimal
-    bounded: Decimal
-    stepped: Decimal
-    suggested: Decimal
+    rate: Decimal
 
-    @property
-    def recommended(self) -> Decimal:
-        """What the market recommends, before the step from the present rate is limited."""
-        return self.bounded
+
+@dataclass(frozen=True)
+class NextRate:
+    """The next step, exact and as one types it."""
+
+    exact: Decimal
+    typed: Decimal
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def recommended_rate(
     p90: Decimal | None = None,
     floor: Decimal | None = None,
     discount: Decimal = ZERO,
-) -> tuple[Decimal, Decimal, Decimal]:
+) -> Recommended:
     """What the market recommends: adjusted, less a discount, and between floor and p90. The own rate plays no part.
 
     Units: USD per GPU-hour; `discount` percent.
@@ -71,11 +70,11 @@ def recommended_rate(
         adjusted = min(max(rented_price, median * (ONE - PULL)), median * (ONE + PULL))
     discounted = adjusted * (ONE - discount / HUNDRED)
     bounded = discounted if p90 is None else min(discounted, p90)
-    return adjusted, discounted, bounded if floor is None else max(bounded, floor)
+    return Recommended(adjusted, discounted, bounded if floor is None else max(bounded, floor))
 
 
-def suggested_rate(*, rate: Decimal, recommended: Decimal, floor: Decimal | None = None) -> tuple[Decimal, Decimal]:
-    """The next step from `rate` towards `recommended`: at most a tenth, but never below `floor`; exact and as typed.
+def next_rate(*, rate: Decimal, recommended: Decimal, floor: Decimal | None = None) -> NextRate:
+    """The next step from `rate` towards `recommended`: at most a tenth, but never below `floor`.
 
     As typed: whole cents from 0.20 USD on, tenths of a cent below, rounded towards the present rate; what the floor
     alone decides is rounded up.
@@ -88,7 +87,7 @@ def suggested_rate(*, rate: Decimal, recommended: Decimal, floor: Decimal | None
     places = Decimal("0.01") if stepped >= Decimal("0.20") else Decimal("0.001")
     up = by_floor or stepped < rate
     typed = stepped.quantize(places, ROUND_CEILING if up else ROUND_FLOOR)
-    return stepped, typed
+    return NextRate(stepped, typed)
 
 
 def gap(*, rate: Decimal, recommended: Decimal) -> Decimal:

@@ -14,7 +14,7 @@ from ..economics import floor_rate
 from . import pricing
 from .facts import HUNDRED, MONTH_DAYS, WINDOW_DAYS, ZERO, CompFact, GPUFact, PlaceFact
 from .findings import Advice, Answer, Bar, Row, Silence
-from .pricing import Impact
+from .pricing import Impact, Recommended
 from .steps import move_steps, power_steps, price_steps
 
 LEAST_GAP = Decimal(5)  # percent between the recommended rate and the present one
@@ -91,8 +91,8 @@ def _idle(gpu: GPUFact) -> Answer | None:
     below = is_well_below(share, comp.rented) and gpu.known_days >= LEAST_DAYS
     if not discount and not (below and rate > (comp.median or ZERO)):
         return None
-    adjusted, discounted, recommended = _recommended(gpu, discount)
-    if recommended >= rate:
+    way = _recommended(gpu, discount)
+    if way.rate >= rate:
         if discount:
             return Silence(
                 _("Idle for %(hours)s hours, though priced no higher than the market recommends: the price is not why.")
@@ -103,16 +103,16 @@ def _idle(gpu: GPUFact) -> Answer | None:
         return Silence(_("It is idle, but without the electricity price nobody knows how low you may go: enter it."))
     if discount and not below and not (share is None or comp.rented is None or share < comp.rented):
         return Silence(_("Idle for now, but over two weeks rented as often as the others."), is_fine=True)
-    return _price_advice(gpu, "idle", adjusted, discount, discounted, recommended)
+    return _price_advice(gpu, "idle", discount, way)
 
 
 def _rate(gpu: GPUFact) -> Answer:
     """The gap between what the market recommends and the present rate."""
     comp = _comp(gpu)
     rate, share = gpu.rate or ZERO, gpu.share
-    adjusted, discounted, recommended = _recommended(gpu, ZERO)
-    gap = pricing.gap(rate=rate, recommended=recommended)
-    words = {"gap": formats.percent(abs(gap)), "rate": formats.rate(recommended)}
+    way = _recommended(gpu, ZERO)
+    gap = pricing.gap(rate=rate, recommended=way.rate)
+    words = {"gap": formats.percent(abs(gap)), "rate": formats.rate(way.rate)}
     if abs(gap) <= LEAST_GAP:
         return Silence(_("Its rate is within 5%% of what the market recommends (%(rate)s).") % words, is_fine=True)
     if gap > 0:
@@ -134,7 +134,7 @@ def _rate(gpu: GPUFact) -> Answer:
             )
         if gpu.usd_per_kwh is None:
             return Silence(_("Without the electricity price nobody knows how low you may go: enter it."))
-    return _price_advice(gpu, "rate", adjusted, ZERO, discounted, recommended)
+    return _price_advice(gpu, "rate", ZERO, way)
 
 
 def _comp(gpu: GPUFact) -> CompFact:
@@ -142,7 +142,7 @@ def _comp(gpu: GPUFact) -> CompFact:
     return gpu.comp
 
 
-def _recommended(gpu: GPUFact, discount: Decimal) -> tuple[Decimal, Decimal, Decimal]:
+def _recommended(gpu: GPUFact, discount: Decimal) -> Recommended:
     comp = _comp(gpu)
     return pricing.recommended_rate(
         median=comp.median or ZERO,
@@ -153,12 +153,12 @@ def _recommended(gpu: GPUFact, discount: Decimal) -> tuple[Decimal, Decimal, Dec
     )
 
 
-def _price_advice(
-    gpu: GPUFact, kind: str, adjusted: Decimal, discount: Decimal, discounted: Decimal, recommended: Decimal
-) -> Answer:
+def _price_advice(gpu: GPUFact, kind: str, discount: Decimal, way: Recommended) -> Answer:
     comp, rate, share, floor = _comp(gpu), gpu.rate or ZERO, gpu.share, floor_of(gpu)
     fee = gpu.fee or ZERO
-    stepped, to_rate = pricing.suggested_rate(rate=rate, recommended=recommended, floor=floor)
+    adjusted, discounted, recommended = way.adjusted, way.discounted, way.rate
+    step = pricing.next_rate(rate=rate, recommended=recommended, floor=floor)
+    stepped, to_rate = step.exact, step.typed
     if to_rate == rate:
         return Silence(_("The next step would be smaller than a cent."), is_fine=True)
     impact = pricing.price_impact(
