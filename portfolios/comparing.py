@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Literal, cast
+from typing import Any, Literal
 from uuid import UUID
 
 from django.db import models
@@ -192,12 +192,14 @@ def _wider(criteria: Criteria) -> Iterator[tuple[Criteria, tuple[str, ...]]]:
     widened: tuple[str, ...] = ()
     yield criteria, widened
     for name, words in STEPS:
-        if not (value := getattr(criteria, name)) and value is not False:
+        value: Any = getattr(criteria, name)
+        if not value and value is not False:
             continue
         widened = (*widened, str(words))
         if name == "region" and (continent := continent_of(criteria.region)):
             yield replace(criteria, region=continent), widened
-        criteria = replace(criteria, **{name: "" if isinstance(value, str) else None})
+        given_up: dict[str, Any] = {name: "" if isinstance(value, str) else None}
+        criteria = replace(criteria, **given_up)
         yield criteria, widened
 
 
@@ -335,6 +337,6 @@ def make_days(*, now: datetime | None = None, seconds: float = 60.0) -> comps.Da
     return comps.make_comp_days(
         sorted(criterias_in_use(), key=lambda one: one.key),
         today=today,
-        origin=cast("Literal['live', 'simulated']", origin),
+        origin=origin,
         seconds=seconds,
     )

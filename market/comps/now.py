@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal, cast
+from typing import Literal
 
 from django.utils import timezone
 
@@ -59,7 +59,7 @@ def comps_now(criterias: Iterable[Criteria], origin: Origin | None = None) -> di
     Queries: one for the offers, one for the sources, one for each platform and region without machines.
     """
     wanted = list(dict.fromkeys(criterias))
-    origin = origin or cast("Origin | None", current_origin())
+    origin = origin or current_origin()
     if not wanted or origin is None:
         return {}
     offers = standing(((one.platform, one.gpu_model) for one in wanted), origin)

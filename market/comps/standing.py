@@ -130,9 +130,9 @@ def standing(places: Iterable[Place], origin: Origin) -> dict[Place, tuple[Offer
     return found
 
 
-def _ask(places: Collection[Place], origin: Origin) -> dict[Place, list[tuple[object, ...]]]:
+def _ask(places: Collection[Place], origin: Origin) -> dict[Place, list[tuple[Any, ...]]]:
     here = timezone.now()
-    rows: dict[Place, list[tuple[object, ...]]] = {place: [] for place in places}
+    rows: dict[Place, list[tuple[Any, ...]]] = {place: [] for place in places}
     with connection.cursor() as cursor:
         cursor.execute(
             STANDING,

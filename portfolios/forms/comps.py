@@ -56,7 +56,7 @@ class CompSetForm(OnceForm):
         super().__init__(*args, user=user, **kwargs)
         platforms = list(Platform.objects.filter(slug__in=LIVE_PLATFORMS).order_by("name").values_list("slug", "name"))
         if comp_set:
-            self.initial = _initial(comp_set) | self.initial
+            self.initial = {**_initial(comp_set), **self.initial}
             if comp_set.platform not in dict(platforms):
                 platforms.append((comp_set.platform, comp_set.platform))
         elif "vast" in dict(platforms):

@@ -313,7 +313,7 @@ def _bar(cause: Cause, move: Attribution, largest: Decimal, unit: str, note: str
     value: Decimal | None = move[cause]
     if cause in move.unknown and not value and not zero:
         value = None
-    share = round(abs(value or 0) / largest * 100) if largest else 0
+    share = round(abs(move[cause]) / largest * 100) if largest else 0
     return Bar(LABELS[cause](), value, unit, share, note)
 
 
@@ -364,7 +364,8 @@ def _sentence(of: Of, move: Attribution, period: str) -> str:
         head = _("Your occupancy rose %(by)s points") if move.whole > 0 else _("Your occupancy fell %(by)s points")
     else:
         head = _("Your revenue rose %(by)s a day") if move.whole > 0 else _("Your revenue fell %(by)s a day")
-    along, against = [], []
+    along: list[str] = []
+    against: list[str] = []
     for cause in SHOWN:
         if value := move[cause]:
             is_along = (value > 0) == (move.whole > 0)

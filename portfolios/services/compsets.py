@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from gpuadvisor.accounts.models import User
@@ -25,8 +26,12 @@ def _hold(user: User) -> None:
     User.objects.select_for_update(no_key=True).get(pk=user.pk)
 
 
+def _but(rows: QuerySet[CompSet], pk: UUID | None) -> QuerySet[CompSet]:
+    return rows if pk is None else rows.exclude(pk=pk)
+
+
 def _check_name(user: User, name: str, *, but: UUID | None = None) -> None:
-    if CompSet.objects.filter(user=user, name=name).exclude(pk=but).exists():
+    if _but(CompSet.objects.filter(user=user, name=name), but).exists():
         raise DomainError(_("You have a comp set of this name."), code="name")
 
 
@@ -93,7 +98,7 @@ def set_default(*, comp_set: CompSet, is_default: bool = True) -> None:
 
 
 def _no_default(user: User, model_pk: UUID, *, but: UUID | None = None) -> None:
-    CompSet.objects.filter(user=user, gpu_model=model_pk, is_default=True).exclude(pk=but).update(is_default=False)
+    _but(CompSet.objects.filter(user=user, gpu_model=model_pk, is_default=True), but).update(is_default=False)
 
 
 @transaction.atomic
