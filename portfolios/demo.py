@@ -33,7 +33,7 @@ class Rig:
     """One invented GPU configuration. `place` is its rate against the market median, `ease` what that does to its use.
 
     Every `outage_every` days two days have no row; `tells_utilization` is False where the platform publishes none;
-    `has_meter`: its samples tell measured watts; `is_disputed`: a file says other revenue of one day than its samples.
+    `has_meter`: its samples tell measured watts; `is_disputed`: a file tells other revenue of some of its days.
     """
 
     name: str

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DAYS = 14  # that are over: today has a daily figure only
 UNSEEN_HOURS = range(13, 16)
 OFFLINE_HOURS = range(2, 5)
-DISPUTED_EVERY = 9
+DISPUTED_EVERY = 7  # two of the last 14 days, of which an outage takes one at most
 STORAGE_SHARE = Decimal("0.02")
 IDLE_WATTS, LOAD_WATTS = 28, 510
 
@@ -59,7 +59,7 @@ def top_up(fleet: Sequence[tuple[GPUConfiguration, Rig]], today: date) -> int:
 
 
 def _statement(row: PerformanceMetric, rig: Rig) -> Statement | None:
-    """What a file said of the one day in nine that is disputed: revenue that is an eighth too high."""
+    """What a file said of those days that are disputed: revenue that is an eighth too high."""
     key: Key = (row.gpu_configuration_id, row.platform, row.metric_date)
     if not rig.is_disputed or key[2].toordinal() % DISPUTED_EVERY or row.daily_revenue is None:
         return None

@@ -306,8 +306,8 @@ def _stated_hours(columns: Figures, quantity: int) -> dict[str, Any]:
 
 def differ(one: Decimal | int, other: Decimal | int) -> bool:
     """Whether two figures differ by more than 2 % of the larger one and by more than 0.01."""
-    distance = abs(one - other)
-    return distance > LEAST and distance > SHARE * max(abs(one), abs(other))
+    a, b = Decimal(one), Decimal(other)
+    return abs(a - b) > LEAST and abs(a - b) > SHARE * max(abs(a), abs(b))
 
 
 def _round(value: Decimal, places: Decimal) -> Decimal:

@@ -15,7 +15,7 @@ from gpuadvisor.servers.errors import Refused
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description="Measure against limits of the same run.")
     parser.add_argument("--scale", type=int, default=10, help="million daily metrics in the large database (10 or 100)")
-    parser.add_argument("--only", default="", help="ids, comma separated: P1,P2,P3,P4,P6,P7,P14")
+    parser.add_argument("--only", default="", help="ids, comma separated: P1,P2,P3,P4,P5,P6,P7,P14,import")
     return parser.parse_args()
 
 
@@ -41,7 +41,7 @@ def main() -> int:
     from .measure import Row, show, write
 
     rows: list[Row] = []
-    if not only or only & {"P1", "P2", "P3"}:
+    if not only or only & {"P1", "P2", "P3", "P5"}:
         from gpuadvisor.core import clock
         from market.invented import simulate
 
@@ -54,6 +54,8 @@ def main() -> int:
             simulate(days=30)
         if not only or only & {"P1", "P2"}:
             rows += pages.cold_and_growth(small, large, f"{given.scale} and 1 million daily metrics")
+        if not only or "P5" in only:
+            rows.append(pages.analytics(large))
         if not only or "P3" in only:
             rows.append(pages.warm(large))
     if not only or "P4" in only:
@@ -72,6 +74,11 @@ def main() -> int:
 
         data.create_database(refresh.DATABASE)
         rows.append(refresh.full_market())
+    if not only or "import" in only:
+        from . import imports
+
+        data.create_database(imports.DATABASE)
+        rows += imports.a_million_lines()
     if not only or "P14" in only:
         rows += start.fresh_clone(Path(settings.BASE_DIR))
     versions = f"Python {platform.python_version()}, Django {django.get_version()}, {os.cpu_count()} cores"

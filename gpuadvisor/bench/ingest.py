@@ -1,4 +1,4 @@
-"""P6: samples from a program's post to durable to merged into daily rows, against COPY and upsert of the same rows."""
+"""P6: samples from a program's post to durable to merged into daily rows, against the same rows in SQL alone."""
 
 from __future__ import annotations
 
@@ -27,6 +27,14 @@ TABLES = {
     "metric_samples": ("gpu_configuration_id", "platform", "sampled_at"),
     "performance_metrics": ("gpu_configuration_id", "platform", "metric_date"),
 }
+
+
+SUMS = """
+select gpu_configuration_id, platform, (sampled_at at time zone 'UTC')::date as day,
+    extract(hour from sampled_at at time zone 'UTC') as hour, count(*) as quarters, sum(listed_gpus) as listed,
+    sum(rented_gpus) as rented, sum(hourly_rate * rented_gpus) as paid, sum(gpu_revenue) as earned, sum(watts) as watts
+from incoming group by 1, 2, 3, 4
+"""
 
 
 def prepare() -> tuple[str, list[str]]:
@@ -176,7 +184,7 @@ def _copies(raw: psycopg.Connection[Any]) -> dict[str, bytes]:
 
 
 def _limit(raw: psycopg.Connection[Any], copied: dict[str, bytes]) -> float:
-    """Seconds to copy the same rows into temporary tables and to upsert them from there."""
+    """Seconds to copy the same samples and upsert them, to sum them by day, and to copy and upsert the same days."""
     began = time.perf_counter()
     for table, key in TABLES.items():
         raw.execute(f"create temp table incoming on commit drop as select * from {table} with no data")  # noqa: S608
@@ -187,6 +195,8 @@ def _limit(raw: psycopg.Connection[Any], copied: dict[str, bytes]) -> float:
             f"insert into {table} select * from incoming on conflict ({', '.join(key)}) do update set "  # noqa: S608
             + ", ".join(f"{name} = excluded.{name}" for name in columns if name not in ("id", *key))
         )
+        if table == "metric_samples":
+            raw.execute(f"create temp table summed on commit drop as {SUMS}")
         raw.commit()
     return time.perf_counter() - began
 

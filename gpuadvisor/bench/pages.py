@@ -1,4 +1,4 @@
-"""P1 to P3: the dashboard cold, growing and warm."""
+"""P1 to P3, P5: the dashboard cold, growing and warm; analytics."""
 
 from __future__ import annotations
 
@@ -130,6 +130,26 @@ def cold_and_growth(small: str, large: str, sizes: str) -> list[Row]:
             f"medians, {sizes}; small: {summary(times[small])}",
         ),
     ]
+
+
+def analytics(database: str) -> Row:
+    """P5: the analytics page of a host of whom nothing is kept: neither in a cache nor as stored analyses."""
+    from portfolios.models import Analytics
+
+    clients = _clients(database)
+    use_database(database)
+    address = reverse("portfolios:analytics") + "?period=30d"
+    times: list[float] = []
+    for turn, (client, user) in enumerate([clients[0], *clients]):  # the first warms up
+        _forget_pages()
+        Analytics.objects.filter(user=user).delete()
+        statuses: list[int] = []
+        took = milliseconds(lambda: statuses.append(client.get(address, secure=True).status_code))  # noqa: B023
+        if statuses != [200]:
+            raise RuntimeError(f"analytics answered {statuses}")
+        times += [took] if turn else []
+    ours = p95(times)
+    return Row("P5", "analytics, cold", ours, None, None, "ms p95", "< 500 ms", ours < 500, summary(times))
 
 
 @contextmanager

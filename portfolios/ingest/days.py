@@ -90,7 +90,8 @@ def _sampled(row: tuple[Any, ...]) -> Sampled:
     for hour, *told in zip(hours, quarters, rented, watts, strict=True):
         had = by_hour.get(hour)
         by_hour[hour] = tuple(told) if had is None else _added(had, told)
-    day = Sampled(*sums, order_type, currency, is_after_fee, by_hour)
+    values = zip(COLUMNS, (*sums, order_type, currency, is_after_fee), strict=True)
+    day = Sampled(**dict(values), by_hour=by_hour)
     if mixed:
         for place, name in enumerate(TRAITS, start=1):
             setattr(day, name, prevailing((part[place], part[0]) for part in json.loads(mixed)))

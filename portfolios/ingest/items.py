@@ -95,7 +95,7 @@ class Known:
     usd: Usd
     # What was read already, by what was sent: most values of a post are alike.
     starts: dict[tuple[Any, Any], str] = field(default_factory=dict)
-    quarters: dict[str, tuple[str, date]] = field(default_factory=dict)
+    quarters: dict[Any, tuple[str, date]] = field(default_factory=dict)
     ends: dict[tuple[Any, Any, Any], str] = field(default_factory=dict)
 
     @property

@@ -96,7 +96,7 @@ class BatchOut(Out):
     """A post, and what became of it."""
 
     id: UUID = example("01998f30-1c44-7a02-8e55-0d6b4f1a9c77")
-    kind: Literal["metrics", "samples"] = example("samples")
+    kind: Annotated[str, WithJsonSchema({"type": "string", "enum": ["metrics", "samples"]})] = example("samples")
     items: int = example(96)
     received_at: Instant = example("2026-11-22T10:30:02Z")
     merged_at: Instant | None = example("2026-11-22T10:35:01Z", "Null while it waits.")
