@@ -10,9 +10,9 @@ from .welcome import WelcomeGoalForm, WelcomeGPUForm, WelcomePlatformForm, Welco
 __all__ = [
     "COOLING_NAMES",
     "CalculatorForm",
+    "ColumnsForm",
     "CostForm",
     "FeeForm",
-    "ColumnsForm",
     "GPUConfigurationForm",
     "ImportForm",
     "MetricForm",

@@ -85,9 +85,7 @@ class SaveForm(OnceForm):
     cards = PlainIntegerField(low=1, high=MOST_CARDS, label=_("Cards"))
     kwh = PlainDecimalField(low=0, high=10, places=4, required=False, label=_("Electricity price, $/kWh"))
     price = PlainDecimalField(low=0, high=MAX_AMOUNT, places=2, required=False, label=_("Price of a card, $"))
-    fixed = PlainDecimalField(
-        low=0, high=MAX_AMOUNT, places=2, required=False, label=_("Colocation and other fixed costs, $ a month")
-    )
+    fixed = PlainDecimalField(low=0, high=MAX_AMOUNT, places=2, required=False, label=_("Fixed costs a month, $"))
     state = forms.ChoiceField(
         label=_("Save as"),
         widget=forms.RadioSelect,

@@ -23,9 +23,7 @@ class PlanForm(forms.Form):
     cards = PlainIntegerField(low=1, high=MOST_CARDS, label=_("Cards"))
     price = PlainDecimalField(low=0, high=MAX_AMOUNT, places=2, required=False, label=_("Price of a card, $"))
     kwh = PlainDecimalField(low=0, high=10, places=4, label=_("Electricity price, $/kWh"))
-    fixed = PlainDecimalField(
-        low=0, high=MAX_AMOUNT, places=2, required=False, label=_("Colocation and other fixed costs, $ a month")
-    )
+    fixed = PlainDecimalField(low=0, high=MAX_AMOUNT, places=2, required=False, label=_("Fixed costs a month, $"))
     rented = PlainDecimalField(low=0, high=100, places=2, required=False, label=_("Rented share, %"))
     fee = PlainDecimalField(low=0, high=100, places=2, required=False, label=_("Platform fee, %"))
     trend = PlainDecimalField(low=-20, high=20, places=2, label=_("Net changes each month by, %"))
