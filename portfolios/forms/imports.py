@@ -76,7 +76,7 @@ class ColumnsForm(forms.Form):
             "fixed_gpu": layout.gpu,
             "fixed_platform": layout.platform,
         }
-        super().__init__(*args, initial=initial, **kwargs)
+        super().__init__(*args, **kwargs | {"initial": initial})
         ways = list(DATES.items())
         self.fields["dates"].choices = ways if layout.dates else [("", _("choose")), *ways]  # type: ignore[attr-defined]
         self.fields["fixed_gpu"].choices = [  # type: ignore[attr-defined]
@@ -84,11 +84,16 @@ class ColumnsForm(forms.Form):
             *((str(pk), name) for pk, name in list(gpus.items())[:MOST_GPUS]),
         ]
         self.fields["fixed_platform"].choices = [("", _("as the column says")), *platforms]  # type: ignore[attr-defined]
-        columns = [("", _("not in the file"))]
+        columns: list[tuple[str, Any]] = [("", _("not in the file"))]
         columns += [(str(place), f"{place + 1}: {heading or '–'}") for place, heading in enumerate(layout.headings)]
         for name, label in FIELDS.items():
             self.fields[name] = forms.TypedChoiceField(
-                label=label, choices=columns, required=False, coerce=int, empty_value=None
+                label=label,
+                choices=columns,
+                required=name == "date",
+                coerce=int,
+                empty_value=None,
+                error_messages={"required": _("Choose the column that holds the day.")},
             )
 
     @property
@@ -126,8 +131,6 @@ class ColumnsForm(forms.Form):
         places = [place for name in FIELDS if (place := data.get(name)) is not None]
         if not self.errors and len(set(places)) < len(places):
             raise ValidationError(_("One column cannot mean two things."), code="twice")
-        if data.get("date") is None and "date" not in self.errors:
-            self.add_error("date", _("Choose the column that holds the day."))
         if data.get("gpu") is None and not data.get("fixed_gpu") and not {"gpu", "fixed_gpu"} & self.errors.keys():
             self.add_error("gpu", _("Choose the column that names the GPU, or the GPU of every row."))
         if (

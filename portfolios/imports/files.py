@@ -47,19 +47,21 @@ class Arrived(UploadedFile[bytes]):
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path.replace(target)
 
-    def drop(self) -> None:
-        self.path.unlink(missing_ok=True)
-
 
 class IntoFolder(FileUploadHandler):
     """Writes an upload straight into the folder of imports and adds it up on the way: memory stays flat."""
 
     target: Any = None
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.paths: list[Path] = []
+
     def new_file(self, *args: Any, **kwargs: Any) -> None:
         super().new_file(*args, **kwargs)
         folder().mkdir(mode=0o700, parents=True, exist_ok=True)
         self.target = NamedTemporaryFile(dir=folder(), suffix=".part", delete=False)  # noqa: SIM115 - closed below
+        self.paths.append(Path(self.target.name))
         self.sum = hashlib.sha256()
         self.size = 0
 
@@ -76,9 +78,14 @@ class IntoFolder(FileUploadHandler):
         return Arrived(self.target.file, shorten(self.file_name or "", 199), file_size, self.sum.hexdigest())
 
     def upload_interrupted(self) -> None:
+        self.drop()
+
+    def drop(self) -> None:
+        """Delete what has come in and was moved nowhere."""
         if self.target is not None:
             self.target.close()
-            Path(self.target.name).unlink(missing_ok=True)
+        for path in self.paths:
+            path.unlink(missing_ok=True)
 
 
 def purge(kept: set[UUID], *, now: float | None = None) -> int:

@@ -34,7 +34,7 @@ UNDO = timedelta(days=30)
 DELETE_ROWS = 20_000
 
 CLAIM = """
-update metric_imports set lease_until = clock_timestamp() + %(lease)s,
+update metric_imports set lease_until = clock_timestamp() + make_interval(secs => %(lease)s),
     settings = jsonb_set(settings, '{attempts}', to_jsonb(coalesce((settings->>'attempts')::int, 0) + 1))
 where id = (
     select id from metric_imports
@@ -60,7 +60,7 @@ def work(*, seconds: float = RUN_SECONDS) -> int:
 def advance(only: UUID | None = None, *, seconds: float = TURN_SECONDS) -> bool:
     """One turn at one import; False where none waits."""
     with connection.cursor() as cursor:
-        cursor.execute(CLAIM, {"lease": LEASE, "only": only})
+        cursor.execute(CLAIM, {"lease": LEASE.total_seconds(), "only": only})
         claimed = cursor.fetchone()
     if claimed is None:
         return False

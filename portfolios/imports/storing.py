@@ -64,6 +64,7 @@ from import_taken t where not t.is_ours and r.batch_id = %(batch)s and r.line = 
 
 def _long(cursor: Any) -> None:
     cursor.execute("select set_config('statement_timeout', %s, true)", [TIMEOUT])
+    cursor.execute("set constraints all immediate")  # else a million checks wait for the commit, in memory
 
 
 def _ranges(cursor: Any, job: MetricImport) -> Iterator[dict[str, Any]]:

@@ -11,7 +11,6 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.core.files.uploadhandler import FileUploadHandler
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -69,13 +68,17 @@ def _where(job: MetricImport) -> str:
 @require_http_methods(["GET", "POST"])
 def upload(request: HttpRequest) -> HttpResponse:
     """Step one: take the file, store nothing of it."""
-    if request.method == "POST":
-        most = settings.MAX_IMPORT_BYTES
-        if int(request.META.get("CONTENT_LENGTH") or 0) > most + OVERHEAD:
-            return HttpResponse(_("At most %(n)d MB.") % {"n": most // 2**20}, status=413, content_type="text/plain")
-        handler: FileUploadHandler = files.IntoFolder(request)
-        request.upload_handlers = [handler]
-    return _upload(request)
+    if request.method != "POST":
+        return _upload(request)
+    most = settings.MAX_IMPORT_BYTES
+    if int(request.META.get("CONTENT_LENGTH") or 0) > most + OVERHEAD:
+        return HttpResponse(_("At most %(n)d MB.") % {"n": most // 2**20}, status=413, content_type="text/plain")
+    handler = files.IntoFolder(request)
+    request.upload_handlers = [handler]
+    try:
+        return _upload(request)
+    finally:
+        handler.drop()
 
 
 @csrf_protect
@@ -83,23 +86,18 @@ def _upload(request: Any) -> HttpResponse:
     is_post = request.method == "POST"
     try:
         form = ImportForm(request.POST, request.FILES) if is_post else ImportForm()
-        arrived = [file for file in request.FILES.values() if isinstance(file, files.Arrived)] if is_post else []
     except OSError:  # while the form was read: there is no room
-        form, arrived = ImportForm({}), []
+        form = ImportForm({})
         form.add_error(None, _no_room())
-    try:
-        if form.is_valid():
-            try:
-                job = service.take(request.user, form.cleaned_data["file"])
-            except UnreadableFile as error:
-                form.add_error("file", error.user_message)
-            except OSError:
-                form.add_error("file", _no_room())
-            else:
-                return go_to(request, "portfolios:metric-import-columns", token=job.pk)
-    finally:
-        for file in arrived:
-            file.drop()
+    if form.is_valid():
+        try:
+            job = service.take(request.user, form.cleaned_data["file"])
+        except UnreadableFile as error:
+            form.add_error("file", error.user_message)
+        except OSError:
+            form.add_error("file", _no_room())
+        else:
+            return go_to(request, "portfolios:metric-import-columns", token=job.pk)
     context = {"form": form, "has_gpus": GPUConfiguration.objects.visible_to(request.user).active().exists()}
     return render_page(request, "portfolios/import.html", context, status=422 if form.errors else 200)
 
@@ -109,7 +107,7 @@ def _no_room() -> str:
 
 
 @require_GET
-def example(request: AppRequest) -> HttpResponse:
+def example(request: AppRequest) -> StreamingHttpResponse:
     """A file to start from, with the host's own GPUs and yesterday's day."""
     gpus = GPUConfiguration.objects.visible_to(request.user).active().select_related("gpu_model").order_by("pk")[:5]
     units = [(gpu.custom_name or gpu.gpu_model.name, gpu.quantity) for gpu in gpus] or [("RTX 4090", 1)]
@@ -131,7 +129,10 @@ def columns(request: AppRequest, token: UUID) -> HttpResponse:
     if job.state not in service.WAITING:
         return go_to(request, "portfolios:metric-import-preview", token=job.pk)
     layout, names, problem = Layout.from_json(job.settings), reading.names_of(job.user_id), ""
-    choices = {"gpus": names.shown, "platforms": list(Platform.objects.hostable().values_list("slug", "name"))}
+    choices: dict[str, Any] = {
+        "gpus": names.shown,
+        "platforms": list(Platform.objects.hostable().values_list("slug", "name")),
+    }
     form = ColumnsForm(request.POST if request.method == "POST" else None, layout=layout, **choices)
     status = 200
     if form.is_bound:
@@ -216,7 +217,7 @@ def _shown(request: AppRequest, job: MetricImport) -> dict[str, Any]:
     good = [] if bad == "kept" else list(rows.exclude(outcome__in=("refused", "kept")).order_by("line")[:ROWS_SHOWN])
     gpus = {row.gpu_configuration_id for row in (*good, *refused) if row.gpu_configuration_id}
     mine = GPUConfiguration.objects.visible_to(request.user).filter(pk__in=gpus).select_related("gpu_model")
-    names = {gpu.pk: gpu.custom_name or gpu.gpu_model.name for gpu in mine}
+    names: dict[UUID | None, str] = {gpu.pk: gpu.custom_name or gpu.gpu_model.name for gpu in mine}
     here = reverse("portfolios:metric-import-preview", kwargs={"token": job.pk})
     is_more = len(refused) > REFUSALS_SHOWN
     return {
@@ -240,15 +241,15 @@ def _numbers(figures: dict[str, Any]) -> dict[str, Any]:
     return {name: Decimal(str(figures[name])) for name in names if name in figures}
 
 
-def _text_of(row: MetricImportRow, names: dict[UUID, str]) -> str:
+def _text_of(row: MetricImportRow, names: dict[UUID | None, str]) -> str:
     if row.outcome == "kept":
         day = row.metric_date.isoformat() if isinstance(row.metric_date, date) else ""
-        return ", ".join(filter(None, (day, names.get(row.gpu_configuration_id or UUID(int=0), ""), row.platform)))
+        return ", ".join(filter(None, (day, names.get(row.gpu_configuration_id, ""), row.platform)))
     return str(row.figures.get("row", ""))
 
 
 @require_GET
-def refused_rows(request: AppRequest, token: UUID) -> HttpResponse:
+def refused_rows(request: AppRequest, token: UUID) -> StreamingHttpResponse:
     """Every refused row (or every one that an undo left) with its reason, to correct and upload again."""
     job = _find(request, token)
     outcome = "kept" if job.state == State.UNDONE else "refused"

@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
+from django.test import Client
 from django.urls import reverse
 
 from gpuadvisor.core import clock
@@ -629,3 +630,12 @@ def test_every_field_can_be_chosen(host_client, gpu, today):
     send(host_client, csv_of(today))
     form = host_client.get(url("metric-import-columns", token=MetricImport.objects.get().pk)).context["form"]
     assert set(FIELDS) <= set(form.fields)
+
+
+def test_a_file_sent_without_the_forms_token_or_beside_another_leaves_nothing(host, host_client, gpu, today):
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(host)
+    assert send(strict, csv_of(today)).status_code == 403
+    two = [SimpleUploadedFile("a.csv", csv_of(today).encode()), SimpleUploadedFile("b.csv", csv_of(today).encode())]
+    assert host_client.post(url("metric-import"), {"file": two}).status_code == 302
+    assert len([path for path in files.folder().rglob("*") if path.is_file()]) == 1
