@@ -12,6 +12,13 @@ PAGE_SIZE = 25
 M = TypeVar("M", bound=Model)
 
 
+def as_uuid(text: str) -> UUID | None:
+    """The key that a query names; None where it is none."""
+    with suppress(ValueError):
+        return UUID(text)
+    return None
+
+
 def page_by_key(rows: QuerySet[M], after: str, size: int = PAGE_SIZE) -> tuple[list[M], str]:
     """A page of the newest rows first (keys are made in order of time), and the key after which the next begins, or "".
 

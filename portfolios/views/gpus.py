@@ -2,34 +2,59 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
 from gpuadvisor.accounts.models import AppRequest
 from gpuadvisor.core import clock
+from gpuadvisor.core.charts import Line, Series
 from gpuadvisor.core.errors import DomainError
 from gpuadvisor.core.figures import Figure
 from gpuadvisor.core.http import go_to, render_page
 from market.models import GPUModel, Platform
+from market.sheets import download
 
-from .. import services
+from .. import comparing, services
 from ..costs import price_figure
 from ..fleet import costs
 from ..forms import COOLING_NAMES, GPUConfigurationForm, MoveForm
 from ..hardware import idle_figure, load_figure
+from ..kpis import BY_NAME
 from ..mappings import identifiers
-from ..models import GPUConfiguration, Portfolio
+from ..models import GPUConfiguration, PerformanceMetric, Portfolio
+from ..selectors import PERIODS, period_of, places
+from ..selectors.series import DayFigures, daily
+from ..statements import SOURCES, conflict_words
+from .addresses import PERIOD_WORDS, address
 
 SUGGESTIONS = 20
 METRICS_SHOWN = 31
-RECENT_DAYS = 30
+CHART_DAYS = 30
+MOST_ROWS = 3_660
+STRIP = ("net", "occupancy", "rented_rate", "yield_rate", "time_to_rent", "uptime")
+NO_RATE = gettext_lazy("Enter the hourly rate with the daily results.")
+RESULT_COLUMNS = (
+    "metric_date",
+    "platform",
+    "utilization_percentage",
+    "hourly_rate",
+    "daily_revenue",
+    "uptime_hours",
+    "is_after_fee",
+    "order_type",
+    "currency",
+)
 
 
 @require_http_methods(["GET", "POST"])
@@ -88,34 +113,108 @@ def search(request: AppRequest) -> HttpResponse:
 @require_GET
 def detail(request: AppRequest, pk: UUID) -> HttpResponse:
     gpu = _find(request, pk)
-    today = clock.today()
-    since = today - timedelta(days=RECENT_DAYS - 1)
-    summary = gpu.metrics.summary(since)
+    period = period_of(request.GET.get("period"))
     rows = gpu.metrics.newest_first()
     if key := _key(request.GET.get("after", "")):
         rows = rows.after(*key)
-    page = list(rows[: METRICS_SHOWN + 1])
+    found = list(rows[: METRICS_SHOWN + 1])
     platforms = dict(Platform.objects.values_list("slug", "name"))
-    last = page[METRICS_SHOWN - 1] if len(page) > METRICS_SHOWN else None
-    context = {
+    last = found[METRICS_SHOWN - 1] if len(found) > METRICS_SHOWN else None
+    query = {"period": period}
+    context: dict[str, Any] = {
         "gpu": gpu,
         "portfolio": gpu.portfolio,
+        "period": period,
+        "periods": PERIOD_WORDS,
         "load": load_figure(gpu),
         "idle": idle_figure(gpu),
         "price": price_figure(costs(gpu)),
         "cooling": dict(COOLING_NAMES).get(gpu.hardware_details.get("cooling", "")),
-        "rows": [(metric, platforms.get(metric.platform, metric.platform)) for metric in page[:METRICS_SHOWN]],
-        "stats": _stats(summary),
-        "since": since,
-        "today": today,
-        "as_of": summary["as_of"],
+        "rows": [
+            (metric, platforms.get(metric.platform, metric.platform), _source(metric), conflict_words(metric))
+            for metric in found[:METRICS_SHOWN]
+        ],
         "mappings": _mappings(gpu),
-        "recent_days": RECENT_DAYS,
-        "next_url": f"?after={last.metric_date}.{last.platform}" if last else "",
-        "first_url": "?" if key else "",
+        "next_url": f"?{urlencode(query | {'after': f'{last.metric_date}.{last.platform}'})}" if last else "",
+        "first_url": f"?{urlencode(query)}" if key else "",
+        "results_csv": reverse("portfolios:gpu-results-csv", kwargs={"pk": gpu.pk}),
         "remove_lost": remove_lost(gpu),
     }
+    if gpu.portfolio.is_active:
+        context |= _figures(request, gpu, period)
     return render_page(request, "portfolios/gpu.html", context)
+
+
+def _figures(request: AppRequest, gpu: GPUConfiguration, period: str) -> dict[str, Any]:
+    """What the period brought, and where the rate stands; nothing of a portfolio that counts in no KPI."""
+    page = places.gpu_page(request.user, gpu, period)
+    if page is None:
+        return {}
+    pick = comparing.chosen([gpu])[gpu.pk] if gpu.is_active else None
+    comp = pick.comp if pick else None
+    rate = page.recent.rate
+    measures = page.sheet.measures
+    return {
+        "page": page,
+        "sheet": page.sheet,
+        "strip": [(BY_NAME[name].label, measures[name]) for name in STRIP],
+        "rate": Figure(rate, "USD/GPU-h") if rate is not None else Figure.unknown("USD/GPU-h", NO_RATE),
+        "rate_day": page.recent.rate_day,
+        "pick": pick,
+        "comp": comp,
+        "gauge": places.gauge(rate=rate, p10=comp.p10, median=comp.median, p90=comp.p90, floor=page.floor)
+        if comp
+        else None,
+        "floor": measures["floor_rate"],
+        "percentile": measures["price_percentile"],
+        "market_simulated": comp is not None and comp.origin == "simulated",
+        "days": _chart(request, gpu, period),
+        "days_csv": f"{reverse('portfolios:gpu-csv', kwargs={'pk': gpu.pk})}?{urlencode({'period': period})}",
+        "kpis_url": address("kpis", gpu=gpu.pk, period=period),
+        "move_url": address("me-or-market", gpu=gpu.pk, period=period),
+        "changes_url": address("price-changes", gpu.pk) or address("price-change-list", gpu.pk),
+        "compare_url": address("compset-assign", gpu.pk) or address("compsets"),
+    }
+
+
+def _days(request: AppRequest, gpu: GPUConfiguration, period: str) -> list[DayFigures]:
+    today = clock.today()
+    return daily(request.user, today - timedelta(days=max(PERIODS[period], CHART_DAYS) - 1), today, gpu=gpu)
+
+
+def _chart(request: AppRequest, gpu: GPUConfiguration, period: str) -> Series:
+    """Revenue and net of each day, 30 at least; a gap where nobody knows."""
+    days = _days(request, gpu, period)
+    lines = [Line(_("Net"), [day.net for day in days], "mine"), Line(_("Revenue"), [day.revenue for day in days])]
+    return Series([day.day for day in days], lines)
+
+
+@require_GET
+def days_csv(request: AppRequest, pk: UUID) -> HttpResponse:
+    """Every figure of each day that the page's chart shows."""
+    days = _days(request, _find(request, pk), period_of(request.GET.get("period")))
+    names = [field.name for field in fields(DayFigures)]
+    return download("gpu-days", names, ([_plain(getattr(day, name)) for name in names] for day in days))
+
+
+def _plain(value: Any) -> Any:
+    return round(value, 4) if isinstance(value, Decimal) else value
+
+
+@require_GET
+def results_csv(request: AppRequest, pk: UUID) -> HttpResponse:
+    """The daily results as they stand, one line for each platform and day; the newest ten years."""
+    rows = _find(request, pk).metrics.newest_first()[:MOST_ROWS]
+    lines = (
+        [*(getattr(row, name) for name in RESULT_COLUMNS), _source(row), "; ".join(conflict_words(row))] for row in rows
+    )
+    return download("gpu-results", [*RESULT_COLUMNS, "source", "conflicts"], lines)
+
+
+def _source(metric: PerformanceMetric) -> str:
+    """Who told this day, in a word."""
+    source = str(metric.detailed_metrics.get("source", ""))
+    return str(SOURCES.get(source, source))
 
 
 def _key(text: str) -> tuple[date, str] | None:
@@ -125,19 +224,6 @@ def _key(text: str) -> tuple[date, str] | None:
         return date.fromisoformat(day), platform.replace("\x00", "")
     except ValueError:
         return None
-
-
-def _stats(summary: dict[str, Any]) -> list[tuple[str, Figure]]:
-    missing = _("Enter daily results, or import a CSV.")
-    figures = (
-        (_("Revenue, 30 days"), "revenue", "USD"),
-        (_("Utilization, mean"), "utilization", "%"),
-        (_("Hourly rate, mean"), "rate", "USD/GPU-h"),
-    )
-    return [
-        (label, Figure.unknown(unit, missing) if summary[name] is None else Figure(summary[name], unit))
-        for label, name, unit in figures
-    ]
 
 
 def _mappings(gpu: GPUConfiguration) -> list[tuple[str, str]]:

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from billing import limits
 from gpuadvisor.accounts.models import AppRequest
-from gpuadvisor.core import clock
 from gpuadvisor.core.errors import DomainError
 from gpuadvisor.core.figures import Figure
 from gpuadvisor.core.http import go_to, render_page
+from market.sheets import download
 
-from .. import services
+from .. import estimates, services
 from ..costs import costs_of_portfolio, price_figure
 from ..forms import PortfolioForm
 from ..hardware import load_figure
+from ..kpis import BY_NAME, KPIS, KpiSheet
 from ..models import Portfolio
-from ..paging import page_by_key
+from ..paging import as_uuid, page_by_key
+from ..selectors import period_of, places, sheets_by_gpu
+from .addresses import PERIOD_WORDS, address
 
-RECENT_DAYS = 30
+State = Portfolio.State
+APART: tuple[str, ...] = (State.PLANNED, State.ARCHIVED)
+LIST_KPIS = ("net", "revenue", "energy", "occupancy", "yield_rate", "coverage")
+DETAIL_KPIS = ("net", "occupancy", "rented_rate", "yield_rate", "revenue", "pace")
+ALL_KPIS = tuple(kpi.name for kpi in KPIS)
 LEVELS: dict[str, str] = {Portfolio.State.ACTIVE: "ok", Portfolio.State.SETUP: "warn"}
 
 
@@ -39,21 +47,61 @@ def total_watts(portfolio: Portfolio, groups: int | None) -> Figure:
 
 @require_GET
 def list_portfolios(request: AppRequest) -> HttpResponse:
-    mine = Portfolio.objects.visible_to(request.user)
-    shows_archived = request.GET.get("state") == "archived"
-    rows = (mine.archived() if shows_archived else mine.open()).with_units()
-    page, next_key = page_by_key(rows, request.GET.get("after", ""))
+    state = request.GET.get("state", "")
     usage = limits.usage(request.user, "portfolios")
-    query = "state=archived&" if shows_archived else ""
-    context = {
-        "rows": [(row, total_watts(row, row.groups), LEVELS.get(row.state, "")) for row in page],  # type: ignore[attr-defined]
-        "shows_archived": shows_archived,
+    context: dict[str, Any] = {
+        "state": state if state in APART else "",
         "usage": usage,
         "room": None if usage.limit is None else max(usage.limit - usage.used, 0),
-        "next_url": f"?{query}after={next_key}" if next_key else "",
-        "first_url": f"?{query}" if request.GET.get("after") else "",
+        "tabs": [("", _("In use")), (State.PLANNED, _("Planned")), (State.ARCHIVED, _("Archived"))],
     }
+    context |= _apart(request, state) if state in APART else _in_use(request)
     return render_page(request, "portfolios/list.html", context)
+
+
+def _in_use(request: AppRequest) -> dict[str, Any]:
+    period, sort = period_of(request.GET.get("period")), request.GET.get("sort", "")
+    found = places.portfolio_list(request.user, period, sort=sort, after=as_uuid(request.GET.get("after", "")))
+    query = {"period": period} | ({"sort": sort} if sort in places.SORTS else {})
+    return {
+        "page": found,
+        "rows": [(row, LEVELS.get(row.portfolio.state, "")) for row in found.rows],
+        "sort": sort if sort in places.SORTS else "",
+        "period": period,
+        "periods": PERIOD_WORDS,
+        "csv_url": f"{reverse('portfolios:list-csv')}?{urlencode(query)}",
+        "next_url": f"?{urlencode(query | {'after': str(found.next_after)})}" if found.next_after else "",
+        "first_url": f"?{urlencode(query)}" if request.GET.get("after") else "",
+    }
+
+
+def _apart(request: AppRequest, state: str) -> dict[str, Any]:
+    """Planned or archived portfolios, which count in no KPI."""
+    rows = Portfolio.objects.visible_to(request.user).filter(state=state).with_units()
+    page, next_key = page_by_key(rows, request.GET.get("after", ""))
+    return {
+        "apart": [(row, total_watts(row, row.groups), estimates.figure(row)) for row in page],  # type: ignore[attr-defined]
+        "next_url": f"?state={state}&after={next_key}" if next_key else "",
+        "first_url": f"?state={state}" if request.GET.get("after") else "",
+    }
+
+
+@require_GET
+def list_csv(request: AppRequest) -> HttpResponse:
+    """Every portfolio in use with its figures of the period."""
+    found = places.portfolio_list(
+        request.user, period_of(request.GET.get("period")), sort=request.GET.get("sort", ""), limit=None
+    )
+    rows = [
+        [row.portfolio.name, row.portfolio.state, row.gpus, *(_value(row, name) for name in LIST_KPIS)]
+        for row in found.rows
+    ]
+    return download("portfolios", ["portfolio", "state", "gpus", *LIST_KPIS], rows)
+
+
+def _value(row: places.PortfolioRow, name: str) -> Decimal | None:
+    value = row.sheet.value(name) if row.sheet else None
+    return None if value is None else round(value, 4)
 
 
 @require_http_methods(["GET", "POST"])
@@ -75,24 +123,68 @@ def create(request: AppRequest) -> HttpResponse:
 @require_GET
 def detail(request: AppRequest, pk: UUID) -> HttpResponse:
     portfolio = get_object_or_404(Portfolio.objects.visible_to(request.user).with_units(), pk=pk)
-    since = clock.today() - timedelta(days=RECENT_DAYS - 1)
-    gpus = portfolio.gpus.active().select_related("gpu_model").with_recent(since)
-    page, next_key = page_by_key(gpus, request.GET.get("after", ""))
     groups = portfolio.groups  # type: ignore[attr-defined]
     context: dict[str, Any] = {
         "portfolio": portfolio,
         "level": LEVELS.get(portfolio.state, ""),
-        "rows": [(gpu, load_figure(gpu)) for gpu in page],
         "units": Figure(portfolio.units, "GPU")  # type: ignore[attr-defined]
         if groups
         else Figure.unknown("GPU", _("None added yet.")),
         "watts": total_watts(portfolio, groups),
         "price": price_figure(costs_of_portfolio(portfolio)),
+        "estimate": estimates.figure(portfolio),
         "archive_lost": archive_lost(),
-        "next_url": f"?after={next_key}" if next_key else "",
         "first_url": "?" if request.GET.get("after") else "",
     }
+    context |= _with_results(request, portfolio) if portfolio.is_active else _without_results(request, portfolio)
     return render_page(request, "portfolios/detail.html", context)
+
+
+def _with_results(request: AppRequest, portfolio: Portfolio) -> dict[str, Any]:
+    period = period_of(request.GET.get("period"))
+    page = places.portfolio_page(request.user, portfolio, period, after=as_uuid(request.GET.get("after", "")))
+    query = {"period": period}
+    return {
+        "page": page,
+        "sheet": page.sheet,
+        "strip": [(BY_NAME[name].label, page.sheet.measures[name]) for name in DETAIL_KPIS],
+        "period": period,
+        "periods": PERIOD_WORDS,
+        "kpis_url": address("kpis", portfolio=portfolio.pk, period=period),
+        "move_url": address("me-or-market", portfolio=portfolio.pk, period=period),
+        "csv_url": f"{reverse('portfolios:detail-csv', kwargs={'pk': portfolio.pk})}?{urlencode(query)}",
+        "next_url": f"?{urlencode(query | {'after': str(page.next_after)})}" if page.next_after else "",
+        "first_url": f"?{urlencode(query)}" if request.GET.get("after") else "",
+    }
+
+
+def _without_results(request: AppRequest, portfolio: Portfolio) -> dict[str, Any]:
+    """The GPUs of a portfolio that counts in no KPI."""
+    gpus = portfolio.gpus.active().select_related("gpu_model")
+    page, next_key = page_by_key(gpus, request.GET.get("after", ""))
+    return {
+        "rows": [(gpu, load_figure(gpu)) for gpu in page],
+        "next_url": f"?after={next_key}" if next_key else "",
+    }
+
+
+@require_GET
+def detail_csv(request: AppRequest, pk: UUID) -> HttpResponse:
+    """Every GPU configuration of the portfolio with its figures of the period."""
+    portfolio = get_object_or_404(Portfolio.objects.visible_to(request.user), pk=pk)
+    period = period_of(request.GET.get("period"))
+    sheets = sheets_by_gpu(request.user, period, portfolio=portfolio, compare=False)
+    gpus = portfolio.gpus.filter(pk__in=sheets).select_related("gpu_model").order_by("custom_name", "pk")
+    rows = [
+        [gpu.custom_name or gpu.gpu_model.name, gpu.gpu_model.name, gpu.quantity, *_values(sheets[gpu.pk])]
+        for gpu in gpus
+    ]
+    return download("gpus", ["gpu", "model", "quantity", *ALL_KPIS], rows)
+
+
+def _values(sheet: KpiSheet) -> list[Decimal | None]:
+    values = [sheet.value(name) for name in ALL_KPIS]
+    return [None if value is None else round(value, 4) for value in values]
 
 
 def archive_lost() -> list[str]:
