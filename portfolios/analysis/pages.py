@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
 from django.utils.translation import gettext as _
 
@@ -23,14 +23,6 @@ CELL = 14  # of a calendar, in units of its SVG
 TITLES = dict(Analytics.Type.choices)
 
 
-class Told(Protocol):
-    """An analysis, stored or made for this page alone."""
-
-    calculated_data: dict[str, Any]
-    trend_analysis: dict[str, Any]
-    confidence_score: Decimal | None
-
-
 @dataclass(frozen=True)
 class Unstored:
     """An analysis of a part of the fleet: made for a page, kept in its cache."""
@@ -38,6 +30,9 @@ class Unstored:
     calculated_data: dict[str, Any]
     trend_analysis: dict[str, Any]
     confidence_score: Decimal | None
+
+
+Told = Analytics | Unstored
 
 
 @dataclass(frozen=True)
@@ -66,6 +61,7 @@ class Heat:
     """A calendar as an SVG and as a table: what the rows and columns are, and each value in words."""
 
     title: str
+    legend: str
     cells: Sequence[Cell]
     rows: Sequence[tuple[str, Sequence[str]]]
     columns: Sequence[str]
@@ -220,7 +216,7 @@ def calendar(told: Mapping[str, Any], kind: str) -> Heat:
     unit = told["series"]["unit"]
     names = weekday_names()
     monday = days[0] - timedelta(days=days[0].weekday())
-    shade = _shader(values, whole=unit == "%")
+    shade = _shader(values)
     cells: list[Cell] = []
     table: dict[str, list[str]] = {name: [] for name in names}
     weeks = (days[-1] - monday).days // 7 + 1
@@ -237,6 +233,7 @@ def calendar(told: Mapping[str, Any], kind: str) -> Heat:
     mondays = [monday + timedelta(days=7 * week) for week in range(weeks)]
     return Heat(
         title=_("%(figure)s, the last %(n)s days") % {"figure": series_label(kind), "n": formats.number(len(days))},
+        legend=_legend(values, unit),
         cells=cells,
         rows=[(name, table[name]) for name in names],
         columns=[formats.day(day) for day in mondays],
@@ -253,20 +250,21 @@ def hours_of_week(told: Sequence[float | None] | None) -> Heat | None:
     if not told:
         return None
     names = weekday_names()
-    shade = _shader([None if one is None else Decimal(str(one)) for one in told], whole=True)
+    numbers = [None if one is None else Decimal(str(one)) for one in told]
+    shade = _shader(numbers)
     cells, rows = [], []
     for weekday, name in enumerate(names):
         words = []
         for hour in range(HOURS):
-            value = told[HOURS * weekday + hour]
-            text = value_words(None if value is None else Decimal(str(value)), "%")
+            value = numbers[HOURS * weekday + hour]
+            text = value_words(value, "%")
             words.append(text)
             title = f"{name} {hour:02d}:00 UTC: {text if value is not None else _('unknown')}"
-            number = None if value is None else Decimal(str(value))
-            cells.append(Cell(LEFT + hour * CELL, TOP + weekday * CELL, shade(number), title))
+            cells.append(Cell(LEFT + hour * CELL, TOP + weekday * CELL, shade(value), title))
         rows.append((name, words))
     return Heat(
         title=_("Rented share by hour of the week (UTC)"),
+        legend=_legend(numbers, "%"),
         cells=cells,
         rows=rows,
         columns=[f"{hour:02d}" for hour in range(HOURS)],
@@ -278,11 +276,10 @@ def hours_of_week(told: Sequence[float | None] | None) -> Heat | None:
     )
 
 
-def _shader(values: Sequence[Decimal | None], *, whole: bool) -> Callable[[Decimal | None], int]:
-    """How dark a value is: by the range of shares, else by that of the values."""
+def _shader(values: Sequence[Decimal | None]) -> Callable[[Decimal | None], int]:
+    """How dark a value is, from the least (1) to the most (5) of those known; 0 where it is unknown."""
     known = [value for value in values if value is not None]
-    low = Decimal(0) if whole else min(known, default=Decimal(0))
-    high = Decimal(100) if whole else max(known, default=Decimal(0))
+    low, high = min(known, default=Decimal(0)), max(known, default=Decimal(0))
 
     def shade(value: Decimal | None) -> int:
         if value is None:
@@ -292,3 +289,12 @@ def _shader(values: Sequence[Decimal | None], *, whole: bool) -> Callable[[Decim
         return 1 + min(SHADES - 1, int((value - low) / (high - low) * SHADES))
 
     return shade
+
+
+def _legend(values: Sequence[Decimal | None], unit: str) -> str:
+    """What the lightest and the darkest cell stand for."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return _("An empty frame is unknown.")
+    ends = {"low": value_words(min(known), unit), "high": value_words(max(known), unit)}
+    return _("From %(low)s, lightest, to %(high)s, darkest; an empty frame is unknown.") % ends

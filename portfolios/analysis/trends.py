@@ -116,9 +116,9 @@ def season_by_weekday(values: Sequence[Value], *, first: date) -> tuple[float | 
 def _blocks(left: Sequence[float], random: Random) -> list[float]:
     """As many values as `left` has, in runs of `BLOCK` neighbors from places drawn at random."""
     made: list[float] = []
-    last = len(left) - BLOCK
+    places = len(left) - BLOCK + 1
     while len(made) < len(left):
-        start = random.randint(0, last)
+        start = int(random.random() * places)
         made += left[start : start + BLOCK]
     return made[: len(left)]
 

@@ -17,8 +17,8 @@ class RuleForm(forms.Form):
 
     is_on = forms.BooleanField(label=_("Check this"), required=False)
 
-    def __init__(self, *args: Any, rule: Rule, threshold: Decimal | None = None, is_on: bool = True, **kwargs: Any):
-        super().__init__(*args, auto_id=f"{rule.name}-%s", **kwargs)
+    def __init__(self, data: Any = None, *, rule: Rule, threshold: Decimal | None = None, is_on: bool = True) -> None:
+        super().__init__(data, auto_id=f"{rule.name}-%s")
         self.rule = rule
         self.initial = {"is_on": is_on, "threshold": None if threshold is None else f"{threshold.normalize():f}"}
         if rule.unit:

@@ -183,8 +183,14 @@ class GPUFact:
         return sum(known, ZERO) / len(known) * MONTH_DAYS if known else None
 
     def interval(self, values: Sequence[float], what: str) -> Interval | None:
-        """The mean of daily values with its interval."""
-        return mean_interval(values, seed=f"{self.pk}:{what}")
+        """The mean of daily values with its interval; `what` names them, and each is drawn once for all rules."""
+        if what not in self._intervals:
+            self._intervals[what] = mean_interval(values, seed=f"{self.pk}:{what}")
+        return self._intervals[what]
+
+    @cached_property
+    def _intervals(self) -> dict[str, Interval | None]:
+        return {}
 
 
 @dataclass(frozen=True)

@@ -266,18 +266,14 @@ def _fact(
         prices=costs.hourly_usd(fleet.today),
         fixed_monthly=costs.fixed_monthly_usd,
         purchase_price=costs.purchase_price_usd,
-        platforms=tuple(
-            PlatformFact(
-                slug,
-                fleet.platform_name(slug),
-                fees.get(slug),
-                *(told.rates.get(slug) or (None, None)),
-                told.revenue[slug],
-            )
-            for slug in sorted(told.revenue)
-        ),
+        platforms=tuple(_platform(slug, told, fleet, fees) for slug in sorted(told.revenue)),
         places=tuple(_place(row, fleet, fees) for row in places.get(item.gpu_model.name, ()) if row.is_for_advice),
     )
+
+
+def _platform(slug: str, told: _Told, fleet: Fleet, fees: Mapping[str, Decimal | None]) -> PlatformFact:
+    rate, rate_day = told.rates.get(slug, (None, None))
+    return PlatformFact(slug, fleet.platform_name(slug), fees.get(slug), rate, rate_day, told.revenue[slug])
 
 
 def _place(row: MarketNow, fleet: Fleet, fees: Mapping[str, Decimal | None]) -> PlaceFact:
@@ -303,11 +299,11 @@ def _forecasts(gpus: Sequence[GPUFact], places: Mapping[str, list[MarketNow]]) -
     origin = current_origin()
     if not now or origin is None:
         return {}
-    rows = MarketForecast.objects.filter(
+    foreseen = MarketForecast.objects.filter(
         gpu_model__in=now, origin=origin, measure=MarketForecast.Measure.PRICE, horizon_days__lte=HORIZON
     ).order_by("horizon_days")
     found: dict[str, ForecastFact] = {}
-    for row in rows:
+    for row in foreseen:
         platform, price, as_of = now[row.gpu_model]
         if row.platform == platform and price is not None:
             found[row.gpu_model] = ForecastFact(
