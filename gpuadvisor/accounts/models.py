@@ -167,8 +167,8 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     @property
     def is_new(self) -> bool:
-        """Whether the first steps are still to be shown: not taken or left, and no portfolio yet."""
-        return not (self.is_demo or self.preference("welcomed") or self.portfolios.exists())
+        """Whether the first steps are still to be shown to a host: not taken or left, and no portfolio yet."""
+        return not (self.is_demo or self.is_staff or self.preference("welcomed") or self.portfolios.exists())
 
     @property
     def theme(self) -> str:

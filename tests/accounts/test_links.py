@@ -96,7 +96,7 @@ def test_a_reset_link_sets_a_password_once_and_signs_every_device_out(host, host
     assert WORTHLESS in set_password(link).content
     host.refresh_from_db()
     assert (host.reset_token, host.reset_expires, host.check_password(OTHER)) == (None, None, True)
-    assert sign_in(Client(), host.email, OTHER).headers["location"] == "/dashboard/"
+    assert sign_in(Client(), host.email, OTHER).headers["location"] == "/welcome/"
 
 
 def test_a_newer_reset_link_makes_the_older_one_worthless(host, monkeypatch):

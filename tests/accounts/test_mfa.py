@@ -65,7 +65,7 @@ def test_a_recovery_code_works_once(protected, host):
     assert len(codes) == 10
     first, second = Client(), Client()
     sign_in(first, host.email)
-    assert first.post("/accounts/2fa/authenticate/", {"code": codes[0]}).headers["location"] == "/dashboard/"
+    assert first.post("/accounts/2fa/authenticate/", {"code": codes[0]}).headers["location"] == "/welcome/"
     sign_in(second, host.email)
     assert second.post("/accounts/2fa/authenticate/", {"code": codes[0]}).context["form"].errors
     assert not is_signed_in(second)

@@ -98,7 +98,7 @@ def test_signed_in_hosts_stay_signed_in_while_redis_is_away(host, redis):
 def test_a_sign_in_during_the_outage_lives_on(host, redis):
     redis.stop()
     client = Client()
-    assert sign_in(client, host.email).headers["location"] == "/dashboard/"
+    assert sign_in(client, host.email).headers["location"] == "/welcome/"
     assert is_signed_in(client)
     redis.start()
     assert is_signed_in(client)
@@ -199,7 +199,7 @@ def test_a_code_of_the_authenticator_works_once(host, totp, redis, redis_is):
     for client in (first, second):
         assert sign_in(client, host.email).headers["location"] == "/accounts/2fa/authenticate/"
         assert not is_signed_in(client)
-    assert first.post("/accounts/2fa/authenticate/", {"code": totp}).headers["location"] == "/dashboard/"
+    assert first.post("/accounts/2fa/authenticate/", {"code": totp}).headers["location"] == "/welcome/"
     replay = second.post("/accounts/2fa/authenticate/", {"code": totp})
     assert replay.context["form"].errors["code"]
     assert not is_signed_in(second)

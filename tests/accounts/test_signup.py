@@ -26,7 +26,7 @@ def test_a_newcomer_signs_up_confirms_by_link_and_signs_in(db, client):
 
     assert client.post(link).headers["location"] == "/accounts/login/"
     assert User.objects.get(pk=user.pk).email_verified
-    assert sign_in(client, NEW).headers["location"] == "/dashboard/"
+    assert sign_in(client, NEW).headers["location"] == "/welcome/"
     assert is_signed_in(client)
 
 
@@ -191,7 +191,7 @@ def test_a_known_and_an_unknown_address_get_the_same_answer(db, path, data):
 def test_sign_in_leads_to_no_other_site(host, client, target):
     """Bad input 80."""
     answer = client.post(f"/accounts/login/?next={target}", {"login": host.email, "password": PASSWORD, "next": target})
-    assert answer.headers["location"] == "/dashboard/"
+    assert answer.headers["location"] == "/welcome/"
 
 
 def test_a_form_without_its_token_gets_a_page_that_offers_a_reload(host):

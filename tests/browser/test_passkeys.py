@@ -33,7 +33,7 @@ def leave(page, server):
 
 
 def test_a_passkey_signs_in_alone_and_as_second_factor(server, transactional_db, with_key):
-    host = UserFactory()
+    host = UserFactory(preferences={"welcomed": True})
     page = with_key
 
     def sign_in():
