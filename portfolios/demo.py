@@ -19,13 +19,16 @@ from gpuadvisor.core.partitions import ensure_months
 from market.models import GPUModel
 from market.simulation import LEVELS, level, rented_share
 
-from . import caching, demo_samples, estimates, services
+from . import caching, demo_samples, estimates, journal, services
 from .models import GPUConfiguration, MetricSample, PerformanceMetric, Portfolio
+from .suggestions import service as suggesting
 
 EMAIL = "demo@gpuadvisor.example"
 PASSWORD = "gpu-advisor-demo-1"  # noqa: S105 - printed on purpose: the account is read-only
 NAME = "Demo host"
 DAYS = 90
+
+REPRICED = ("dc-h100", "dc-l40s", "rig-02", "bench", "rig-03", "rig-01")  # five days apart
 
 
 @dataclass(frozen=True)
@@ -133,6 +136,13 @@ def load_demo(*, today: date, reset: bool = False) -> User:
     return user
 
 
+def advise(user: User, today: date) -> None:
+    """The journal and the suggestions of the demo host at once, where the jobs would bring them within the hour."""
+    gpus = GPUConfiguration.objects.visible_to(user).active().values_list("pk", flat=True)
+    journal.see_changes(list(gpus), today - timedelta(days=DAYS), today)
+    suggesting.make(user)
+
+
 def _price(text: str) -> services.Price | None:
     return services.Price(Decimal(text)) if text else None
 
@@ -198,8 +208,12 @@ def _rows(gpu: GPUConfiguration, rig: Rig, first: date, last: date) -> Iterator[
 
 
 def hourly_rate(rig: Rig, day: date) -> Decimal:
-    """That day's rate: the rig's place times the simulated market's median at the last repricing, every nine days."""
-    repriced = day - timedelta(days=day.toordinal() % 9)
+    """That day's rate: the rig's place times the simulated market's median at the last repricing, every 30 days.
+
+    One rig after the other, so that advice, which is quiet for ten days after a change, speaks of most of them.
+    """
+    turn = REPRICED.index(rig.name) if rig.name in REPRICED else 0
+    repriced = day - timedelta(days=(day.toordinal() + 5 * turn) % 30)
     median = LEVELS[rig.gpu][0] * level(rig.gpu, datetime.combine(repriced, time(12), UTC))
     return rate(Decimal(str(round(median * rig.place, 3))))
 

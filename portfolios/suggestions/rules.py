@@ -28,6 +28,7 @@ PLATFORM_MARGIN_USD = Decimal("0.20")
 LIMIT = Decimal("0.8")  # of board power
 LIMIT_WORTH = Decimal("0.9")  # a card that draws less than this part of its board power is limited already
 LEAST_SAVING = Decimal(2)
+LEAST_LOSS = Decimal(2)  # percent of the rented revenue that may be lost before a power limit does not pay
 
 
 def floor_of(gpu: GPUFact) -> Decimal | None:
@@ -100,7 +101,7 @@ def _idle(gpu: GPUFact) -> Answer | None:
             )
         return None
     if gpu.usd_per_kwh is None:
-        return Silence(_("It is idle, but without the electricity price nobody knows how low you may go: enter it."))
+        return Silence(_("It asks more and is rented less, but without the electricity price its floor is unknown."))
     if discount and not below and not (share is None or comp.rented is None or share < comp.rented):
         return Silence(_("Idle for now, but over two weeks rented as often as the others."), is_fine=True)
     return _price_advice(gpu, "idle", discount, way)
@@ -206,6 +207,8 @@ def _price_advice(gpu: GPUFact, kind: str, discount: Decimal, way: Recommended) 
         coverage=gpu.coverage,
         shares_known=share is not None and comp.rented is not None,
     )
+    if level == "high" and impact.low < -impact.value:
+        level = "medium"  # it may cost more than it should bring
     return Advice(
         kind=kind,
         title=_title(gpu, rate, to_rate, impact),
@@ -461,6 +464,11 @@ def power_answer(gpu: GPUFact) -> Answer:
     if gpu.rate is not None and gpu.fee is not None:
         kept = (gpu.rate * (1 - gpu.fee / HUNDRED)) * 24 * MONTH_DAYS * gpu.quantity * gpu.share / HUNDRED
         revenue = impact.value / kept * HUNDRED if kept else None
+    if revenue is not None and revenue < LEAST_LOSS:
+        return Silence(
+            _("A lower power limit would save less than 2% of what it earns: a few lost rentals would cost more."),
+            is_fine=True,
+        )
     words = {
         "name": gpu.name,
         "limit": formats.quantity(limit, "W", 0),

@@ -26,7 +26,7 @@ class Command(BaseCommand):
 
     def handle(self, *, reset: bool, verbosity: int = 1, **options: Any) -> None:
         try:
-            demo.load_demo(today=clock.today(), reset=reset)
+            user = demo.load_demo(today=clock.today(), reset=reset)
         except GPUModel.DoesNotExist as error:
             raise CommandError("The GPU catalog is not loaded: run load_gpu_catalog first.") from error
         self._tell_login()
@@ -35,6 +35,7 @@ class Command(BaseCommand):
         self._import_history()
         forecasts.make_forecasts()
         comparing.make_days()
+        demo.advise(user, clock.today())
         if verbosity:
             self.stdout.write(self.style.SUCCESS(f"Demo login: {demo.EMAIL} / {demo.PASSWORD}"))
 
