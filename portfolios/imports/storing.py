@@ -31,7 +31,8 @@ on conflict ({", ".join(KEY)}) do update set
 REMEMBER = """
 update metric_import_rows r set outcome = d.outcome, before = case when d.outcome = 'changed' then d.before end
 from import_days d
-where r.batch_id = %(batch)s and r.line = d.line and (d.outcome <> r.outcome or d.outcome = 'changed')
+where r.batch_id = %(batch)s and r.line between %(low)s and %(high)s and r.line = d.line
+    and (d.outcome <> r.outcome or d.outcome = 'changed')
 """
 TAKEN = """
 create temp table import_taken on commit drop as
@@ -41,6 +42,7 @@ join gpu_configurations g on g.id = r.gpu_configuration_id
 left join lateral (
     select id, metric_date, updated_at from performance_metrics p where p.gpu_configuration_id = r.gpu_configuration_id
         and p.platform = r.platform and p.metric_date = r.metric_date and p.metric_date between %(first)s and %(last)s
+    offset 0
 ) m on true
 where r.batch_id = %(batch)s and r.line between %(low)s and %(high)s and r.outcome in ('new', 'changed')
 """
@@ -123,6 +125,8 @@ def undo(job: MetricImport, at: datetime) -> int:
         first, last, gpus = cursor.fetchone()
         if gpus:
             cursor.execute("select 1 from gpu_configurations where id = any(%s) order by id for no key update", [gpus])
+        for kind in ("hashjoin", "mergejoin"):  # by index: they would read the days of everybody
+            cursor.execute(f"set local enable_{kind} = off")
         for lines in _ranges(cursor, job):
             given = lines | {
                 "at": at,
