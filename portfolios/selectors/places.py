@@ -152,7 +152,7 @@ def _reading(user: User, fleet: Fleet, items: list[GPUConfiguration], period: st
 
 @dataclass(frozen=True)
 class Step:
-    """One bar of the waterfall; `left` and `width` are 0-100 of the whole. `value` None: unknown, `missing` says why."""
+    """One bar of the waterfall; `left` and `width` are 0-100 of the whole. `missing` says why a `value` is unknown."""
 
     name: str
     label: str
