@@ -1,8 +1,13 @@
 """What every test may use."""
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.factories import UserFactory
+
+# A busy machine is no finding: generated cases may take as long as they take.
+settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ours")
 
 
 @pytest.fixture(autouse=True)
