@@ -28,7 +28,6 @@ CENT = Decimal("0.01")
 BIGGEST = Decimal("999999999.99")
 TOLERANCE = Decimal("0.1")  # a figure within a tenth of what was told has not changed
 SLACK = {"%": Decimal(2), "USD": Decimal(1)}  # nor has one within two points, or a dollar
-FALLBACKS = {"portfolios:costs": "portfolios:edit", "portfolios:gpu-costs": "portfolios:gpu-edit"}
 
 Key = tuple[str, UUID | None, UUID | None, str]
 
@@ -177,12 +176,10 @@ def _evidence(one: Evidence) -> dict[str, Any]:
 
 def address(name: str, key: str = "") -> str:
     """The path of a page that rules point at; empty where this installation has no such page."""
-    for named in (name, FALLBACKS.get(name, "")):
-        try:
-            return reverse(named, args=[key] if key else None)
-        except NoReverseMatch:
-            continue
-    return ""
+    try:
+        return reverse(name, args=[key] if key else None)
+    except NoReverseMatch:
+        return ""
 
 
 def _says_the_same(old: Insight, new: Insight) -> bool:
