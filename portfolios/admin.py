@@ -24,6 +24,7 @@ from .models import (
     OptimizationSuggestion,
     PerformanceMetric,
     Portfolio,
+    PriceChange,
 )
 
 
@@ -123,13 +124,23 @@ class OptimizationSuggestionAdmin(ReadOnlyAdmin):
         "suggestion_type",
         "estimated_impact",
         "confidence_level",
+        "state",
         "is_implemented",
         "created_at",
     )
-    list_filter = ("confidence_level", "is_implemented", "suggestion_type")
+    list_filter = ("state", "confidence_level", "is_implemented", "suggestion_type")
     search_fields = ("title", "portfolio__name", "portfolio__user__email")
     list_select_related: ClassVar = ["portfolio"]
     ordering = ("-created_at",)
+
+
+@admin.register(PriceChange)
+class PriceChangeAdmin(ReadOnlyAdmin):
+    list_display = ("changed_at", "gpu_configuration", "platform", "from_rate", "to_rate", "origin")
+    list_filter = ("origin", "platform")
+    search_fields = ("gpu_configuration__custom_name", "gpu_configuration__portfolio__user__email")
+    list_select_related: ClassVar = ["gpu_configuration__gpu_model"]
+    ordering = ("-changed_at",)
 
 
 @admin.register(MetricSample)

@@ -42,6 +42,7 @@ NAVIGATION = (
     Entry(_("Insights"), "portfolios:insights", "eye", "i"),
     Entry(_("Market"), "market:index", "trending-up", "m"),
     Entry(_("Analytics"), "portfolios:analytics", "calendar", "y"),
+    Entry(_("Suggestions"), "portfolios:suggestions", "circle-check", "s"),
     Entry(_("Calculator"), "portfolios:calculator", "calculator", "c"),
 )
 

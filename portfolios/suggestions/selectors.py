@@ -192,7 +192,7 @@ def waterfall_of(row: OptimizationSuggestion) -> list[Drawn]:
     drawn = []
     for bar, (start, end) in zip(bars, spans, strict=True):
         value = _number(bar.get("value")) or Decimal(0)
-        words = words_of(abs(value), unit)
+        words = formats.price(abs(value)) if unit == "USD/GPU-h" else words_of(abs(value), unit)
         if bar.get("is_step"):
             words = ("−" if value < 0 else "+") + words
         elif value < 0:
