@@ -15,7 +15,7 @@ from gpuadvisor.core import clock
 from gpuadvisor.core.errors import DomainError
 from gpuadvisor.core.models import AuditEntry
 from tests.accounts.conftest import confirm_password
-from tests.factories import UserFactory
+from tests.factories import PortfolioFactory, UserFactory
 
 PAGE, NEW = "/settings/tokens/", "/settings/tokens/new/"
 KEY = re.compile(r"gpa_[A-Za-z0-9_-]{43}")
@@ -223,3 +223,29 @@ def test_staff_revoke_a_leaked_key_and_never_read_its_fingerprint(client, host):
     assert token.digest not in client.get(reverse("admin:accounts_apitoken_change", args=[token.pk])).content.decode()
     client.post(page, {"action": "revoke", "_selected_action": [str(token.pk)]})
     assert api_tokens.authenticate(key) is None
+
+
+def test_a_token_is_made_for_sending_and_for_some_portfolios(confirmed, host):
+    """R-055: scopes and portfolios are chosen on the form; without a choice it reads, for all of them."""
+    portfolio, other = PortfolioFactory(user=host, name="Garage"), PortfolioFactory(user=host, name="Rack")
+    make(confirmed, "Reader")
+    make(confirmed, "Rigs", may="both", portfolios=[str(portfolio.pk)])
+    made = {token.name: (token.scopes, token.portfolio_ids) for token in host.api_tokens.all()}
+    assert made == {"Reader": (["read"], []), "Rigs": (["read", "ingest"], [portfolio.pk])}
+    page = confirmed.get(PAGE).content.decode()
+    assert "read, send figures" in page
+    assert "(Garage)" in page
+    assert other.name in page
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"may": "everything"}, {"portfolios": ["nonsense"]}, {"portfolios": ["01998f2e-7d3a-7c31-9d0a-3a1f5c2b7e10"]}],
+)
+def test_a_token_for_what_is_not_there_is_refused(confirmed, host, more):
+    """Another host's portfolio is as unknown as a random one."""
+    PortfolioFactory(user=host)
+    theirs = PortfolioFactory()
+    assert make(confirmed, "Rigs", **more).status_code == 422
+    assert make(confirmed, "Rigs", portfolios=[str(theirs.pk)]).status_code == 422
+    assert not host.api_tokens.exists()
