@@ -74,8 +74,7 @@ def project(days: Days, market: Expectation | None = None, *, weekday: int = 0) 
     days = list(days[-LONGEST:])
     known = [value for value in days if value is not None]
     age = next((age for age, value in enumerate(reversed(days)) if value is not None), None)
-    is_outdated = age is None or age >= RECENT
-    if is_outdated or not known:
+    if age is None or age >= RECENT:
         return UNKNOWN if market is None else _market_only(market)
     tamed = _tamed(days, known)
     levels = _levels(tamed)
