@@ -83,7 +83,7 @@ def store(pks: Sequence[UUID], items: Sequence[GPUConfiguration] | None = None, 
         pk: whole.method + (PARTIAL if whole.value is not None and any(one.value is None for one in parts[pk]) else "")
         for pk, whole in wholes.items()
     }
-    parameters = {
+    parameters: dict[str, Any] = {
         "pks": list(wholes),
         "values": [_amount(whole.value) for whole in wholes.values()],
         "lows": [_amount(whole.low) for whole in wholes.values()],

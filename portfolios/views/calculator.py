@@ -12,7 +12,6 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from billing import limits
-from gpuadvisor.accounts.models import AppRequest
 from gpuadvisor.core import clock
 from gpuadvisor.core.errors import DomainError
 from gpuadvisor.core.http import go_to, render_page
@@ -97,7 +96,7 @@ def _worked_out(request: HttpRequest, model: GPUModel) -> dict[str, object]:
 
 @login_not_required
 @require_http_methods(["GET", "POST"])
-def save(request: AppRequest) -> HttpResponse:
+def save(request: HttpRequest) -> HttpResponse:
     """What was calculated, kept as a portfolio or as a plan. A visitor without an account signs up first (J1.3)."""
     told = entries.kept(request.GET.dict())
     model = GPUModel.objects.filter(slug=told.get("gpu", "")).first() if SLUG.match(told.get("gpu", "")) else None

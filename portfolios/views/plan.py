@@ -101,13 +101,13 @@ def delete(request: AppRequest, pk: UUID) -> HttpResponse:
             context |= {"back": back, "back_text": _("Back")}
             return render_page(request, "portfolios/refused.html", context, status=422)
         return go_to(request, "portfolios:list", toast_text=_("“%s” is deleted.") % portfolio.name)
-    context = {
+    question: dict[str, Any] = {
         "title": _("Delete the plan “%s”?") % portfolio.name,
         "lost": [_("Its GPUs and costs go with it, for good."), _("No figure of yours changes: plans count nowhere.")],
         "confirm": _("Delete"),
         "back": back,
     }
-    return render_page(request, "portfolios/confirm.html", context)
+    return render_page(request, "portfolios/confirm.html", question)
 
 
 def _plan(request: AppRequest, pk: UUID) -> Portfolio:
