@@ -120,7 +120,23 @@ def site(server, transactional_db, kept):
         cursor.execute("analyze market_data, market_daily, pricing_snapshots, utilization_trends")
     kept["is_made"] = True
     forget_market()
-    return server
+    yield server
+    _wait_until_idle()
+
+
+def _wait_until_idle():
+    """Until the server answers nothing any more: a panel that still loads would hold tables that are about to go."""
+    quiet = 0
+    for _ in range(200):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+                " and backend_type = 'client backend' and state <> 'idle'"
+            )
+            quiet = quiet + 1 if cursor.fetchone()[0] == 0 else 0
+        if quiet == 3:
+            return
+        time.sleep(0.1)
 
 
 @pytest.fixture(scope="session")
