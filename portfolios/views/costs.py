@@ -68,11 +68,16 @@ def _costs(request: AppRequest, portfolio: Portfolio, gpu: GPUConfiguration | No
         "preview": preview(costs),
         "rate": rate_words(costs),
         "inherited": inherited(shared, gpu) if gpu else {},
-        "zone": costs.zone.key,
+        "zone": costs.zone.key if costs.bands else _zone(request, shared if gpu else None),
         "tariff": tariff_chart(costs) if costs.bands else None,
     }
     status = 422 if form.is_bound and not form.wants_row() and form.errors else 200
     return render_page(request, "portfolios/costs.html", context, fragment="form", status=status)
+
+
+def _zone(request: AppRequest, shared: CostProfile | None) -> str:
+    """The time zone that an empty field stands for."""
+    return (shared.timezone if shared else "") or request.user.timezone
 
 
 def preview(costs: Costs) -> str:

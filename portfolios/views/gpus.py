@@ -42,7 +42,7 @@ SUGGESTIONS = 20
 METRICS_SHOWN = 31
 CHART_DAYS = 30
 MOST_ROWS = 3_660
-STRIP = ("net", "occupancy", "rented_rate", "yield_rate", "time_to_rent", "uptime")
+STRIP = ("net", "occupancy", "rented_rate", "yield_rate", "time_to_rent")
 NO_RATE = gettext_lazy("Enter the hourly rate with the daily results.")
 RESULT_COLUMNS = (
     "metric_date",
@@ -167,13 +167,13 @@ def _figures(request: AppRequest, gpu: GPUConfiguration, period: str) -> dict[st
         else None,
         "floor": measures["floor_rate"],
         "percentile": measures["price_percentile"],
-        "market_simulated": comp is not None and comp.origin == "simulated",
         "days": _chart(request, gpu, period),
         "days_csv": f"{reverse('portfolios:gpu-csv', kwargs={'pk': gpu.pk})}?{urlencode({'period': period})}",
         "kpis_url": address("kpis", gpu=gpu.pk, period=period),
         "move_url": address("me-or-market", gpu=gpu.pk, period=period),
-        "changes_url": address("price-changes", gpu.pk) or address("price-change-list", gpu.pk),
-        "compare_url": address("compset-assign", gpu.pk) or address("compsets"),
+        "changes_url": address("price-changes-panel", gpu.pk),
+        "all_changes_url": address("price-changes", gpu.pk),
+        "compare_url": address("compset-assign", gpu.pk),
     }
 
 

@@ -33,7 +33,7 @@ from .addresses import PERIOD_WORDS, address
 State = Portfolio.State
 APART: tuple[str, ...] = (State.PLANNED, State.ARCHIVED)
 LIST_KPIS = ("net", "revenue", "energy", "occupancy", "yield_rate", "coverage")
-DETAIL_KPIS = ("net", "occupancy", "rented_rate", "yield_rate", "revenue", "pace")
+DETAIL_KPIS = ("net", "occupancy", "rented_rate", "yield_rate", "pace")
 ALL_KPIS = tuple(kpi.name for kpi in KPIS)
 LEVELS: dict[str, str] = {Portfolio.State.ACTIVE: "ok", Portfolio.State.SETUP: "warn"}
 
