@@ -37,7 +37,7 @@ select gpu, at, rented, idle, previous, newest from (
     group by 1, 2
   ) s window w as (partition by gpu order by at)
 ) c
-where previous is null or rented <> old_rented or idle <> old_idle or at - previous > %(gap)s
+where previous is null or rented <> old_rented or idle <> old_idle or at - previous > %(gap)s::interval
 order by gpu, at
 """
 
@@ -114,7 +114,7 @@ class Lookups(More):
                     "gpus": [item.pk for item in self._items],
                     "first": datetime.combine(first, time(), UTC),
                     "end": datetime.combine(end, time(), UTC),
-                    "gap": LONGEST_GAP,
+                    "gap": f"{LONGEST_GAP.total_seconds():.0f} seconds",
                 },
             )
             rows: dict[UUID, list[Change]] = {}

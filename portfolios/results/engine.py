@@ -41,14 +41,14 @@ class Fee:
 
 def _sums(row: Sequence[Any]) -> Sums:
     """The sums of one row of SQL; days that should have a row and have none are added later."""
-    counts = dict(zip(COUNTED, row[9:TOTALS_AT], strict=True))
-    days = counts["days"]
-    totals = {
+    figures: dict[str, Any] = dict(zip(COUNTED, row[9:TOTALS_AT], strict=True))
+    days = figures["days"]
+    figures |= {
         name: Total(row[at + 1], row[at], days - row[at])
         for name, at in zip(TOTALS, range(TOTALS_AT, PLAIN_AT, 2), strict=True)
     }
-    plain = {name: ZERO if n is None else n for name, n in zip(SUMMED, row[PLAIN_AT:], strict=True)}
-    return Sums(expected=days, asked=ALL_DAY * days, **counts, **totals, **plain)
+    figures |= {name: ZERO if n is None else n for name, n in zip(SUMMED, row[PLAIN_AT:], strict=True)}
+    return Sums(expected=days, asked=ALL_DAY * days, **figures)
 
 
 def _decimal(text: str | None) -> Decimal | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from .. import economics
@@ -108,11 +109,10 @@ class Sums:
         """The sums of many GPU configurations together."""
         if len(items) == 1:
             return next(iter(items))
-        return cls(
-            **{name: Total.sum(getattr(one, name) for one in items) for name in TOTALS},
-            **{name: sum(getattr(one, name) for one in items) for name in COUNTS},
-            **{name: sum((getattr(one, name) for one in items), ZERO) for name in PLAIN},
-        )
+        made: dict[str, Any] = {name: Total.sum(getattr(one, name) for one in items) for name in TOTALS}
+        made |= {name: sum(getattr(one, name) for one in items) for name in COUNTS}
+        made |= {name: sum((getattr(one, name) for one in items), ZERO) for name in PLAIN}
+        return cls(**made)
 
     @property
     def utilization(self) -> Decimal | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from uuid import UUID
 
 from django.utils.translation import gettext as _
@@ -216,7 +216,7 @@ def waterfall(measures: Mapping[str, Measure]) -> tuple[Step, ...]:
 
 
 def _cents(value: Decimal) -> Decimal:
-    return value.quantize(CENT)
+    return value.quantize(CENT, ROUND_HALF_UP)  # as every page writes it
 
 
 def _bar(

@@ -585,6 +585,12 @@ def test_pages_print_what_the_independent_calculation_gives(fleet, client):
     ):
         page = client.get(reverse("portfolios:kpis"), {**query, "period": "30d"})
         assert missing_on(page, own, shown, WINDOWS[0]) == [], query
+    shown = ("net", "occupancy", "rented_rate", "yield_rate")
+    page = client.get(reverse("portfolios:detail", args=[gpus[1].row.portfolio_id]), {"period": "30d"})
+    assert missing_on(page, attic, shown, WINDOWS[0]) == []
+    for gpu in gpus[:8]:
+        page = client.get(reverse("portfolios:gpu", args=[gpu.pk]), {"period": "30d"})
+        assert missing_on(page, [gpu], ("net", "revenue", "fee", "energy"), WINDOWS[0]) == [], gpu.row.custom_name
 
 
 def dashboard_prints(client, gpus, period, window):
