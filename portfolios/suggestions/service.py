@@ -79,8 +79,8 @@ class Past:
             return _("Its price changed on %(day)s: quiet until %(until)s, so that the change can show.") % words
         for gpu in (fact.pk, None):
             row = self.decided.get((fact.portfolio, gpu, platform, name))
-            if row is not None and (words := _quiet_words(row, self.now)):
-                return words
+            if row is not None and (said := _quiet_words(row, self.now)):
+                return said
         return ""
 
 

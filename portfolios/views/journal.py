@@ -44,7 +44,8 @@ def changes(request: AppRequest, pk: UUID) -> HttpResponse:
         cells = ((row.changed_at, row.platform, row.from_rate, row.to_rate, row.origin, row.note) for row in rows)
         return download("price-changes", COLUMNS, cells)
     here = reverse("portfolios:price-changes", args=[gpu.pk])
-    after = gpu.price_changes.filter(pk=_key(request)).first()
+    key = _key(request)
+    after = gpu.price_changes.filter(pk=key).first() if key else None
     if after:
         rows = rows.filter(changed_at__lte=after.changed_at).exclude(changed_at=after.changed_at, pk__gte=after.pk)
     page, names = list(rows[: PAGE_SIZE + 1]), _names()

@@ -187,7 +187,7 @@ def _decide(
     request: AppRequest, row: OptimizationSuggestion, act: Callable[[], bool], said: str, *, back: bool = False
 ) -> HttpResponse:
     """Do it, once; to the dashboard's panel goes the panel again, a refusal is one plain sentence."""
-    is_panel = wants_fragment(request) and request.htmx.target == "next-steps"  # type: ignore[attr-defined]
+    is_panel = wants_fragment(request) and request.htmx.target == "next-steps"
     try:
         is_new = act()
     except DomainError as error:
