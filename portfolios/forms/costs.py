@@ -158,7 +158,7 @@ class CostForm(forms.Form):
         data: dict[str, Any] = self.cleaned_data
         made = []
         for number in range(self.count):
-            parts = {part: data.get(f"band-{number}-{part}") for part in BAND}
+            parts: dict[str, Any] = {part: data.get(f"band-{number}-{part}") for part in BAND}
             broken = any(f"band-{number}-{part}" in self.errors for part in BAND)
             if broken or all(value in (None, "", []) for value in parts.values()):
                 continue

@@ -158,7 +158,7 @@ def _figures(request: AppRequest, gpu: GPUConfiguration, period: str) -> dict[st
         "page": page,
         "sheet": page.sheet,
         "strip": [(BY_NAME[name].label, measures[name]) for name in STRIP],
-        "rate": Figure(rate, "USD/GPU-h") if rate is not None else Figure.unknown("USD/GPU-h", NO_RATE),
+        "rate": Figure(rate, "USD/GPU-h") if rate is not None else Figure.unknown("USD/GPU-h", str(NO_RATE)),
         "rate_day": page.recent.rate_day,
         "pick": pick,
         "comp": comp,

@@ -144,7 +144,7 @@ def test_it_shows_what_unknown_looks_like(loaded):
     assert lines["dc-l40s"].utilization.value is None
     assert lines["rig-01"].net.value > 0
     assert page.whole.expected - page.whole.days in (1, 2)  # today may be the first day of an outage
-    assert page.whole.net.note.startswith("without 2 of 6 GPU configurations")
+    assert page.whole.measures["net"].note.startswith("without 2 of 6 GPU configurations")
     assert all(line.estimated_monthly_revenue.value for line in page.portfolios)
 
 
