@@ -7,7 +7,6 @@ Source: docs/economics.md, "Projection", with the backtest behind the constants.
 from __future__ import annotations
 
 import math
-from bisect import insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, quantiles
@@ -83,8 +82,9 @@ def project(days: Days, market: Expectation | None = None, *, weekday: int = 0) 
     share = min(1.0, said / ENOUGH) if market else 1.0
     factors = _season(tamed, weekday)
     own = AHEAD * (levels[-1] or 0.0) * _coming(tamed, weekday, factors) * _damped(market)
-    errors = past_errors(days, levels)
-    width = _width(days, levels, said)
+    tries = past_tries(days, levels)
+    errors = {one.age: AHEAD * (one.truth - one.level) for one in tries}
+    width = _width(tries, fmean(known), said)
     if market is None or share >= 1.0:
         return _around(own, width, "own", len(known), errors)
     expected = _market_only(market)
@@ -253,36 +253,37 @@ def _truths(days: Days) -> list[float | None]:
     return found
 
 
-def past_errors(days: Days, levels: Sequence[float | None]) -> dict[int, float]:
-    """Truth − level of earlier origins, USD of 30 days, every fifth day, by how many days ago."""
-    truths, count, errors = _truths(days), 0, {}
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What own history would have said on an earlier day, and what came: USD a day."""
+
+    age: int
+    level: float
+    truth: float
+
+
+def past_tries(days: Days, levels: Sequence[float | None]) -> list[Tried]:
+    """Every fifth day from the tenth known one on whose next 30 days are over, oldest first."""
+    truths, count, tries = _truths(days), 0, []
     for at, value in enumerate(days):
         count += value is not None
         truth, level, age = truths[at], levels[at], len(days) - 1 - at
         if truth is not None and level is not None and count >= WARM_UP and age % ORIGIN_STEP == 0:
-            errors[age] = AHEAD * (truth - level)
-    return errors
+            tries.append(Tried(age, level, truth))
+    return tries
 
 
-def _width(days: Days, levels: Sequence[float | None], said: float) -> float:
+def _width(tries: Sequence[Tried], mean: float, said: float) -> float:
     """Half the interval of the logarithm: own errors at this horizon, drawn to a usual width while they are few.
 
     Conformal: the size below which 80 % of the errors stayed, counting one more that is unknown.
     """
-    truths, count, sizes = _truths(days), 0, list[float]()
-    first = last = None
-    mean = fmean([value for value in days if value is not None] or [0.0])
-    floor = 0.05 * mean or 0.01
-    for at, value in enumerate(days):
-        count += value is not None
-        truth, level = truths[at], levels[at]
-        if truth is not None and level is not None and count >= WARM_UP:
-            insort(sizes, abs(math.log((truth + floor) / (level + floor))))
-            first, last = at if first is None else first, at
     usual = OWN_WIDTH * (1 + max(0.0, 1 - said / ENOUGH) * 2)
-    if first is None or last is None:
+    if not tries:
         return usual
-    horizons = (last - first + 1) / AHEAD
+    floor = 0.05 * mean or 0.01
+    sizes = sorted(abs(math.log((one.truth + floor) / (one.level + floor))) for one in tries)
+    horizons = (tries[0].age - tries[-1].age + ORIGIN_STEP) / AHEAD
     part = horizons / (horizons + PRIOR_WEIGHT)
     rank = min(len(sizes), math.ceil((len(sizes) + 1) * min(1.0, LEVEL * (1 + 0.25 / max(1.0, horizons)))))
     return max(NARROWEST, part * sizes[rank - 1] + (1 - part) * usual)
