@@ -186,7 +186,11 @@ def test_entries_survive_sign_up(client, model, settings):
     assert not client.cookies[entries.COOKIE].value
 
 
-@pytest.mark.parametrize("text", ["", "x", "a:b:c", signing.dumps({"gpu": "rtx-4090"}, salt="another")])
+@pytest.mark.parametrize(
+    "text",
+    ["", "x", "a:b:c", signing.dumps({"gpu": "rtx-4090"}, salt="another")],
+    ids=["empty", "a letter", "three parts", "another salt"],  # a signature holds the time it was made
+)
 def test_entries_that_somebody_changed_are_none(client, model, text, host_client):
     host_client.cookies[entries.COOKIE] = text
     assert host_client.get(WELCOME).context["form"]["gpu_model"].value() in (None, "")
