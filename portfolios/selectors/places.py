@@ -187,9 +187,9 @@ def gpu_page(user: User, gpu: GPUConfiguration, period: str = DEFAULT_PERIOD) ->
 
 
 def waterfall(measures: Mapping[str, Measure]) -> tuple[Step, ...]:
-    """Gross, less fees, energy and fixed costs, is net; the parts add up to it exactly, in cents.
+    """Gross, less fees, energy and fixed costs, is net, each in cents.
 
-    Revenue of days whose net is unknown stands in a bar of its own.
+    Revenue of days whose net is unknown stands in a bar of its own; what only rounding leaves over does not.
     """
     gross, net = measures["revenue"].figure, measures["net"].figure
     if gross.value is None:
@@ -197,7 +197,7 @@ def waterfall(measures: Mapping[str, Measure]) -> tuple[Step, ...]:
     whole = max(gross.value, Decimal(0))
     total = _cents(gross.value)
     steps = [_bar("revenue", _("Gross revenue"), total, Decimal(0), whole, is_sum=True, note=measures["revenue"].note)]
-    running = total
+    running, exact = total, gross.value
     for name, label in (("fee", _("Platform fees")), ("energy", _("Energy")), ("fixed", _("Fixed costs"))):
         measure = measures[name]
         if measure.figure.value is None:
@@ -205,12 +205,14 @@ def waterfall(measures: Mapping[str, Measure]) -> tuple[Step, ...]:
             continue
         part = _cents(measure.figure.value)
         running -= part
+        exact -= measure.figure.value
         steps.append(_bar(name, label, -part, running, whole, note=measure.note or measure.figure.method))
     if net.value is None:
         return (*steps, Step("net", _("Net"), None, net.missing, is_sum=True))
     left = running - _cents(net.value)
-    if left:
-        steps.append(_bar("open", _("Of days that lack a cost, and rounding"), -left, running - left, whole))
+    if abs(exact - net.value) >= CENT / 2:
+        note = _("rounding included") if left != _cents(exact - net.value) else ""
+        steps.append(_bar("open", _("Of days that lack a cost"), -left, running - left, whole, note=note))
     steps.append(_bar("net", _("Net"), _cents(net.value), Decimal(0), whole, is_sum=True, note=measures["net"].note))
     return tuple(steps)
 

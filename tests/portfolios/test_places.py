@@ -26,9 +26,15 @@ def known(**values):
 
 class TestWaterfall:
     def test_the_parts_add_up_to_net_in_cents(self):
-        found = known(revenue="100.004", fee="25.001", energy="10.333", fixed="5", net="59.67")
+        found = known(revenue="100.004", fee="25.001", energy="10.333", fixed="5", net="50")
         steps = places.waterfall(found)
-        assert sum(step.value for step in steps[:-1]) == steps[-1].value == D("59.67")
+        assert [step.name for step in steps] == ["revenue", "fee", "energy", "fixed", "open", "net"]
+        assert sum(step.value for step in steps[:-1]) == steps[-1].value == D("50.00")
+
+    def test_a_cent_that_only_rounding_leaves_over_has_no_bar(self):
+        steps = places.waterfall(known(revenue="100.004", fee="25.004", energy="10.334", fixed="5", net="59.666"))
+        assert [step.name for step in steps] == ["revenue", "fee", "energy", "fixed", "net"]
+        assert steps[-1].value == D("59.67")  # of the unrounded parts, as every page writes it
 
     def test_days_without_net_stand_in_a_bar_of_their_own(self):
         steps = places.waterfall(known(revenue="100", fee="20", energy="10", net="40"))
