@@ -16,10 +16,14 @@ from . import services
 from .models import (
     Analytics,
     CompSet,
+    CostProfile,
+    FeeOverride,
     GPUConfiguration,
     IngestBatch,
     Insight,
     InsightRuleSetting,
+    MetricImport,
+    MetricImportRow,
     MetricSample,
     OptimizationSuggestion,
     PerformanceMetric,
@@ -168,3 +172,48 @@ class CompSetAdmin(ReadOnlyAdmin):
     search_fields = ("name", "user__email", "gpu_model__name")
     list_select_related: ClassVar = ["user", "gpu_model"]
     ordering = ("-created_at",)
+
+
+@admin.register(CostProfile)
+class CostProfileAdmin(ReadOnlyAdmin):
+    list_display = (
+        *("__str__", "host", "currency", "price_per_kwh", "overhead_percentage", "fixed_monthly"),
+        *("purchase_price", "updated_at"),
+    )
+    list_filter = ("currency",)
+    search_fields = ("portfolio__name", "portfolio__user__email")
+    list_select_related: ClassVar = ["portfolio__user", "gpu_configuration__gpu_model"]
+    ordering = ("-pk",)
+
+    @admin.display(description=_("host"))
+    def host(self, profile: CostProfile) -> str:
+        return profile.portfolio.user.email
+
+
+@admin.register(FeeOverride)
+class FeeOverrideAdmin(ReadOnlyAdmin):
+    list_display = ("platform", "user", "fee_percentage", "order_type", "currency", "valid_from", "created_at")
+    list_filter = ("platform", "order_type")
+    search_fields = ("=platform", "user__email")
+    list_select_related: ClassVar = ["user"]
+    ordering = ("-pk",)
+
+
+@admin.register(MetricImport)
+class MetricImportAdmin(ReadOnlyAdmin):
+    list_display = (
+        *("name", "user", "state", "rows_read", "rows_new", "rows_changed", "rows_refused", "error"),
+        *("created_at", "finished_at", "undone_at"),
+    )
+    list_filter = ("state", "created_at")
+    search_fields = ("name", "user__email")
+    list_select_related: ClassVar = ["user"]
+    ordering = ("-created_at",)
+
+
+@admin.register(MetricImportRow)
+class MetricImportRowAdmin(ReadOnlyAdmin):
+    list_display = ("batch", "line", "gpu_configuration_id", "platform", "metric_date", "outcome", "reason")
+    search_fields = ("=batch__id",)
+    list_select_related: ClassVar = ["batch"]
+    ordering = ("-pk",)

@@ -15,7 +15,11 @@ from market.models import MarketData, PricingSnapshot, SourceRun, UtilizationTre
 from portfolios.models import PerformanceMetric, Portfolio
 from tests.factories import PASSWORD, PerformanceMetricFactory
 
-MODELS = ["portfolio", "gpuconfiguration", "performancemetric", "analytics", "insight", "optimizationsuggestion"]
+MODELS = [
+    *("portfolio", "gpuconfiguration", "performancemetric", "analytics", "insight", "optimizationsuggestion"),
+    *("costprofile", "feeoverride", "metricimport", "metricimportrow", "metricsample", "ingestbatch", "compset"),
+    *("insightrulesetting", "pricechange"),
+]
 
 
 @pytest.fixture
@@ -33,6 +37,11 @@ def test_a_list_opens_searches_and_lets_nobody_type_over_it(staff_client, gpu, n
     assert not [q for q in queries if "COUNT(*)" in q["sql"] and "performance_metrics" in q["sql"]]
     assert len(queries) <= 15
     assert staff_client.get(reverse(f"admin:portfolios_{name}_add")).status_code == 403
+
+
+def test_staff_read_every_entity():
+    """R-067: what a host enters or is told can be looked at."""
+    assert {model for model in apps.get_app_config("portfolios").get_models()} <= set(admin.site._registry)
 
 
 def test_staff_archive_and_activate_through_the_services(staff_client, portfolio, gpu):
