@@ -308,7 +308,8 @@ class _Making:
             for part in self.active
         ]
         known = sum(place is not None for _gpus, place in places)
-        offers = sum(part.comparison.offers for part in self.active if part.comparison)
+        sets = {(one.words, one.prices): one.offers for part in self.active if (one := part.comparison)}
+        offers = sum(sets.values())  # those of one comp set are counted once, however many GPUs look at it
         missing = self.no_comparison
         if any(part.comparison for part in self.active) and not any(part.rate is not None for part in self.active):
             missing = _("Enter the hourly rate with the daily figures.")
