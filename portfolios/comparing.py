@@ -294,6 +294,26 @@ def means_of(criterias: Collection[Criteria], windows: Sequence[Window]) -> dict
     return found
 
 
+def shares_by_day(criterias: Collection[Criteria], first: date, last: date) -> dict[Criteria, dict[date, Decimal]]:
+    """The rented share (0-100) of each known day: the comp set's own where it knows half of them, else its model's."""
+    origin = current_origin()
+    if not criterias or origin is None:
+        return {one: {} for one in criterias}
+    shares: dict[Criteria, dict[date, Decimal]] = {}
+    for (criteria, day), row in comps.comp_days(
+        {*criterias, *(one.wide for one in criterias)}, first, last, origin
+    ).items():
+        if row.rented_percentage is not None:
+            shares.setdefault(criteria, {})[day] = row.rented_percentage
+    half = ((last - first).days + 1) / 2
+
+    def best(one: Criteria) -> dict[date, Decimal]:
+        own, wide = shares.get(one, {}), shares.get(one.wide, {})
+        return own if len(own) >= half or len(own) >= len(wide) else wide
+
+    return {one: best(one) for one in criterias}
+
+
 def _knows_half(mean: Mean, window: Window) -> bool:
     return mean.days * 2 >= window.days
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -103,7 +103,8 @@ class GPUFact:
     """One GPU configuration in use.
 
     Units: watts of one GPU with its part of the machine; `prices` USD per kWh of the 24 UTC hours of today;
-    `shares_by_hour` rented share 0-100 of each UTC hour, None without samples; `purchase_price` USD of one GPU.
+    `shares_by_hour` rented share 0-100 of each UTC hour, None without samples; `comp_shares` that of those compared
+    with on each day; `purchase_price` USD of one GPU.
     """
 
     pk: UUID
@@ -126,6 +127,7 @@ class GPUFact:
     comp: CompFact | None = None
     places: tuple[PlaceFact, ...] = ()
     shares_by_hour: tuple[Decimal | None, ...] | None = None
+    comp_shares: Mapping[date, Decimal] = field(default_factory=dict)
 
     @property
     def main(self) -> PlatformFact | None:

@@ -18,7 +18,7 @@ from market.models import MarketForecast
 from market.selectors import MarketNow, current_origin, market_on_platforms
 
 from .. import fleet as fleets
-from ..comparing import chosen
+from ..comparing import chosen, shares_by_day
 from ..costs import Costs
 from ..economics import windows
 from ..fees import FeeSpan, fee_on, fee_spans
@@ -89,13 +89,14 @@ def facts_of(user: User, fleet: Fleet | None = None) -> Facts:
     nets = _monthly_nets(user, items, fleet)
     ends = _ends(pks, fleet.today)
     hours = _hours(items, last)
-    comps, places = _market(items, fleet, fees)
+    comps, places, shares = _market(items, fleet, fees, last)
     facts = [
         replace(
             _fact(item, fleet, told[item.pk], fleet.costs[item.pk], places, fees),
             last_day=ends.get(item.pk),
             shares_by_hour=hours.get(item.pk),
             comp=comps.get(item.pk),
+            comp_shares=shares.get(item.pk, {}),
             monthly_net=nets.get(item.pk),
         )
         for item in items
@@ -217,9 +218,9 @@ def _hours(items: Sequence[GPUConfiguration], last: date) -> dict[UUID, tuple[De
 
 
 def _market(
-    items: Sequence[GPUConfiguration], fleet: Fleet, fees: Mapping[str, Decimal | None]
-) -> tuple[dict[UUID, CompFact], dict[str, list[MarketNow]]]:
-    """Whom each is compared with, and the market of each model on every platform."""
+    items: Sequence[GPUConfiguration], fleet: Fleet, fees: Mapping[str, Decimal | None], last: date
+) -> tuple[dict[UUID, CompFact], dict[str, list[MarketNow]], dict[UUID, dict[date, Decimal]]]:
+    """Whom each is compared with, the market of each model on every platform, and what was rented day by day."""
     models = list({item.gpu_model.name for item in items})
     places: dict[str, list[MarketNow]] = defaultdict(list)
     for row in market_on_platforms(models):
@@ -239,7 +240,8 @@ def _market(
                 comp.as_of,
                 comp.is_for_advice,
             )
-    return comps, places
+    days = shares_by_day({pick.criteria for pick in picks.values()}, last - timedelta(days=DAYS - 1), last)
+    return comps, places, {pk: days[pick.criteria] for pk, pick in picks.items()}
 
 
 def _fact(

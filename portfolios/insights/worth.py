@@ -101,6 +101,18 @@ def downtime_cost(*, outage_hours: Decimal | None, yield_rate: Decimal | None) -
     return None if outage_hours is None or yield_rate is None else outage_hours * yield_rate
 
 
+def short_hours(
+    *, own_before: Decimal, comp_before: Decimal, comp_after: Decimal, own_after: Decimal, hours: Decimal
+) -> Decimal:
+    """By how many GPU-hours less is rented after an outage than the comp set would have it (F9); below 0: by more.
+
+    Units: shares 0-100; `hours` available GPU-hours. What would have been is never more than all of them.
+    Source: docs/economics.md, "Shortfall after an outage".
+    """
+    expected = min(own_before * comp_after / comp_before, HUNDRED)
+    return (expected - own_after) / HUNDRED * hours
+
+
 def idle_cost(
     *,
     gap: Decimal | None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -14,9 +15,11 @@ from gpuadvisor.core import formats
 
 from ..facts import HOURS, HUNDRED, MONTH_DAYS, ZERO, Facts, GPUFact
 from ..findings import Evidence, Finding, Missing, Money, Outcome, Rule, Verdict, gathered
+from ..outages import Outage, outages_of
 from ..worth import downtime_cost, per_month
 
 COVERAGE_DAYS = 14
+EVENTS = 3  # outages told one by one
 FIGURES = {
     "utilization_percentage": gettext_lazy("utilization"),
     "hourly_rate": gettext_lazy("hourly rate"),
@@ -106,43 +109,90 @@ def _downtime(facts: Facts, threshold: Decimal) -> Outcome:
 
 
 def _down(gpu: GPUFact, threshold: Decimal) -> Verdict:
-    """F9: hours offline, at what an available hour earned."""
+    """F9: hours offline, at what an available hour earned, and what renters left out afterwards."""
     told = [day for day in gpu.days if day.uptime is not None]
     if not told:
         return Missing(_("Enter uptime, or send samples."))
-    lost_hours = [(HOURS - day.uptime) * gpu.quantity for day in told if day.uptime is not None]
-    hours = sum(lost_hours, ZERO)
+    found = outages_of(gpu.days, quantity=gpu.quantity, comp_shares=gpu.comp_shares, seed=str(gpu.pk))
+    hours = sum((one.hours for one in found), ZERO)
     if not hours:
         return None
-    lost = downtime_cost(outage_hours=hours, yield_rate=gpu.yield_rate)
-    month = per_month(amount=lost, days=len(told))
-    if month is None or gpu.yield_rate is None:
+    if gpu.yield_rate is None:
         return Missing(_("Needs days with both revenue and utilization."))
-    if month < threshold:
+    offline = downtime_cost(outage_hours=hours, yield_rate=gpu.yield_rate) or ZERO
+    rate = gpu.rented_rate or ZERO
+    value, low, high = (
+        sum((Decimal(str(getattr(one.short, end))) for one in found if one.short), ZERO) * rate
+        for end in ("value", "low", "high")
+    )
+    days = len(told)
+    month = per_month(amount=offline + value, days=days)
+    if month is None or month < threshold:
         return None
-    factor = gpu.yield_rate * MONTH_DAYS
-    spread = gpu.interval([float(one) for one in lost_hours], "outage")
-    ends = (Decimal(str(spread.low)) * factor, Decimal(str(spread.high)) * factor) if spread else ()
-    worst = max(told, key=lambda day: (HOURS - (day.uptime or ZERO), day.day))
+    spread = gpu.interval(
+        [float((HOURS - day.uptime) * gpu.quantity) for day in told if day.uptime is not None], "outage"
+    )
+    ends = (
+        (
+            Decimal(str(end)) * gpu.yield_rate * MONTH_DAYS + short / days * MONTH_DAYS
+            for end, short in ((spread.low, low), (spread.high, high))
+        )
+        if spread
+        else ()
+    )
     return _about(
         gpu,
         Finding(
             title=_("%(gpu)s was offline for %(hours)s")
             % {"gpu": gpu.name, "hours": formats.quantity(hours, "GPU-h", 0)},
-            description=_(
-                "At what it earns per available hour that cost %(lost)s in the days on record. What the market did not"
-                " come back for afterwards is not in it."
-            )
-            % {"lost": formats.money(lost)},
+            description=" ".join([_offline_words(offline), _after_words(found, value)]),
             impact=Money.of(month, *ends),
             evidence=(
                 Evidence(_("Hours offline"), hours, "GPU-h", link=_own_page(gpu)),
-                Evidence(_("Days with uptime on record"), len(told)),
+                Evidence(_("Days with uptime on record"), days),
                 Evidence(_("Revenue per available hour"), gpu.yield_rate, "USD/GPU-h"),
-                Evidence(_("Worst day"), worst.day.isoformat()),
+                Evidence(
+                    _("Shortfall in the 14 days after"), value if any(one.is_judged for one in found) else None, "USD"
+                ),
+                *_events(found, gpu.yield_rate, rate),
             ),
         ),
     )
+
+
+def _offline_words(offline: Decimal) -> str:
+    return _("At what it earns per available hour that cost %(lost)s in the days on record.") % {
+        "lost": formats.money(offline)
+    }
+
+
+def _after_words(found: Sequence[Outage], short: Decimal) -> str:
+    """What became of the rentals afterwards, beside those compared with."""
+    if not any(one.is_judged for one in found):
+        return _(
+            "Whether renters came back at once, nobody can tell: that needs a week of utilization before and after."
+        )
+    if not short:
+        return _("Afterwards it was rented as before, beside the GPUs it is compared with.")
+    return _(
+        "In the 14 days after it was rented less than before, beside the GPUs it is compared with: %(lost)s more."
+    ) % {"lost": formats.money(short)}
+
+
+def _events(found: Sequence[Outage], yield_rate: Decimal, rate: Decimal) -> list[Evidence]:
+    """The dearest outages, each with its price."""
+    priced = [
+        (one.hours * yield_rate + (Decimal(str(one.short.value)) * rate if one.short else ZERO), one) for one in found
+    ]
+    return [
+        Evidence(
+            _("Outage of %(day)s, %(hours)s")
+            % {"day": formats.day(one.first), "hours": formats.quantity(one.hours, "GPU-h", 0)},
+            lost,
+            "USD",
+        )
+        for lost, one in sorted(priced, key=lambda pair: (-pair[0], pair[1].first))[:EVENTS]
+    ]
 
 
 def _one_platform(facts: Facts, threshold: Decimal) -> Outcome:
@@ -218,7 +268,9 @@ RULES = (
     Rule(
         name="downtime",
         title=gettext_lazy("Downtime and its price"),
-        about=gettext_lazy("Hours in which a GPU was offline, at what an available hour earns."),
+        about=gettext_lazy(
+            "Hours in which a GPU was offline, at what an available hour earns, and rentals that did not come back."
+        ),
         check=_downtime,
         metric_type="reliability",
         fix="portfolios:gpu",
