@@ -36,6 +36,7 @@ app.conf.beat_schedule = {
     },
     "portfolios.merge-ingest": {"task": "portfolios.tasks.merge_ingest", "schedule": crontab(minute="*/5")},
     "portfolios.purge-ingest": {"task": "portfolios.tasks.purge_ingest", "schedule": crontab(minute=33, hour=3)},
+    "portfolios.clean-up": {"task": "portfolios.tasks.clean_up", "schedule": crontab(minute=10, hour=4)},
     "portfolios.analyse-fleets": {"task": "portfolios.tasks.analyse_fleets", "schedule": crontab(minute=33)},
     "portfolios.estimate-all": {"task": "portfolios.tasks.estimate_all", "schedule": crontab(minute=14, hour=4)},
     "portfolios.work-imports": {

@@ -11,7 +11,7 @@ from gpuadvisor.accounts.models import User
 from gpuadvisor.core import clock
 from gpuadvisor.core.jobs import once_per_slot
 
-from . import comparing, demo, estimates, journal
+from . import comparing, demo, estimates, journal, retention
 from .analysis import service as analysis
 from .imports import jobs
 from .ingest import merging
@@ -57,6 +57,13 @@ def work_imports() -> int:
 def purge_imports() -> int:
     """Throw away imports that nobody said yes to within a day, and rows behind an undo of 30 days ago; their number."""
     return jobs.purge()
+
+
+@shared_task
+@once_per_slot("portfolios.clean-up", every=timedelta(hours=24))
+def clean_up() -> int:
+    """Let go of analyses and comp days that are past their time (R-064); rows deleted."""
+    return retention.clean_up()
 
 
 @shared_task

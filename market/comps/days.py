@@ -323,11 +323,6 @@ def _store(told: Mapping[Criteria, Told], day: date, origin: Origin) -> int:
         return int(cursor.rowcount)
 
 
-def drop_old(before: date) -> int:
-    """Let go of days of which no page looks back on any more; rows deleted."""
-    return CompDay.objects.filter(day__lt=before).delete()[0]
-
-
 def mean(days: Iterable[CompDay]) -> tuple[Decimal | None, Decimal | None, int]:
     """Rented share (0-100) and yield (USD per offered GPU-hour) of several days, weighed by hours; the hours known.
 
