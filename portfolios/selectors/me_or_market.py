@@ -368,21 +368,25 @@ def _sentence(of: Of, move: Attribution, period: str) -> str:
     against: list[str] = []
     for cause in SHOWN:
         if value := move[cause]:
-            is_along = (value > 0) == (move.whole > 0)
-            words = (_ALONG if is_along else _AGAINST)[cause]()
-            (along if is_along else against).append(words % {"by": _plain(value, of)})
-    return f"{head % {'by': by}}: {', '.join([*along, *against])}."
+            words = (_GAVE if value > 0 else _TOOK)[cause]() % {"by": _plain(value, of)}
+            (along if (value > 0) == (move.whole > 0) else against).append(words)
+    head %= {"by": by}
+    if not against:
+        return f"{head}: {', '.join(along)}."
+    words = _("%(head)s: %(along)s; the other way, %(against)s.")
+    return words % {"head": head, "along": ", ".join(along), "against": ", ".join(against)}
 
 
-_ALONG = {
+# Each part by its own sign: what fell is never said to have given.
+_GAVE = {
     Cause.MARKET: lambda: _("the market gave %(by)s"),
-    Cause.OFFLINE: lambda: _("%(by)s came from offline hours"),
-    Cause.PRICE: lambda: _("%(by)s came from your rate"),
-    Cause.REST: lambda: _("%(by)s is left unexplained"),
+    Cause.OFFLINE: lambda: _("fewer hours offline gave %(by)s"),
+    Cause.PRICE: lambda: _("your rate gave %(by)s"),
+    Cause.REST: lambda: _("%(by)s more is left unexplained"),
 }
-_AGAINST = {
-    Cause.MARKET: lambda: _("the market made up for %(by)s"),
-    Cause.OFFLINE: lambda: _("offline hours made up for %(by)s"),
-    Cause.PRICE: lambda: _("your rate made up for %(by)s"),
-    Cause.REST: lambda: _("something unexplained made up for %(by)s"),
+_TOOK = {
+    Cause.MARKET: lambda: _("the market took %(by)s"),
+    Cause.OFFLINE: lambda: _("more hours offline took %(by)s"),
+    Cause.PRICE: lambda: _("your rate took %(by)s"),
+    Cause.REST: lambda: _("%(by)s less is left unexplained"),
 }

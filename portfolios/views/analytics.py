@@ -23,7 +23,6 @@ from market.sheets import download
 from ..analysis import pages, service
 from ..analysis.figures import KEPT_PERIODS, analyse, gpus_of
 from ..models import Analytics, GPUConfiguration, Portfolio
-from ..selectors.me_or_market import me_or_market
 from ..selectors.sheets import DEFAULT_PERIOD, period_of
 
 PART_SECONDS = 3600
@@ -84,6 +83,11 @@ def _query(**values: object) -> str:
     return f"?{urlencode(kept)}" if kept else ""
 
 
+def _of(kind: str) -> str:
+    """Whose move the part “me or the market” is to tell; occupancy where it is not money."""
+    return "revenue" if kind in ("revenue", "profitability") else ""
+
+
 @require_safe
 def analytics(request: AppRequest) -> HttpResponse:
     period, kind = period_of(request.GET.get("period")), _kind(request)
@@ -111,7 +115,7 @@ def analytics(request: AppRequest) -> HttpResponse:
         "generated_at": generated_at,
         "is_fresh": is_fresh,
         "csv_url": reverse("portfolios:analytics-csv") + _query(metric=kind, period=usual, **chosen),
-        "split_url": reverse("portfolios:analytics-split") + _query(metric=kind, period=usual, **chosen),
+        "split_url": reverse("portfolios:me-or-market") + _query(of=_of(kind), period=usual, **chosen),
     }
     return render_page(request, "portfolios/analytics.html", context, fragment="report")
 
@@ -124,18 +128,3 @@ def analytics_csv(request: AppRequest) -> HttpResponse:
     days, values = pages.series_of(rows[kind].calculated_data) if rows else ([], [])
     unit = rows[kind].calculated_data["series"]["unit"] if rows else ""
     return download(f"analytics-{kind}", ("day", f"{kind} ({unit})"), zip(days, values, strict=True))
-
-
-@require_safe
-def split(request: AppRequest) -> HttpResponse:
-    """Is it me or the market: a part that the page loads apart."""
-    portfolio, gpu = _part(request)
-    of = "revenue" if _kind(request) in ("revenue", "profitability") else "occupancy"
-    found = me_or_market(
-        request.user,
-        period_of(request.GET.get("period")),
-        portfolio=None if gpu else portfolio,
-        gpu=gpu,
-        of=of,  # type: ignore[arg-type]
-    )
-    return render_page(request, "portfolios/analytics_split.html", {"split": found})

@@ -86,7 +86,8 @@ def test_a_fall_is_told_in_one_sentence_with_bars_that_add_up(host, gpu, market)
     assert [bar.value for bar in split.bars] == [Decimal("-3.5"), Decimal("-10.0"), 0, Decimal("-0.9")]
     assert sum(bar.value for bar in split.bars) == split.whole
     assert words(split) == (
-        "Your occupancy fell 14.4 points: the market gave 3.5, 10.0 came from offline hours, 0.9 is left unexplained."
+        "Your occupancy fell 14.4 points: the market took 3.5, more hours offline took 10.0,"
+        " 0.9 less is left unexplained."
     )
     assert split.compared == ("RTX 4090 on Vast.ai, 1 to 3 GPUs, n = 6 offers",)
     unknown = [row.label for row in split.rows if row.value is None]
@@ -97,7 +98,18 @@ def test_what_goes_the_other_way_made_up_for_a_part(host, gpu, market):
     days(market, 70, 75)
     results(gpu, market, (70, 24, "0.40"), (68, 24, "0.40"))
     split = me_or_market(host, "7d")
-    assert words(split) == ("Your occupancy fell 2.0 points: 7.0 is left unexplained, the market made up for 5.0.")
+    assert words(split) == (
+        "Your occupancy fell 2.0 points: 7.0 less is left unexplained; the other way, the market gave 5.0."
+    )
+
+
+def test_a_rise_that_the_market_worked_against_says_that_it_took(host, gpu, market):
+    """The sign words follow the part, not the whole."""
+    days(market, 75, 70)
+    results(gpu, market, (70, 24, "0.40"), (72, 24, "0.40"))
+    assert words(me_or_market(host, "7d")) == (
+        "Your occupancy rose 2.0 points: 7.0 more is left unexplained; the other way, the market took 5.0."
+    )
 
 
 def test_no_move_against_a_market_that_moved_is_said(host, gpu, market):
