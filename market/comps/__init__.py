@@ -5,7 +5,7 @@ Live and simulated offers never meet in one figure; each function answers for on
 
 from .criteria import SIZES, Criteria, size_of
 from .days import DayReport, comp_days, make_comp_days, mean
-from .now import Comp, comps_now
+from .now import Comp, advised_on, comps_now, sources_word
 from .standing import Machine, machines_seen
 
 __all__ = [
@@ -14,10 +14,12 @@ __all__ = [
     "Criteria",
     "DayReport",
     "Machine",
+    "advised_on",
     "comp_days",
     "comps_now",
     "machines_seen",
     "make_comp_days",
     "mean",
     "size_of",
+    "sources_word",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from market import stats
 from market.selectors import MarketNow, current_origin, freshness_of, market_now
+from market.sources import SOURCES
 
 from .criteria import Criteria, Summary, summary
 from .standing import Offer, Origin, leader, spoke_at, standing
@@ -76,6 +77,29 @@ def comps_now(criterias: Iterable[Criteria], origin: Origin | None = None) -> di
         else:
             without.append(criteria)
     return found | _series([one for one in without if not one.has_traits], origin)
+
+
+def advised_on(platforms: Collection[str], origin: Origin | None = None) -> frozenset[str]:
+    """Which of `platforms` advice may rest on: all but those whose leading source has been silent for too long.
+
+    A platform without machines of its own is not judged here; its series says so itself. One query.
+    """
+    origin = origin or current_origin()
+    leaders = {one: leader(one, origin) for one in platforms} if origin else {}
+    spoke = spoke_at(set(leaders.values()) - {""}) if any(leaders.values()) else {}
+    now = timezone.now()
+
+    def is_old(source: str) -> bool:
+        at = spoke.get(source)
+        return bool(source) and (at is None or now - at > freshness_of(source).advice)
+
+    return frozenset(one for one in platforms if origin and not is_old(leaders[one]))
+
+
+def sources_word(origin: Origin | None = None) -> str:
+    """A word that changes when the machines of a platform become too old for advice, or are told of again."""
+    told = {source.platform for source in SOURCES.values() if source.keeps_snapshots and source.platform}
+    return ",".join(sorted(advised_on(told, origin)))
 
 
 def _comp(

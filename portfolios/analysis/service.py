@@ -16,11 +16,13 @@ from uuid import UUID
 from celery.exceptions import OperationalError as CeleryOperationalError
 from django.core.cache import caches
 from django.db import connection, transaction
+from django.utils import translation
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from gpuadvisor.accounts.models import User
 from gpuadvisor.core import clock
+from market.comps import sources_word
 from market.selectors import current_origin
 
 from ..caching import dashboard_version
@@ -48,10 +50,11 @@ class Book:
 def inputs_of(user: User) -> str:
     """A word that changes with what an analysis rests on: the fleet and its figures, the rules' settings, the market.
 
-    The market counts by its origin: its quarter hours are caught up with when an hour is over.
+    The market counts by its origin and by who is silent: its quarter hours are caught up with when an hour is over.
     """
     settings = InsightRuleSetting.objects.filter(user=user).order_by("rule").values_list("rule", "is_on", "threshold")
-    parts = [SHAPE, dashboard_version(user.pk), current_origin(), clock.today(), *settings]
+    origin = current_origin()
+    parts = [SHAPE, dashboard_version(user.pk), origin, sources_word(origin), clock.today(), *settings]
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:64]
 
 
@@ -93,10 +96,10 @@ def nudge(user_id: UUID) -> None:
 
 
 def make(user: User) -> bool:
-    """Analyse and look for insights anew; False where another is at it, or did it since."""
+    """Analyse and look for insights anew, in the host's language; False where another is at it."""
     from ..insights.service import look
 
-    with transaction.atomic():
+    with translation.override(user.language), transaction.atomic():
         if not _claimed(user.pk):
             return False
         now, inputs = clock.now(), inputs_of(user)  # before the rows are read: what changes meanwhile is seen later

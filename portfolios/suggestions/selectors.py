@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,9 +16,11 @@ from django.utils.translation import gettext_lazy
 
 from gpuadvisor.accounts.models import User
 from gpuadvisor.core import clock, formats
+from market import comps
 
 from ..models import OptimizationSuggestion
 from ..paging import PAGE_SIZE
+from .findings import PRICE_TYPES
 from .rules import signed
 
 State = OptimizationSuggestion.State
@@ -36,6 +38,7 @@ KINDS = {
     "platform": gettext_lazy("Another platform"),
     "power_limit": gettext_lazy("Power limit"),
 }
+LOOKED_THROUGH = 50  # open suggestions, for the few to act on now
 LEVELS = {"high": "ok", "medium": "brand", "low": ""}
 CONFIDENCE = {
     "high": gettext_lazy("high confidence"),
@@ -61,6 +64,31 @@ def in_state(user: User, state: str = "open", *, portfolio: UUID | None = None) 
     if portfolio:
         rows = rows.filter(portfolio=portfolio)
     return rows.select_related("portfolio", "gpu_configuration__gpu_model").order_by("-estimated_impact", "-pk")
+
+
+def paused(rows: Iterable[OptimizationSuggestion]) -> frozenset[UUID]:
+    """Those of `rows` whose market has been silent for more than twelve hours: no advice rests on it (one query)."""
+    rests = {row.pk: _platforms(row) for row in rows if row.state == State.OPEN}
+    asked = {platform for some in rests.values() for platform in some}
+    if not asked:
+        return frozenset()
+    spoken = comps.advised_on(asked)
+    return frozenset(pk for pk, some in rests.items() if not some <= spoken)
+
+
+def _platforms(row: OptimizationSuggestion) -> frozenset[str]:
+    """The platforms whose market it rests on; a power limit rests on none."""
+    if row.suggestion_type in PRICE_TYPES:
+        return frozenset([row.platform])
+    target = str(row.evidence.get("target", ""))
+    return frozenset([row.platform, target] if row.suggestion_type == "platform" and target else [])
+
+
+def next_steps(user: User, limit: int) -> list[OptimizationSuggestion]:
+    """The open ones that a host may act on now, at most `limit`: the most USD per month first."""
+    rows = list(in_state(user)[:LOOKED_THROUGH])
+    resting = paused(rows)
+    return [row for row in rows if row.pk not in resting][:limit]
 
 
 def page_of(rows: QuerySet[OptimizationSuggestion], after: str) -> tuple[list[OptimizationSuggestion], str]:
@@ -110,10 +138,11 @@ class Line:
     where: str
     expires_at: datetime | None
     row: OptimizationSuggestion
+    is_paused: bool = False
 
 
-def line_of(row: OptimizationSuggestion) -> Line:
-    """What a list shows of a suggestion."""
+def line_of(row: OptimizationSuggestion, *, is_paused: bool = False) -> Line:
+    """What a list shows of a suggestion; `is_paused` where its market's figures are too old to act on."""
     return Line(
         pk=str(row.pk),
         title=row.title,
@@ -126,6 +155,7 @@ def line_of(row: OptimizationSuggestion) -> Line:
         where=row.portfolio.name,
         expires_at=row.expires_at,
         row=row,
+        is_paused=is_paused,
     )
 
 

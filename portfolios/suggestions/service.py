@@ -15,6 +15,7 @@ from celery.exceptions import OperationalError as CeleryOperationalError
 from django.core.cache import caches
 from django.db import connection, transaction
 from django.urls import NoReverseMatch, reverse
+from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -25,6 +26,7 @@ from gpuadvisor.accounts.models import User
 from gpuadvisor.core import clock, formats
 from gpuadvisor.core.errors import DomainError
 from gpuadvisor.core.money import amount, rate
+from market.comps import sources_word
 from market.selectors import current_origin
 
 from .. import journal
@@ -133,8 +135,8 @@ def answers_of(fact: GPUFact, past: Past) -> dict[str, Answer]:
 
 # -- Making ------------------------------------------------------------------------------------------------------------
 def make(user: User) -> bool:
-    """Bring a host's suggestions in line with the figures; False where another is at it."""
-    with transaction.atomic():
+    """Bring a host's suggestions in line with the figures, in the host's language; False where another is at it."""
+    with translation.override(user.language), transaction.atomic():
         if not _claimed(user.pk):
             return False
         word, now = inputs_of(user), clock.now()  # before the rows are read: what changes meanwhile is seen later
@@ -350,8 +352,9 @@ def mark_done(row: OptimizationSuggestion, *, to_rate: Decimal | None = None) ->
 
 # -- The job -----------------------------------------------------------------------------------------------------------
 def inputs_of(user: User) -> str:
-    """A word that changes with the day, the fleet and its figures, and where the market's figures come from."""
-    parts = (clock.today(), dashboard_version(user.pk), current_origin())
+    """A word that changes with the day, the fleet and its figures, and whose figures of the market may be used."""
+    origin = current_origin()
+    parts = (clock.today(), dashboard_version(user.pk), origin, sources_word(origin))
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 

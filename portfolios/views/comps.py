@@ -18,6 +18,7 @@ from gpuadvisor.core.errors import DomainError
 from gpuadvisor.core.http import go_to, render_page
 from market import comps
 from market.models import GPUModel
+from market.sheets import download
 
 from .. import comparing
 from ..forms.comps import AssignForm, CompSetForm, initial_of
@@ -27,6 +28,11 @@ from ..selectors.me_or_market import Of, me_or_market
 from ..selectors.sheets import period_of
 from ..services import compsets as services
 
+COLUMNS = (
+    *("kind", "name", "compared_with", "offers", "gpus", "median_usd_per_gpu_hour", "p10", "p90", "rented_price"),
+    *("price_basis", "rented_percentage", "as_of"),
+)
+
 
 @require_GET
 def list_comp_sets(request: AppRequest) -> HttpResponse:
@@ -35,6 +41,22 @@ def list_comp_sets(request: AppRequest) -> HttpResponse:
         "most": services.MOST,
     }
     return render_page(request, "portfolios/compsets.html", context)
+
+
+@require_GET
+def csv_of_comp_sets(request: AppRequest) -> HttpResponse:
+    """The host's comp sets and the automatic ones as a file."""
+    found = selectors.comp_sets(request.user)
+    rows = [("own", row.comp_set.name, row.words, row.comp) for row in found.mine]
+    rows += [("automatic", "", row.words, row.comp) for row in found.automatic]
+    return download("comp-sets", COLUMNS, (_cells(*row) for row in rows))
+
+
+def _cells(kind: str, name: str, words: str, comp: comps.Comp | None) -> tuple[object, ...]:
+    if comp is None:
+        return (kind, name, words, *[None] * 8)
+    prices = (comp.median, comp.p10, comp.p90, comp.rented_price, comp.price_basis)
+    return (kind, name, words, comp.offers, comp.gpus, *prices, comp.rented_percentage, comp.as_of)
 
 
 @require_http_methods(["GET", "POST"])

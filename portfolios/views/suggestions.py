@@ -32,10 +32,12 @@ from ..suggestions.selectors import (
     interval_of,
     line_of,
     page_of,
+    paused,
     proofs_of,
     suggestions_of,
     waterfall_of,
 )
+from ..suggestions.selectors import next_steps as next_steps_of
 
 PANEL_ROWS = 3
 NEXT_CHECK = timedelta(days=1)
@@ -69,10 +71,11 @@ def suggestions(request: AppRequest) -> HttpResponse:
     if service.is_due(request.user) and not request.user.is_demo:
         service.nudge(request.user)
     page, next_key = page_of(rows, request.GET.get("after", ""))
+    resting = paused(page)
     kept = {"state": state if state != "open" else "", "portfolio": portfolio or ""}
     made_at = service.made_at(request.user)
     context = {
-        "lines": [line_of(row) for row in page],
+        "lines": [line_of(row, is_paused=row.pk in resting) for row in page],
         "state": state,
         "tabs": [
             (name, label, _address(**kept | {"state": name if name != "open" else ""}))
@@ -159,7 +162,7 @@ def _detail(request: AppRequest, row: OptimizationSuggestion, *, forms: dict[str
     )
     context = {
         "row": row,
-        "line": line_of(row),
+        "line": line_of(row, is_paused=bool(paused([row]))),
         "interval": interval_of(row),
         "bars": waterfall_of(row),
         "proofs": proofs_of(row),
@@ -252,7 +255,7 @@ def next_steps(request: AppRequest) -> HttpResponse:
 
 
 def _panel(request: AppRequest) -> HttpResponse:
-    rows = list(in_state(request.user)[: PANEL_ROWS + 1])
+    rows = next_steps_of(request.user, PANEL_ROWS + 1)
     made_at = service.made_at(request.user)
     if service.is_due(request.user) and not request.user.is_demo:
         service.nudge(request.user)

@@ -221,7 +221,7 @@ def test_one_host_that_fails_holds_up_nobody(host, gpu, stranger, monkeypatch):
 
 
 # -- Pages -------------------------------------------------------------------------------------------------------------
-PAGES = ["insights", "insights-history", "insights-panel", "checkup", "analytics", "analytics-split"]
+PAGES = ["insights", "insights-history", "insights-panel", "checkup", "analytics"]
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -251,7 +251,7 @@ def test_a_part_of_the_fleet_is_chosen_and_anothers_is_absent(host_client, gpu, 
     results(gpu, 20)
     mine = {"portfolio": gpu.portfolio_id, "gpu": gpu.pk}[query]
     theirs = {"portfolio": foreign_gpu.portfolio_id, "gpu": foreign_gpu.pk}[query]
-    for name in ("analytics", "analytics-csv", "analytics-split"):
+    for name in ("analytics", "analytics-csv"):
         assert host_client.get(reverse(f"portfolios:{name}"), {query: mine}).status_code == 200
         assert host_client.get(reverse(f"portfolios:{name}"), {query: theirs}).status_code == 404
         assert host_client.get(reverse(f"portfolios:{name}"), {query: "x"}).status_code == 404

@@ -5,11 +5,12 @@ from decimal import Decimal
 
 import pytest
 from django.urls import reverse
+from django.utils import translation
 
 from gpuadvisor.core import clock
 from gpuadvisor.core.errors import DomainError
 from gpuadvisor.core.partitions import ensure_months, ensure_standing_months
-from market.models import Platform
+from market.models import Platform, SourceRun
 from portfolios import caching
 from portfolios.models import OptimizationSuggestion, PerformanceMetric, PriceChange
 from portfolios.suggestions import service
@@ -297,7 +298,41 @@ def test_a_suggestion_shows_its_way_its_ground_and_the_command(host, host_client
         assert words in page
 
 
+def test_advice_rests_once_its_market_is_silent_for_twelve_hours(host, host_client, rig, young_market):
+    """reliability.md: advice pauses after 12 h. Shown as paused, not among the next steps, made anew at once."""
+    (row,) = made(host)
+    address, steps = reverse("portfolios:suggestions"), reverse("portfolios:next-steps")
+    accept = reverse("portfolios:suggestion-accept", args=[row.pk])
+    assert accept in host_client.get(address).content.decode()
+    assert not service.is_due(host)
+    at = clock.now() - timedelta(hours=13)
+    SourceRun.objects.update(started_at=at, observed_at=at, finished_at=at)
+    page = host_client.get(address).content.decode()
+    assert "Paused: the market’s figures are older than 12 hours" in page
+    assert accept not in page
+    assert accept not in host_client.get(reverse("portfolios:suggestion", args=[row.pk])).content.decode()
+    left = host_client.get(steps).context["lines"]
+    assert [line.row.suggestion_type for line in left] == ["power_limit"], "which rests on no market"
+    assert service.is_due(host), "who speaks is part of what suggestions are made of"
+
+
+def test_what_is_suggested_is_written_in_the_language_of_its_host(host, rig, young_market):
+    """The worker has no language of its own."""
+    host.language = "de"
+    seen = []
+    with translation.override("en-us"):
+        original = service.facts_of
+        service.facts_of = lambda *args: seen.append(translation.get_language()) or original(*args)
+        try:
+            assert service.make(host)
+        finally:
+            service.facts_of = original
+    assert seen == ["de"]
+
+
 def test_the_panel_holds_three_and_answers_a_decision_with_itself(host_client, gpu):
+    ensure_standing_months()
+    market(clock.now() - timedelta(minutes=5))
     for number in range(4):
         one = GPUConfigurationFactory(portfolio=gpu.portfolio, gpu_model=gpu.gpu_model)
         SuggestionFactory(gpu_configuration=one, title=f"rig {number}", estimated_impact=number)
