@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from . import statements
 from .ingest.days import Key, sampled_days
+from .ingest.items import numbered
 from .ingest.merging import store_lines
 from .models import GPUConfiguration, MetricSample, PerformanceMetric
 from .settling import Statement
@@ -47,7 +48,7 @@ def top_up(fleet: Sequence[tuple[GPUConfiguration, Rig]], today: date) -> int:
     lines = [line for key, row in days.items() for line in _lines(row, *gpus[key[0]])]
     if not lines:
         return 0
-    store_lines([lines], list(gpus), source="demo")
+    store_lines([numbered(lines)], list(gpus), source="demo")
     sampled = sampled_days(days)
     for key, row in days.items():
         gpu, rig = gpus[key[0]]

@@ -92,11 +92,14 @@ def accept(*, token: ApiToken, kind: str, items: Sequence[Any], digest: str, key
 
     Raises: ItemsRefused with the index of each bad item; KeyReused.
     """
-    rows, errors = reading.read(kind, items, _known(token, items))
+    known = _known(token, items)
+    rows, errors = reading.read(kind, items, known)
     if errors:
         raise ItemsRefused(errors)
     pk = uuid7()
-    payload = json.dumps(rows, separators=(",", ":"))
+    spoken = sorted({str(gpu) for gpu in known.gpus.values()})
+    waiting = {"lines": reading.numbered(rows)} if kind == IngestBatch.Kind.SAMPLES else {"items": rows}
+    payload = json.dumps({"gpus": spoken, **waiting}, separators=(",", ":"))
     with connection.cursor() as cursor:
         cursor.execute(INSERT, [pk, token.user_id, token.pk, kind, key, digest, payload, len(rows)])
         made = cursor.fetchone()

@@ -6,7 +6,7 @@ No database here: what is known (GPU configurations, platforms, currency rates, 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -33,11 +33,13 @@ SAMPLE_NUMBERS = {  # highest, decimals, whether it is money
     "bandwidth_revenue": (MAX_AMOUNT, 6, True),
     "watts": (Decimal(10_000), 1, False),
 }
-# What needs no second look: fewer digits than the highest has, and no more decimals than are stored.
+# What needs no second look: text of fewer digits than the highest has and no more decimals than are stored, or a whole
+# number up to the highest.
 PLAIN_NUMBERS = [
-    (name, re.compile(rf"[0-9]{{1,{len(str(high)) - 1}}}(\.[0-9]{{1,{places}}})?", re.ASCII).fullmatch)
+    (name, re.compile(rf"[0-9]{{1,{len(str(high)) - 1}}}(\.[0-9]{{1,{places}}})?", re.ASCII).fullmatch, int(high))
     for name, (high, places, _is_money) in SAMPLE_NUMBERS.items()
 ]
+ONLINE = {None: "\\N", True: "t", False: "f"}
 METRIC_NUMBERS = {
     "utilization_percentage": (Decimal(100), 2, False),
     "hourly_rate": (MAX_RATE, 4, True),
@@ -95,12 +97,13 @@ class Known:
     usd: Usd
     # What was read already, by what was sent: most values of a post are alike.
     starts: dict[tuple[Any, Any], str] = field(default_factory=dict)
-    quarters: dict[Any, tuple[str, date]] = field(default_factory=dict)
     ends: dict[tuple[Any, Any, Any], str] = field(default_factory=dict)
+    today: date = field(init=False)
+    latest: datetime = field(init=False)
+    earliest: datetime = field(init=False)
 
-    @property
-    def today(self) -> date:
-        return self.now.date()
+    def __post_init__(self) -> None:
+        self.today, self.latest, self.earliest = self.now.date(), self.now + AHEAD, self.now - OLDEST
 
 
 def read(kind: str, items: Sequence[Any], known: Known) -> tuple[list[Any], list[Refused]]:
@@ -113,7 +116,7 @@ def read(kind: str, items: Sequence[Any], known: Known) -> tuple[list[Any], list
         try:
             if type(item) is not dict:
                 raise Bad("", "object", "An item is an object.")
-            if not item.keys() <= allowed:
+            if not allowed.issuperset(item):
                 name = min(map(str, item.keys() - allowed))
                 raise Bad(name[:60], "unknown", f"Known fields: {', '.join(sorted(allowed))}.")
             rows.append(reader(item, known))
@@ -122,6 +125,11 @@ def read(kind: str, items: Sequence[Any], known: Known) -> tuple[list[Any], list
             if len(errors) == MOST_ERRORS:
                 break
     return rows, errors
+
+
+def numbered(lines: Iterable[str]) -> str:
+    """Samples as they wait: of two of one quarter hour the later one has the higher number."""
+    return "".join([f"{n}\t{line}\n" for n, line in enumerate(lines)])
 
 
 def _key(item: dict[str, Any], known: Known) -> tuple[UUID, str]:
@@ -168,10 +176,8 @@ def _number(name: str, value: Any, high: Decimal, places: int) -> Decimal | int:
     return value  # type: ignore[no-any-return]
 
 
-def _whole(name: str, value: Any, high: int) -> int:
-    if type(value) is not int or not 0 <= value <= high:
-        raise Bad(name, "whole", f"A whole number between 0 and {high:,}.")
-    return value
+def _no_whole(name: str, high: int) -> Bad:
+    return Bad(name, "whole", f"A whole number between 0 and {high:,}.")
 
 
 def _rate_of(currency: str | None, day: date, known: Known) -> Worth | None:
@@ -216,9 +222,9 @@ def _quarter(sent: Any, known: Known) -> tuple[str, date]:
         moment, start, day = _moment(sent)
     except (ValueError, OverflowError):
         raise Bad("sampled_at", "moment", "A moment with its zone, like 2026-11-22T10:15:00Z.") from None
-    if moment > known.now + AHEAD:
+    if moment > known.latest:
         raise Bad("sampled_at", "future", "It lies more than 5 minutes in the future.")
-    if moment < known.now - OLDEST:
+    if moment < known.earliest:
         raise Bad("sampled_at", "too_old", "It is more than 2 years old.")
     return start, day
 
@@ -226,49 +232,54 @@ def _quarter(sent: Any, known: Known) -> tuple[str, date]:
 def _sample(item: dict[str, Any], known: Known) -> str:
     """A line as COPY takes it, in the order of merging.SAMPLE_COLUMNS."""
     get = item.get
-    sent, platform, moment = get("gpu_configuration"), get("platform"), get("sampled_at")
-    order_type, currency, is_after_fee = get("order_type"), get("currency"), get("is_after_fee")
+    sent, platform, currency, is_after_fee = get(KEY[0]), get(KEY[1]), get("currency"), get("is_after_fee")
     try:
         start = known.starts[sent, platform]
-        quarter = known.quarters[moment]
+    except (KeyError, TypeError):  # new, or what no key can be
+        start = known.starts[sent, platform] = "{}\t{}".format(*_key(item, known))
+    quarter, day = _quarter(get("sampled_at"), known)
+    traits = (get("order_type"), currency, is_after_fee)
+    try:
         if is_after_fee is not None and type(is_after_fee) is not bool:  # 1 is found in place of true
             raise KeyError
-        end = known.ends[order_type, currency, is_after_fee]
-    except (KeyError, TypeError):  # new, or what no key can be
-        gpu, platform = _key(item, known)
-        quarter = _quarter(moment, known)
-        order_type, currency, is_after_fee = _traits(item)
-        start = known.starts[sent, platform] = f"{gpu}\t{platform}"
-        end = f"{order_type or 'on_demand'}\t{currency or 'USD'}\t{'t' if is_after_fee else 'f'}"
-        known.quarters[moment] = quarter
-        known.ends[order_type, currency, is_after_fee] = end
-    worth = None if currency is None or currency == "USD" else _rate_of(currency, quarter[1], known)
+        end = known.ends[traits]
+    except (KeyError, TypeError):
+        _traits(item)
+        end = f"{traits[0] or 'on_demand'}\t{currency or 'USD'}\t{'t' if is_after_fee else 'f'}"
+        known.ends[traits] = end
+    worth = None if currency is None or currency == "USD" else _rate_of(currency, day, known)
     is_online, listed, rented = get("is_online"), get("listed_gpus"), get("rented_gpus")
     if is_online is not None and type(is_online) is not bool:
         raise Bad("is_online", "boolean", "true or false.")
-    if listed is not None:
-        _whole("listed_gpus", listed, MAX_QUANTITY)
+    if listed is not None and (type(listed) is not int or not 0 <= listed <= MAX_QUANTITY):
+        raise _no_whole("listed_gpus", MAX_QUANTITY)
     if rented is not None:
-        _whole("rented_gpus", rented, MAX_QUANTITY)
+        if type(rented) is not int or not 0 <= rented <= MAX_QUANTITY:
+            raise _no_whole("rented_gpus", MAX_QUANTITY)
         if listed is not None and rented > listed:
             raise Bad("rented_gpus", "range", "Rented GPUs are part of the listed ones.")
     line = [
         start,
-        quarter[0],
-        "\\N" if is_online is None else "t" if is_online else "f",
+        quarter,
+        ONLINE[is_online],
         "\\N" if listed is None else str(listed),
         "\\N" if rented is None else str(rented),
     ]
     told = is_online is not None or listed is not None or rented is not None
-    for name, plain in PLAIN_NUMBERS:
+    for name, plain, most in PLAIN_NUMBERS:
         value = get(name)
         if value is None:
             line.append("\\N")
             continue
         told = True
-        if type(value) is str and worth is None and plain(value):
-            line.append(value)
-            continue
+        if worth is None:
+            kind = type(value)
+            if kind is str and plain(value):
+                line.append(value)
+                continue
+            if kind is int and 0 <= value <= most:
+                line.append(str(value))
+                continue
         high, places, is_money = SAMPLE_NUMBERS[name]
         value = _number(name, value, high, places)
         line.append(str(_in_usd(name, value, worth[0], high, places) if is_money and worth is not None else value))
@@ -292,7 +303,9 @@ def _metric(item: dict[str, Any], known: Known) -> dict[str, Any]:
             if is_money and worth is not None:
                 told[name] = _in_usd(name, told[name], worth[0], high, places)
     if (uptime := item.get("uptime_hours")) is not None:
-        told["uptime_hours"] = _whole("uptime_hours", uptime, 24)
+        if type(uptime) is not int or not 0 <= uptime <= 24:
+            raise _no_whole("uptime_hours", 24)
+        told["uptime_hours"] = uptime
     if not told:
         raise Bad("", "empty", "This item tells no figure.")
     parts = [told[name] for name in (*PARTS, "bonus_revenue") if name in told]

@@ -14,7 +14,6 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
-from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +21,8 @@ from django.db import DataError, IntegrityError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from gpuadvisor.core import clock
+from gpuadvisor.core.ids import uuid7
+from gpuadvisor.core.nudge import nudge
 from gpuadvisor.core.partitions import ensure_months
 
 from .. import caching, estimates, statements
@@ -35,6 +36,7 @@ LOCK = 5_201_605  # a number of our own among PostgreSQL's advisory locks
 SLICE_ITEMS = 20_000
 SLICE_DAYS = 2_000
 RUN_SECONDS = 150.0  # a task ends at 240 s
+BUSY_AFTER = 10.0  # seconds until those are asked again who were busy
 KEPT = timedelta(days=30)
 LEFT_OUT = "%d items of GPUs that were removed meanwhile were left out."
 
@@ -47,24 +49,34 @@ SAMPLE_COLUMNS = (*SAMPLE_KEY, *SAMPLE_VALUES)
 DAY_KEY = ("gpu_configuration_id", "platform", "metric_date")
 DAY_COLUMNS = (*COLUMNS, "detailed_metrics")
 
-# Of two samples of one quarter hour the later one stands. Rows that say nothing new are not written.
+# Of two samples of one quarter hour the later one stands. Rows that say nothing new are not written. A row's id is the
+# slice's with the row's number for its last digits, since PostgreSQL's own would cost a third of the whole; its moment
+# tells by microseconds which batch it came with, so that nothing must be joined to learn that.
 UPSERT_SAMPLES = f"""
-with told as materialized (
+with told as (
     select distinct on ({", ".join(SAMPLE_KEY)}) batch, {", ".join(SAMPLE_COLUMNS)}
-    from incoming_samples where gpu_configuration_id = any(%(gpus)s) order by {", ".join(SAMPLE_KEY)}, n desc
+    from incoming_samples where gpu_configuration_id = any(%(gpus)s)
+    order by {", ".join(SAMPLE_KEY)}, batch desc, n desc
 ), stored as (
     insert into metric_samples as s (id, {", ".join(SAMPLE_COLUMNS)}, source, recorded_at)
-    select uuidv7(), {", ".join(SAMPLE_COLUMNS)}, %(source)s, clock_timestamp() from told
+    select (%(prefix)s || lpad(to_hex(row_number() over ()), 12, '0'))::uuid, {", ".join(SAMPLE_COLUMNS)}, %(source)s,
+        statement_timestamp() + batch * interval '1 microsecond'
+    from told
     on conflict ({", ".join(SAMPLE_KEY)}) do update set
         {", ".join(f"{name} = excluded.{name}" for name in SAMPLE_VALUES)},
         source = excluded.source, recorded_at = excluded.recorded_at
     where ({", ".join(f"s.{name}" for name in SAMPLE_VALUES)})
         is distinct from ({", ".join(f"excluded.{name}" for name in SAMPLE_VALUES)})
-    returning {", ".join(SAMPLE_KEY)}
+    returning {", ".join(SAMPLE_KEY)}, recorded_at
 )
-select batch, gpu_configuration_id, platform, (sampled_at at time zone 'UTC')::date, count(*)
-from stored join told using ({", ".join(SAMPLE_KEY)}) group by 1, 2, 3, 4
+select extract(microseconds from recorded_at - statement_timestamp())::int, gpu_configuration_id, platform, day, rows
+from (
+    select recorded_at, gpu_configuration_id, platform, (sampled_at at time zone 'UTC')::date as day, count(*) as rows
+    from stored group by 1, 2, 3, 4
+) counted
 """  # noqa: S608 - nothing but our own names
+# `offset 0` keeps it at one look into the index of one month for each day: joined otherwise, everybody's rows of these
+# months would be read.
 STORED_DAYS = f"""
 select k.n, m.*
 from unnest(%(gpus)s::uuid[], %(platforms)s::text[], %(days)s::date[]) with ordinality as k(gpu, platform, day, n)
@@ -72,6 +84,7 @@ cross join lateral (
     select {", ".join(DAY_COLUMNS)} from performance_metrics m
     where m.gpu_configuration_id = k.gpu and m.platform = k.platform and m.metric_date = k.day
       and m.metric_date between %(first)s and %(last)s
+    offset 0
 ) m
 """  # noqa: S608
 UPSERT_DAYS = f"""
@@ -87,51 +100,66 @@ class Waiting:
     """A batch on its way."""
 
     pk: UUID
-    kind: str
-    payload: list[Any]
+    user: UUID
+    gpus: frozenset[UUID]  # those it speaks of
+    lines: str  # of samples, as COPY takes them behind the number of the batch
+    items: list[dict[str, Any]]  # daily results
 
 
 def merge_waiting(*, seconds: float = RUN_SECONDS) -> int:
-    """Merge what waits; the number of batches. Ends after about `seconds`, or at once where another merger works."""
+    """Merge what waits; the number of batches. Ends after about `seconds`, or at once where another merger works.
+
+    Batches of a host whose GPU configurations are locked (a file is being stored) wait, and hold nobody else up.
+    """
     until = time.monotonic() + seconds
     today = clock.today()
     for model in (MetricSample, PerformanceMetric):
         ensure_months(model, today - OLDEST, today + timedelta(days=1))
-    merged = 0
+    merged, busy = 0, set[UUID]()
     while time.monotonic() < until:
+        known = len(busy)
         try:
-            number = merge_slice()
+            number = merge_slice(busy=busy)
         except (DataError, IntegrityError) as error:
             log.warning("a slice of posted batches was refused, they are tried one by one: %s", error)
-            number = _one_by_one()
-        if not number:
+            number = _one_by_one(busy)
+        if not number and len(busy) == known:
             break
         merged += number
+    if busy:
+        nudge("portfolios.tasks.merge_waiting", countdown=BUSY_AFTER)
     return merged
 
 
-def merge_slice(*, most: int = SLICE_ITEMS) -> int:
-    """Merge the batches that came first, `most` items or one batch, all or nothing; the number of batches."""
+def merge_slice(*, most: int = SLICE_ITEMS, busy: set[UUID] | None = None) -> int:
+    """Merge the batches that came first, `most` items or one batch, all or nothing; the number of batches.
+
+    Hosts in `busy` are left out; those who turn out to be busy join them.
+    """
+    busy = set() if busy is None else busy
     with transaction.atomic():
         if not _only_merger():
             return 0
-        batches = _first_batches(most)
+        batches, held = _free(_first_batches(most, busy), busy)
         if batches:
-            _merge(batches)
+            _merge(batches, held)
         return len(batches)
 
 
-def _one_by_one(most: int = 20) -> int:
+def _one_by_one(busy: set[UUID], most: int = 20) -> int:
     """After a slice was refused: a batch that is at fault is closed with its error, so that it holds nobody up."""
     done = 0
     while done < most:
         with transaction.atomic():
-            batches = _first_batches(0) if _only_merger() else []
-            if not batches:
+            waiting = _first_batches(0, busy) if _only_merger() else []
+            if not waiting:
                 break
+            batches, held = _free(waiting, busy)
+            if not batches:
+                continue
             try:
                 with transaction.atomic():
-                    _merge(batches)
+                    _merge(batches, held)
             except (DataError, IntegrityError) as error:
                 log.exception("a posted batch cannot be merged: %s", batches[0].pk)
                 reason = str(error).splitlines()[0]
@@ -148,17 +176,19 @@ def _only_merger() -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def _first_batches(most: int) -> list[Waiting]:
-    """What came first, `most` items together, one batch at least."""
+def _first_batches(most: int, busy: Collection[UUID]) -> list[Waiting]:
+    """What came first, `most` items together, one batch at least; without the hosts in `busy`."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "select id, kind, payload::text from ("
+            "select c.id, c.user_id, p.gpus, coalesce(p.lines, ''), coalesce(p.items, '[]')::text from ("
             "  select *, sum(item_count) over (order by received_at, id) as items from ("
-            "    select * from ingest_batches where merged_at is null order by received_at, id limit 500) first"
-            ") counted where items <= greatest(%s, item_count) order by received_at, id",
-            [most],
+            "    select * from ingest_batches where merged_at is null and user_id <> all(%s)"
+            "    order by received_at, id limit 500) first"
+            ") c cross join lateral jsonb_to_record(c.payload) as p(gpus uuid[], lines text, items jsonb)"
+            " where c.items <= greatest(%s, c.item_count) order by c.received_at, c.id",
+            [list(busy), most],
         )
-        return [Waiting(pk, kind, json.loads(payload)) for pk, kind, payload in cursor]
+        return [Waiting(pk, user, frozenset(gpus), lines, json.loads(items)) for pk, user, gpus, lines, items in cursor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,13 +200,21 @@ class Held:
     user: UUID
 
 
-def _merge(batches: Sequence[Waiting]) -> None:
-    spoken = [_gpus_of(batch) for batch in batches]
-    held = _hold(set().union(*spoken))
-    left_out = [
-        sum(_gpu_of(batch, item) not in held for item in batch.payload) if gpus - held.keys() else 0
-        for batch, gpus in zip(batches, spoken, strict=True)
-    ]
+def _free(batches: Sequence[Waiting], busy: set[UUID]) -> tuple[list[Waiting], dict[UUID, Held]]:
+    """The batches of hosts who are not busy, and their configurations, locked; the others' hosts join `busy`.
+
+    All of a host's batches wait, not only those that speak of what is locked: they are merged in order of receipt.
+    """
+    held = _hold(frozenset[UUID]().union(*(batch.gpus for batch in batches)))
+    missing = {gpu for batch in batches for gpu in batch.gpus if gpu not in held}
+    if missing:
+        locked = _in_use(missing)
+        busy |= {batch.user for batch in batches if batch.gpus & locked}
+    return [batch for batch in batches if batch.user not in busy], held
+
+
+def _merge(batches: Sequence[Waiting], held: Mapping[UUID, Held]) -> None:
+    left_out = [_left_out(batch, batch.gpus - held.keys()) for batch in batches]
     changed = [0] * len(batches)
     days: set[Key] = set()
     for number, gpu, platform, day, rows in _store_samples(batches, list(held)):
@@ -199,6 +237,14 @@ def _merge(batches: Sequence[Waiting]) -> None:
     caching.bump(*{one.user for one in touched})
 
 
+def _left_out(batch: Waiting, gone: AbstractSet[UUID]) -> int:
+    """How many items speak of configurations that are no longer there."""
+    if not gone:
+        return 0
+    lines = [_uuid(line.split("\t", 2)[1]) for line in batch.lines.splitlines()]
+    return sum(gpu in gone for gpu in (*lines, *(_uuid(item["gpu"]) for item in batch.items)))
+
+
 def _make_incoming(cursor: CursorWrapper, name: str, columns: str, table: str) -> None:
     """An empty temporary table of these columns of `table`: made once for a connection, emptied by each commit."""
     cursor.execute("select to_regclass(%s)", [f"pg_temp.{name}"])
@@ -210,53 +256,48 @@ def _make_incoming(cursor: CursorWrapper, name: str, columns: str, table: str) -
         cursor.execute(f"delete from {name}")  # noqa: S608 - empty, but for two slices within one transaction
 
 
-def _gpus_of(batch: Waiting) -> set[UUID]:
-    if batch.kind == IngestBatch.Kind.SAMPLES:
-        return {UUID(text) for text in {line[:36] for line in batch.payload}}
-    return {UUID(text) for text in {item["gpu"] for item in batch.payload}}
-
-
-def _gpu_of(batch: Waiting, item: Any) -> UUID:
-    return _uuid(item[:36] if batch.kind == IngestBatch.Kind.SAMPLES else item["gpu"])
-
-
 @lru_cache(maxsize=10_000)
 def _uuid(text: str) -> UUID:
     return UUID(text)
 
 
 def _hold(gpus: Collection[UUID]) -> dict[UUID, Held]:
-    """Lock the configurations that are in use, in one order for all; what is stored of a removed one stays."""
+    """Lock the configurations that are in use and that nobody else has locked; nobody is waited for."""
     with connection.cursor() as cursor:
         cursor.execute(
             "select g.id, g.quantity, g.portfolio_id, p.user_id"
             " from gpu_configurations g join portfolios p on p.id = g.portfolio_id"
-            " where g.id = any(%s) and g.is_active order by g.id for no key update of g",
+            " where g.id = any(%s) and g.is_active order by g.id for no key update of g skip locked",
             [list(gpus)],
         )
         return {pk: Held(*row) for pk, *row in cursor}
 
 
+def _in_use(gpus: Collection[UUID]) -> set[UUID]:
+    """Those of these that are in use: what is stored of a removed one stays."""
+    with connection.cursor() as cursor:
+        cursor.execute("select id from gpu_configurations where id = any(%s) and is_active", [list(gpus)])
+        return {pk for (pk,) in cursor}
+
+
 def _store_samples(batches: Sequence[Waiting], gpus: list[UUID]) -> list[tuple[int, UUID, str, date, int]]:
     """Write the samples; for each batch (by place) and day how many rows are new or different."""
-    payloads = [batch.payload if batch.kind == IngestBatch.Kind.SAMPLES else [] for batch in batches]
+    payloads = [batch.lines for batch in batches]
     return store_lines(payloads, gpus, source="api") if any(payloads) else []
 
 
-def store_lines(
-    payloads: Sequence[Sequence[str]], gpus: list[UUID], *, source: str
-) -> list[tuple[int, UUID, str, date, int]]:
-    """Write samples that stand as lines of COPY, in the order of SAMPLE_COLUMNS, of these configurations alone.
+def store_lines(payloads: Sequence[str], gpus: list[UUID], *, source: str) -> list[tuple[int, UUID, str, date, int]]:
+    """Write samples of these configurations alone, each of `payloads` made by `items.numbered`.
 
     Returns: for each payload (by place), configuration, platform and day, how many rows are new or different.
     """
     with connection.cursor() as cursor:
         _make_incoming(cursor, "incoming_samples", f"0 as batch, 0 as n, {', '.join(SAMPLE_COLUMNS)}", "metric_samples")
-        n = count()
         with cursor.copy("copy incoming_samples from stdin") as copy:
-            for number, payload in enumerate(payloads):
-                copy.write("".join([f"{number}\t{next(n)}\t{line}\n" for line in payload]))
-        cursor.execute(UPSERT_SAMPLES, {"gpus": gpus, "source": source})
+            for number, lines in enumerate(payloads):
+                if lines:
+                    copy.write(f"{number}\t" + lines[:-1].replace("\n", f"\n{number}\t") + "\n")
+        cursor.execute(UPSERT_SAMPLES, {"gpus": gpus, "source": source, "prefix": uuid7().hex[:20]})
         return cursor.fetchall()  # type: ignore[no-any-return]
 
 
@@ -264,9 +305,7 @@ def _statements(batches: Sequence[Waiting], held: Mapping[UUID, Held]) -> dict[K
     """What the batches state of each day, with the place of the batch, in order of receipt."""
     told: dict[Key, list[tuple[int, dict[str, Any]]]] = {}
     for number, batch in enumerate(batches):
-        if batch.kind != IngestBatch.Kind.METRICS:
-            continue
-        for item in batch.payload:
+        for item in batch.items:
             gpu = _uuid(item["gpu"])
             if gpu in held:
                 key = (gpu, item["platform"], date.fromisoformat(item["day"]))

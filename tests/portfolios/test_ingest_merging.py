@@ -7,9 +7,12 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from uuid import uuid4
 
+import psycopg
 import pytest
 from django.conf import settings
 from django.db import connection
@@ -145,6 +148,17 @@ def test_order_of_receipt_decides(rig, token):
     assert PerformanceMetric.objects.get(metric_date=midnight(3).date()).daily_revenue == 1
 
 
+def test_of_two_samples_of_one_quarter_hour_the_later_one_stands(rig, token):
+    """Within a post and among posts that are merged together; what was told over counts for the later post alone."""
+    first = accept(token, [*quarters(rig, 1, rented_gpus=1), *quarters(rig, 2, rented_gpus=2)])
+    last = accept(token, quarters(rig, 1, start=1, rented_gpus=4))
+    merging.merge_waiting()
+    told = MetricSample.objects.order_by("sampled_at").values_list("rented_gpus", "source")
+    assert list(told) == [(2, "api"), (4, "api")]
+    assert (changed(first), changed(last)) == (1, 1)
+    assert {pk.version for pk in MetricSample.objects.values_list("pk", flat=True)} == {7}
+
+
 def test_samples_and_a_statement_of_one_day(rig, token):
     """Whichever comes first: the samples speak, the statement is kept and its difference named."""
     for days_ago, kinds in ((1, (SAMPLES, METRICS)), (2, (METRICS, SAMPLES))):
@@ -203,7 +217,7 @@ def test_a_batch_that_cannot_be_stored_holds_nobody_up(rig, token):
     bad = accept(token, quarters(rig, 1, start=1))
     last = accept(token, quarters(rig, 1, start=2))
     payload = IngestBatch.objects.get(pk=bad.pk).payload
-    IngestBatch.objects.filter(pk=bad.pk).update(payload=[payload[0].replace("0.30", "-7")])
+    IngestBatch.objects.filter(pk=bad.pk).update(payload=payload | {"lines": payload["lines"].replace("0.30", "-7")})
     merging.merge_waiting()
     assert [changed(batch) for batch in (first, bad, last)] == [1, 0, 1]
     assert IngestBatch.objects.get(pk=bad.pk).error.startswith("Not merged: ")
@@ -294,6 +308,57 @@ def test_many_mergers_at_once(live_rig):
     assert merged == 6
     assert MetricSample.objects.count() == 200
     assert sum(IngestBatch.objects.values_list("rows_changed", flat=True)) == 200
+
+
+@contextmanager
+def locked(gpu):
+    """Another connection holds this GPU, as the import of a file does."""
+    with psycopg.connect(**connection.get_connection_params() | {"cursor_factory": psycopg.Cursor}) as other:
+        other.execute("select 1 from gpu_configurations where id = %s for no key update", [gpu.pk])
+        yield
+
+
+def test_a_host_whose_gpus_are_locked_waits_and_holds_nobody_up(live_rig, monkeypatch):
+    """All of a host's batches wait, in order; the others are merged, and the host is asked again soon."""
+    rig, key = live_rig
+    spare = GPUConfigurationFactory(portfolio=rig.portfolio, quantity=4)
+    other = GPUConfigurationFactory(portfolio=PortfolioFactory(user=UserFactory()), quantity=4)
+    other_key = api_tokens.create_token(user=other.portfolio.user, name="Rigs", scopes=["ingest"])[1]
+    posts = [(key, [*quarters(rig, 2), *quarters(spare, 2)]), (key, quarters(spare, 2, rented_gpus=1))]
+    for one, items in (posts[0], (other_key, quarters(other, 3)), posts[1]):
+        assert post(one, items, str(uuid4())).status_code == 202
+    nudged = []
+    monkeypatch.setattr(merging, "nudge", lambda task, countdown: nudged.append((task, countdown)))
+    with locked(rig):
+        began = time.monotonic()
+        assert merging.merge_waiting() == 1
+        assert time.monotonic() - began < 5
+    waiting = IngestBatch.objects.filter(user=rig.portfolio.user)
+    assert [(batch.merged_at, batch.error) for batch in waiting] == [(None, "")] * 2
+    assert set(MetricSample.objects.values_list("gpu_configuration", flat=True)) == {other.pk}
+    assert nudged == [("portfolios.tasks.merge_waiting", merging.BUSY_AFTER)]
+    assert merging.merge_waiting() == 2
+    assert list(waiting.order_by("received_at").values_list("rows_changed", flat=True)) == [2, 2]
+    assert set(spare.samples.values_list("rented_gpus", flat=True)) == {1}
+    assert len(nudged) == 1
+
+
+def test_after_a_batch_was_refused_a_locked_host_still_waits(live_rig):
+    """A slice that is tried batch by batch closes the one at fault, and leaves alone those of a host who is locked."""
+    rig, key = live_rig
+    other = GPUConfigurationFactory(portfolio=PortfolioFactory(user=UserFactory()), quantity=4)
+    other_key = api_tokens.create_token(user=other.portfolio.user, name="Rigs", scopes=["ingest"])[1]
+    for one, items in ((key, quarters(rig, 1)), (other_key, quarters(other, 1)), (other_key, quarters(other, 2))):
+        assert post(one, items, str(uuid4())).status_code == 202
+    bad = IngestBatch.objects.filter(user=other.portfolio.user).earliest("received_at")
+    bad.payload["lines"] = bad.payload["lines"].replace("0.30", "-7")
+    bad.save(update_fields=["payload"])
+    with locked(rig):
+        merging.merge_waiting()
+    states = IngestBatch.objects.order_by("received_at").values_list("rows_changed", flat=True)
+    assert list(states) == [None, 0, 2]
+    assert merging.merge_waiting() == 1
+    assert list(states.all()) == [1, 0, 2]
 
 
 PROGRAM = """
