@@ -14,6 +14,7 @@ from django.db import connection
 from gpuadvisor.accounts.models import User
 from gpuadvisor.core import clock
 
+from ..fleet import Fleet, read_fleet
 from ..kpis import KpiSheet
 from ..measures import Measure
 from ..models import Analytics, GPUConfiguration
@@ -64,12 +65,14 @@ def analyse(
     *,
     portfolio: UUID | None = None,
     gpu: UUID | None = None,
+    fleet: Fleet | None = None,
 ) -> dict[str, Analysis]:
     """Every metric type of all active portfolios of `user`, of one of them, or of one GPU configuration."""
+    fleet = fleet or read_fleet(user)
     today = clock.today()
     first, last = today - timedelta(days=SERIES_DAYS), today - timedelta(days=1)
-    days = daily(user, first, last, portfolio=portfolio, gpu=gpu)
-    sheets = {period: kpi_sheet(user, period, portfolio=portfolio, gpu=gpu) for period in periods}
+    days = daily(user, first, last, portfolio=portfolio, gpu=gpu, fleet=fleet)
+    sheets = {period: kpi_sheet(user, period, portfolio=portfolio, gpu=gpu, fleet=fleet) for period in periods}
     measured = measured_share(user, today, portfolio=portfolio, gpu=gpu)
     coverage = _coverage(days[-MEASURED_DAYS:])
     hours = hours_of_week(user, today, portfolio=portfolio, gpu=gpu)

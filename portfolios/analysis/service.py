@@ -26,6 +26,7 @@ from market.comps import sources_word
 from market.selectors import current_origin
 
 from ..caching import dashboard_version
+from ..fleet import read_fleet
 from ..models import Analytics, InsightRuleSetting
 from .figures import analyse
 
@@ -103,8 +104,9 @@ def make(user: User) -> bool:
         if not _claimed(user.pk):
             return False
         now, inputs = clock.now(), inputs_of(user)  # before the rows are read: what changes meanwhile is seen later
-        made = analyse(user)
-        found = look(user)
+        fleet = read_fleet(user)
+        made = analyse(user, fleet=fleet)
+        found = look(user, fleet)
         rows = {
             kind: Analytics(
                 user=user,

@@ -12,7 +12,7 @@ from gpuadvisor.accounts.models import User
 
 from .. import economics
 from ..economics import Window
-from ..fleet import read_fleet
+from ..fleet import Fleet, read_fleet
 from ..models import GPUConfiguration, Portfolio
 from ..reading import read
 from ..results import Day, Sums
@@ -47,9 +47,13 @@ def daily(
     last: date,
     portfolio: Portfolio | UUID | None = None,
     gpu: GPUConfiguration | UUID | None = None,
+    fleet: Fleet | None = None,
 ) -> list[DayFigures]:
-    """Every day from `first` to `last` of the active portfolios, of one of them, or of one GPU configuration."""
-    fleet = read_fleet(user)
+    """Every day from `first` to `last` of the active portfolios, of one of them, or of one GPU configuration.
+
+    `fleet`: that of the user, where the caller has read it.
+    """
+    fleet = fleet or read_fleet(user)
     window = Window(first, last)
     reading = read(user, fleet, now=window, items=chosen(fleet, portfolio, gpu))
     days = [first + timedelta(days=n) for n in range(window.days)]

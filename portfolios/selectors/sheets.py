@@ -38,12 +38,14 @@ def kpi_sheet(
     portfolio: Portfolio | UUID | None = None,
     gpu: GPUConfiguration | UUID | None = None,
     compare: bool = True,
+    fleet: Fleet | None = None,
 ) -> KpiSheet:
     """The KPIs of all active portfolios of `user`, of one of them, or of one GPU configuration.
 
-    Without `compare` no measure tells a change. Drill down: sums over the parts equal the whole.
+    Without `compare` no measure tells a change. Drill down: sums over the parts equal the whole. `fleet`: that of the
+    user, where the caller has read it.
     """
-    reading, items = _read(user, period, portfolio=portfolio, gpu=gpu, compare=compare)
+    reading, items = _read(user, period, portfolio=portfolio, gpu=gpu, compare=compare, fleet=fleet)
     return reading.sheet(items)
 
 
@@ -123,8 +125,9 @@ def _read(
     portfolio: Portfolio | UUID | None = None,
     gpu: GPUConfiguration | UUID | None = None,
     compare: bool,
+    fleet: Fleet | None = None,
 ) -> tuple[Reading, list[GPUConfiguration]]:
-    fleet = read_fleet(user)
+    fleet = fleet or read_fleet(user)
     now, before = windows_of(period, fleet)
     items = chosen(fleet, portfolio, gpu)
     return read(user, fleet, now=now, before=before if compare else None, items=items), items
