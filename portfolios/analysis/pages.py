@@ -19,6 +19,7 @@ from .figures import FIGURES
 
 HOURS = 24
 SHADES = 5
+HIGH, MEDIUM = 70, 40  # of 100: how a confidence is called
 CELL = 14  # of a calendar, in units of its SVG
 TITLES = dict(Analytics.Type.choices)
 
@@ -109,15 +110,23 @@ def section_of(kind: str, row: Told, period: str) -> Section:
         trends=[_trend_words(goes["short"], unit), _trend_words(goes["long"], unit)],
         season=_season(goes.get("weekdays")),
         season_missing="" if goes.get("weekdays") else _("The season of the week needs four weeks of days."),
-        confidence=_("unknown") if score is None else formats.number(score, 0),
+        confidence=_confidence(score),
         parts=[
             (_("On record, last 30 days"), formats.percent(_decimal(parts["coverage"]), 0)),
-            (_("Days of the 28 that tell it fully"), formats.percent(_decimal(parts["depth"]), 0)),
-            (_("Days told by samples"), formats.percent(_decimal(parts["measured"]), 0)),
+            (_("Full days, of four weeks"), formats.percent(_decimal(parts["depth"]), 0)),
+            (_("Of them told by samples"), formats.percent(_decimal(parts["measured"]), 0)),
         ],
         coverage=formats.percent(_decimal(window["coverage"]), 0),
         as_of=datetime.fromisoformat(window["as_of"]) if window["as_of"] else None,
     )
+
+
+def _confidence(score: Decimal | None) -> str:
+    """The score with a word for it."""
+    if score is None:
+        return _("unknown")
+    word = _("high") if score >= HIGH else _("medium") if score >= MEDIUM else _("low")
+    return _("%(word)s, %(score)s of 100") % {"word": word, "score": formats.number(score, 0)}
 
 
 def series_label(kind: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
@@ -20,6 +20,7 @@ from .rules import BY_NAME, RULES
 from .service import Setting, address, settings_of
 
 LEVELS: dict[str, str] = {"critical": "bad", "high": "warn", "medium": "brand", "low": ""}
+GROUP_SHOWN = 50  # findings of one rule that its card lists; the CSV has all
 STATE_LEVELS = {"failed": "warn", "passed": "ok", "unknown": "", "off": ""}
 
 
@@ -55,6 +56,67 @@ class Line:
     status: str
     closed_at: datetime | None
     successor: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """Findings of one rule of which no money is known, told as one; `key` is that of the first."""
+
+    key: str
+    rule_name: str
+    title: str
+    about: str
+    priority: str
+    level: str
+    lines: Sequence[Line]
+    more: int = 0
+    impact: str = ""
+
+
+@dataclass(frozen=True)
+class Card:
+    """One entry of the list: a finding, or several of one rule."""
+
+    line: Line | None = None
+    group: Group | None = None
+
+    @property
+    def key(self) -> str:
+        return self.line.pk if self.line else self.group.key if self.group else ""
+
+    @property
+    def shown(self) -> Line | Group | None:
+        return self.line or self.group
+
+    @property
+    def anchor(self) -> str:
+        return f"insight-{self.line.pk}" if self.line else f"rule-{self.group.rule_name}" if self.group else ""
+
+
+def cards_of(rows: Iterable[Insight]) -> list[Card]:
+    """Rows in their order; those of one rule without money stand together where the first of them stood."""
+    by_rule: dict[str, list[Insight]] = {}
+    order: list[list[Insight]] = []
+    for row in rows:
+        if row.impact_estimate is not None:
+            order.append([row])
+        elif row.insight_type in by_rule:
+            by_rule[row.insight_type].append(row)
+        else:
+            order.append(by_rule.setdefault(row.insight_type, [row]))
+    return [_card(some) for some in order]
+
+
+def _card(rows: Sequence[Insight]) -> Card:
+    first, rule = rows[0], BY_NAME.get(rows[0].insight_type)
+    if len(rows) == 1 or rule is None:
+        return Card(line_of(first))
+    lines = [line_of(row) for row in rows[:GROUP_SHOWN]]
+    more = len(rows) - len(lines)
+    title = _("%(rule)s: %(n)s findings") % {"rule": rule.title, "n": formats.number(len(rows))}
+    return Card(
+        group=Group(str(first.pk), rule.name, title, str(rule.about), lines[0].priority, lines[0].level, lines, more)
+    )
 
 
 def line_of(row: Insight) -> Line:
@@ -199,8 +261,16 @@ def _check(rule: Rule, told: Mapping[str, Any], setting: Setting) -> Check:
         is_on=setting.is_on,
         threshold=rule.threshold if setting.threshold is None else setting.threshold,
         is_own=setting.threshold is not None,
-        fix_url=address(rule.fix) if rule.fix_key == "account" else address("portfolios:list"),
+        fix_url=_fix(rule, told),
     )
+
+
+def _fix(rule: Rule, told: Mapping[str, Any]) -> str:
+    """The page that mends the first finding; without one, that from which its GPUs are reached."""
+    if rule.fix_key == "account":
+        return address(rule.fix)
+    key = (told.get("first") or {}).get(rule.fix_key)
+    return address(rule.fix, key) if key else address("portfolios:list")
 
 
 def _note(text: str, count: int, checked: int) -> str:

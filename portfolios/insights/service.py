@@ -15,6 +15,7 @@ from django.urls import NoReverseMatch, reverse
 from gpuadvisor.accounts.models import User
 from gpuadvisor.core import clock
 
+from ..fleet import Fleet
 from ..models import Analytics, Insight, InsightRuleSetting
 from .facts import Facts
 from .findings import Evidence, Finding, Outcome, Rule
@@ -64,8 +65,15 @@ def _check(outcome: Outcome | None) -> dict[str, Any]:
         "state": outcome.state,
         "checked": outcome.checked,
         "found": len(outcome.findings),
+        "first": _subject(outcome.findings[0]) if outcome.findings else None,
         "missing": [[text, count] for text, count in outcome.missing.items()],
     }
+
+
+def _subject(finding: Finding) -> dict[str, str]:
+    """What a finding is about, as the check-up links it."""
+    keys = {"gpu": finding.gpu, "portfolio": finding.portfolio}
+    return {name: str(key) for name, key in keys.items() if key}
 
 
 def settings_of(user: User) -> dict[str, Setting]:
@@ -74,9 +82,9 @@ def settings_of(user: User) -> dict[str, Setting]:
     return {row.rule: Setting(row.is_on, row.threshold) for row in rows}
 
 
-def look(user: User) -> Look:
+def look(user: User, fleet: Fleet | None = None) -> Look:
     """Run every rule that is switched on over the host's fleet."""
-    facts, settings = facts_of(user), settings_of(user)
+    facts, settings = facts_of(user, fleet), settings_of(user)
     return Look(facts, {rule.name: _outcome(rule, facts, settings.get(rule.name, Setting())) for rule in RULES})
 
 

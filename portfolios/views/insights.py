@@ -30,25 +30,26 @@ COLUMNS = (
 )
 
 
-def _from_key(rows: list[Insight], after: str) -> tuple[list[Insight], str]:
-    """The page of the list after the row `after`, and the key after which the next begins."""
-    at = next((at + 1 for at, row in enumerate(rows) if str(row.pk) == after), 0)
-    page = rows[at : at + PAGE_SIZE]
-    return page, str(page[-1].pk) if page and at + PAGE_SIZE < len(rows) else ""
+def _from_key(cards: list[pages.Card], after: str) -> tuple[list[pages.Card], str]:
+    """The page of the list after the card `after`, and the key after which the next begins."""
+    at = next((at + 1 for at, card in enumerate(cards) if card.key == after), 0)
+    page = cards[at : at + PAGE_SIZE]
+    return page, page[-1].key if page and at + PAGE_SIZE < len(cards) else ""
 
 
 @require_safe
 def insights(request: AppRequest) -> HttpResponse:
     """What holds now, the most dollars a month first."""
     book = analysis.book_of(request.user)
-    rows = insights_open(request.user)
-    page, next_key = _from_key(rows, request.GET.get("after", ""))
+    cards = pages.cards_of(insights_open(request.user))
+    page, next_key = _from_key(cards, request.GET.get("after", ""))
     context = {
-        "lines": [pages.line_of(row) for row in page],
-        "count": len(rows),
+        "cards": page,
+        "count": len(cards),
+        "is_first_look": not book.rows,
         "generated_at": book.generated_at,
         "is_fresh": book.is_fresh,
-        "has_gpus": bool(rows) or _has_gpus(request),
+        "has_gpus": bool(cards) or _has_gpus(request),
         "next_url": f"?after={next_key}" if next_key else "",
         "first_url": reverse("portfolios:insights") if request.GET.get("after") else "",
     }
@@ -104,11 +105,12 @@ def dismiss(request: AppRequest, pk: UUID) -> HttpResponse:
 def panel(request: AppRequest) -> HttpResponse:
     """The most important insights, for the dashboard."""
     book = analysis.book_of(request.user)
-    rows = insights_open(request.user)
+    cards = pages.cards_of(insights_open(request.user))
     context = {
-        "lines": [pages.line_of(row) for row in rows[:PANEL_ROWS]],
-        "count": len(rows),
-        "more": max(0, len(rows) - PANEL_ROWS),
+        "cards": cards[:PANEL_ROWS],
+        "count": len(cards),
+        "more": max(0, len(cards) - PANEL_ROWS),
+        "is_first_look": not book.rows,
         "generated_at": book.generated_at,
     }
     return render_page(request, "portfolios/insights_panel.html", context)
@@ -147,6 +149,7 @@ def checkup(request: AppRequest) -> HttpResponse:
         "number": len(RULES),
         "generated_at": book.generated_at,
         "is_fresh": book.is_fresh,
+        "is_first_look": not book.rows,
         "open_rule": sent.rule.name if sent is not None else "",
     }
     return render_page(request, "portfolios/checkup.html", context, status=422 if sent is not None else 200)

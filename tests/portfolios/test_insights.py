@@ -310,7 +310,54 @@ def test_a_huge_list_is_paged_by_key(host_client, host, book, nudges):
     for n in range(60):
         InsightFactory(analytics=book["utilization"], title=f"finding {n:03}", impact_estimate=n)
     first = host_client.get(reverse("portfolios:insights"))
-    assert len(first.context["lines"]) == 25
+    assert len(first.context["cards"]) == 25
     second = host_client.get(reverse("portfolios:insights") + first.context["next_url"])
-    assert second.context["lines"][0].title == "finding 034"
+    assert second.context["cards"][0].shown.title == "finding 034"
     assert host_client.get(reverse("portfolios:insights"), {"after": "nonsense"}).status_code == 200
+
+
+def test_findings_of_one_rule_without_money_are_one_card(host, host_client, gpu, book, nudges):
+    """Five times “not measured” must not drown the rest; each of them can still be dismissed."""
+    for n in range(3):
+        InsightFactory(analytics=book["power"], insight_type="watts", title=f"rig {n}", priority_level="low")
+    InsightFactory(analytics=book["power"], insight_type="fee", title="one fee", priority_level="medium")
+    for gain in (5, 9):
+        InsightFactory(analytics=book["utilization"], insight_type="idle", title=f"gain {gain}", impact_estimate=gain)
+    page = host_client.get(reverse("portfolios:insights"))
+    shown = [card.shown.title for card in page.context["cards"]]
+    assert shown == ["gain 9", "gain 5", "one fee", "Power not measured: 3 findings"]
+    body = page.content.decode()
+    assert page.context["count"] == 4
+    assert all(reverse("portfolios:insight-dismiss", args=[row.pk]) in body for row in insights_open(host))
+    panel = host_client.get(reverse("portfolios:insights-panel")).content.decode()
+    assert ("one fee" in panel, "Power not measured" in panel) == (True, False)
+
+
+def test_a_page_that_finds_another_at_it_says_that_nothing_is_known_yet(host, host_client, gpu, monkeypatch):
+    """No rule has passed before it was run."""
+    monkeypatch.setattr(analysis, "_claimed", lambda user_id: False)
+    for name in ("insights", "insights-panel", "analytics"):
+        body = host_client.get(reverse(f"portfolios:{name}")).content.decode()
+        assert "for the first time" in body
+        assert "Nothing stands out" not in body
+
+
+def test_the_check_up_links_to_where_the_finding_is_mended(host, host_client, gpu):
+    results(gpu)
+    page = host_client.get(reverse("portfolios:checkup")).content.decode()
+    assert reverse("portfolios:costs", args=[gpu.portfolio_id]) in page, "no electricity price"
+    assert reverse("portfolios:gpu-edit", args=[gpu.pk]) in page, "watts not measured"
+
+
+def test_words_are_stored_in_the_language_of_the_host(host, gpu, monkeypatch):
+    """A worker writes for its reader."""
+    from django.utils import translation
+
+    from portfolios.analysis import service as maker
+
+    host.language = "de"
+    seen = []
+    original = maker.analyse
+    monkeypatch.setattr(maker, "analyse", lambda *a, **k: seen.append(translation.get_language()) or original(*a, **k))
+    assert maker.make(host)
+    assert seen == ["de"]

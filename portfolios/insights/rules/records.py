@@ -244,9 +244,9 @@ def _conflict(gpu: GPUFact, threshold: Decimal) -> Verdict:
         Finding(
             title=_("Samples and statements of %(gpu)s disagree") % {"gpu": gpu.name},
             description=ngettext(
-                "On %(n)d day figures that were told differ from those sampled by more than 2 %%. The sampled ones"
+                "On %(n)d day figures that were told differ from those sampled by more than 2%%. The sampled ones"
                 " count where they cover half of the day.",
-                "On %(n)d days figures that were told differ from those sampled by more than 2 %%. The sampled ones"
+                "On %(n)d days figures that were told differ from those sampled by more than 2%%. The sampled ones"
                 " count where they cover half of the day.",
                 len(apart),
             )
@@ -256,7 +256,7 @@ def _conflict(gpu: GPUFact, threshold: Decimal) -> Verdict:
                 Evidence(_("Days that disagree"), len(apart), "", link=_own_page(gpu)),
                 Evidence(_("Last of them"), apart[-1].day.isoformat()),
                 *(
-                    Evidence(_("Days on which it is %(figure)s") % {"figure": FIGURES.get(name, name)}, count)
+                    Evidence(_("Days on which %(figure)s differs") % {"figure": FIGURES.get(name, name)}, count)
                     for name, count in named.most_common(3)
                 ),
             ),
