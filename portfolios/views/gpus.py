@@ -25,7 +25,7 @@ from gpuadvisor.core.http import go_to, render_page
 from market.models import GPUModel, Platform
 from market.sheets import download
 
-from .. import comparing, services
+from .. import comparing, journal, services
 from ..costs import price_figure
 from ..fleet import costs
 from ..forms import COOLING_NAMES, GPUConfigurationForm, MoveForm
@@ -183,10 +183,10 @@ def _days(request: AppRequest, gpu: GPUConfiguration, period: str) -> list[DayFi
 
 
 def _chart(request: AppRequest, gpu: GPUConfiguration, period: str) -> Series:
-    """Revenue and net of each day, 30 at least; a gap where nobody knows."""
+    """Revenue and net of each day, 30 at least, with the changes of its rate; a gap where nobody knows."""
     days = _days(request, gpu, period)
     lines = [Line(_("Net"), [day.net for day in days], "mine"), Line(_("Revenue"), [day.revenue for day in days])]
-    return Series([day.day for day in days], lines)
+    return Series([day.day for day in days], lines, marks=journal.marks(gpu, days[0].day, days[-1].day))
 
 
 @require_GET
