@@ -10,6 +10,7 @@ from babel.dates import format_date, format_skeleton, format_time, format_timede
 from babel.numbers import format_decimal, format_percent, get_currency_symbol
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from gpuadvisor.core.figures import Figure
 
@@ -17,7 +18,7 @@ DASH = "–"  # what stands where nobody knows the value
 MINUS = "−"
 NBSP = "\u00a0"
 RATE_UNIT = "USD/GPU-h"
-PLACES = {"USD": 2, RATE_UNIT: 4, "USD/kWh": 4, "%": 1, "pt": 1, "W": 0, "kWh": 1, "GPU": 0, "h": 1, "months": 1}
+PLACES = {"": 1, "USD": 2, RATE_UNIT: 4, "USD/kWh": 4, "%": 1, "pt": 1, "W": 0, "kWh": 1, "GPU": 0, "h": 1, "months": 1}
 
 
 @lru_cache(maxsize=64)
@@ -159,6 +160,8 @@ def quantity(value: object, unit: str, places: int | None = None) -> str:
     if unit == "%":
         return percent(value, places)
     text = number(value, places)
+    if unit == "GPU":
+        unit = ngettext("GPU", "GPUs", int(to_number(value) or 0))
     return f"{text}{NBSP}{unit}" if unit else text
 
 

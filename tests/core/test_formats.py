@@ -91,9 +91,9 @@ def test_number_shows_the_decimals_that_it_carries(value, text):
         ("%", "412.8%"),
         ("W", "413\u00a0W"),
         ("kWh", "412.8\u00a0kWh"),
-        ("GPU", "413\u00a0GPU"),
+        ("GPU", "413\u00a0GPUs"),
         ("h", "412.8\u00a0h"),
-        ("", "412.80"),
+        ("", "412.8"),
     ],
 )
 def test_quantity_knows_the_places_of_its_unit(unit, text):

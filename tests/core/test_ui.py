@@ -84,6 +84,12 @@ def test_a_stat_card_tells_its_change_in_words():
     assert "$5.00" in html
 
 
+def test_a_stat_card_keeps_what_a_rate_is_per_apart_and_whole():
+    """ "GPU-day" is not torn in two at its hyphen; it stands small behind the number."""
+    html = render_to_string("ui/_stat.html", {"label": "Rate", "figure": Figure(Decimal("11.92"), "USD/GPU-day")})
+    assert '$11.92<span class="unit">/GPU-day</span>' in html
+
+
 # -- Tags ------------------------------------------------------------------------------------------------------------
 def test_an_icon_alone_is_hidden_and_a_named_one_is_spoken():
     assert 'aria-hidden="true"' in draw('{% icon "bell" %}')

@@ -566,7 +566,7 @@ def printed(name, value):
 
 
 def missing_on(page, gpus, names, window):
-    text = html.unescape(page.content.decode())
+    text = html.unescape(page.content.decode()).replace('<span class="unit">', "")
     wanted = expected(gpus, window)
     return [f"{name}: {printed(name, wanted[name])}" for name in names if printed(name, wanted[name]) not in text]
 

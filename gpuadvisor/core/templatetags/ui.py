@@ -8,7 +8,7 @@
 {{ x|number }} {{ x|number:1 }} {{ x|quantity:"kWh" }}
 {{ instant|ago }} {{ instant|when }} {{ instant|clock }}   <time>: relative under a day, absolute, hours and minutes
 {{ figure|figure }}                    the text of a core.figures.Figure; ui/_figure.html draws it whole,
-{{ figure|brief }}                     this for a table cell: no line below it
+{{ figure|brief }}                     this for a table cell: no line below it; {{ figure|headline }} for a card
 {% ui_words %} {% mail_styles %}       for base.html and base_mail.html
 """
 
@@ -71,10 +71,22 @@ def brief(value: Figure | None) -> SafeString:
 
     Written here, since a page has dozens of them and an include takes ten times as long.
     """
+    return _drawn(value, escape(formats.figure(value)) if value else "")
+
+
+@register.filter
+def headline(value: Figure | None) -> SafeString:
+    """The figure of a card: as `brief`, what it is per small behind it and never torn apart."""
+    number, per, unit = formats.figure(value).partition("/") if value else ("", "", "")
+    return _drawn(value, f'{escape(number)}<span class="unit">{per}{escape(unit)}</span>' if per else escape(number))
+
+
+def _drawn(value: Figure | None, text: str) -> SafeString:
+    """`text`, which is escaped, with the method behind it; a dash where nobody knows."""
     if value is None or not value.is_known:
         return _unknown(_("unknown"), str(value.missing) if value else "")
     about = _estimated(_("est."), str(value.method)) if value.quality == "estimated" else ""
-    return mark_safe(f'<span class="figure">{escape(formats.figure(value))}{about}</span>')  # escaped, piece by piece
+    return mark_safe(f'<span class="figure">{text}{about}</span>')  # escaped, piece by piece
 
 
 def _time(value: datetime | date, text: str) -> SafeString:
