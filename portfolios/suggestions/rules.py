@@ -233,7 +233,7 @@ def _price_advice(gpu: GPUFact, kind: str, discount: Decimal, way: Recommended) 
 def _title(gpu: GPUFact, rate: Decimal, to_rate: Decimal, impact: Impact) -> str:
     return _("%(name)s: %(from)s → %(to)s, %(impact)s/month") % {
         "name": gpu.name,
-        "from": formats.price(rate),
+        "from": formats.money(rate, places=4),
         "to": formats.rate(to_rate),
         "impact": signed(impact.value),
     }

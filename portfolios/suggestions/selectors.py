@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from uuid import UUID
@@ -184,8 +184,11 @@ def _proof(one: Mapping[str, Any]) -> Proof:
 def words_of(value: object, unit: str) -> str:
     """A stored figure with its unit; what is unknown is a dash."""
     number = _number(value)
-    if number is None or unit == "day":
-        return "–" if value is None else str(value)
+    if unit == "day" and value is not None:
+        with suppress(ValueError):
+            return formats.day(date.fromisoformat(str(value)))
+    if number is None:
+        return formats.DASH if value is None else str(value)
     if unit == "USD/GPU-h":
         return formats.rate(number)
     if unit == "USD":
