@@ -191,13 +191,14 @@ def _trend_words(told: Mapping[str, Any], unit: str) -> str:
             **days,
             "known": formats.number(told["known"]),
         }
-    words = {name: _per_week(told[name], unit) for name in ("value", "low", "high")}
+    words = {name: _per_week(told[name], unit) for name in ("low", "high")}
+    words["size"] = _per_week(abs(told["value"]), unit)
     if told["direction"] == "none":
-        text = _("Over %(n)s days: no trend. A week changes it by %(low)s to %(high)s, 80 times of 100.")
+        text = _("Over %(n)s days: no trend. A week moves it by %(low)s to %(high)s in 80 of 100 cases.")
     elif told["direction"] == "up":
-        text = _("Over %(n)s days: up by %(value)s a week, 80 times of 100 between %(low)s and %(high)s.")
+        text = _("Over %(n)s days: up by %(size)s a week; between %(low)s and %(high)s in 80 of 100 cases.")
     else:
-        text = _("Over %(n)s days: down; %(value)s a week, 80 times of 100 between %(low)s and %(high)s.")
+        text = _("Over %(n)s days: down by %(size)s a week; between %(low)s and %(high)s in 80 of 100 cases.")
     return text % {**days, **words}
 
 

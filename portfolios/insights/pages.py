@@ -218,17 +218,33 @@ class Check:
 
     @property
     def limit(self) -> str:
-        """The threshold in words; empty where the rule has none."""
-        return value_words(self.threshold, "" if self.rule.unit == "days" else self.rule.unit) if self.rule.unit else ""
+        """When the rule speaks, with its threshold; empty where it has none."""
+        if not self.rule.unit:
+            return ""
+        words = {
+            "means": str(self.rule.threshold_means).rstrip("."),
+            "limit": limit_words(self.threshold, self.rule.unit),
+        }
+        return _("%(means)s: %(limit)s.") % words
 
     @property
     def unit_word(self) -> str:
         return unit_words(self.rule.unit)
 
 
+def limit_words(value: Decimal, unit: str) -> str:
+    """A threshold as one says it."""
+    if unit == "USD":
+        return formats.money(value, places=0 if value == value.to_integral_value() else 2)
+    number = formats.number(value.normalize(), max(0, -int(value.normalize().as_tuple().exponent)))
+    if unit == "%":
+        return formats.percent(value, max(0, -int(value.normalize().as_tuple().exponent)))
+    return f"{number} {unit_words(unit)}"
+
+
 def unit_words(unit: str) -> str:
     """What a threshold is typed in."""
-    words = {"%": _("%"), "USD": _("USD a month"), "h": _("hours"), "days": _("days")}
+    words = {"%": _("%"), "points": _("points"), "USD": _("USD a month"), "h": _("hours"), "days": _("days")}
     return words.get(unit, unit)
 
 

@@ -9,7 +9,7 @@ from django.urls import reverse
 from gpuadvisor.core import clock
 from portfolios import caching
 from portfolios.analysis import service as analysis
-from portfolios.insights import insights_open, service
+from portfolios.insights import insights_open, pages, service
 from portfolios.insights.findings import Evidence, Finding, Money
 from portfolios.insights.rules import RULES
 from portfolios.models import Analytics, Insight, InsightRuleSetting
@@ -228,7 +228,7 @@ PAGES = ["insights", "insights-history", "insights-panel", "checkup", "analytics
 def test_a_host_without_gpus_sees_no_zero_that_nobody_measured(host_client, name):
     page = host_client.get(reverse(f"portfolios:{name}"))
     assert page.status_code == 200
-    assert "$0.00" not in page.content.decode().replace("Tell me where a month leaves no more than this. $0.00", "")
+    assert "$0.00" not in page.content.decode()
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -361,3 +361,23 @@ def test_words_are_stored_in_the_language_of_the_host(host, gpu, monkeypatch):
     monkeypatch.setattr(maker, "analyse", lambda *a, **k: seen.append(translation.get_language()) or original(*a, **k))
     assert maker.make(host)
     assert seen == ["de"]
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "words"),
+    [
+        ("15", "points", "15 points"),
+        ("10", "%", "10%"),
+        ("2.50", "%", "2.5%"),
+        ("5", "USD", "$5"),
+        ("3", "days", "3 days"),
+    ],
+    ids=["points", "percent", "half-percent", "usd", "days"],
+)
+def test_a_threshold_is_said_as_one_says_it(value, unit, words):
+    assert pages.limit_words(Decimal(value), unit).replace("\xa0", " ") == words
+
+
+def test_the_check_up_says_when_each_rule_speaks(host_client, gpu):
+    body = host_client.get(reverse("portfolios:checkup")).content.decode()
+    assert "Tell me from this many points below the market’s rented share: 15 points." in body

@@ -319,7 +319,7 @@ RULES = (
         fix_label=gettext_lazy("Look at its rate"),
         threshold=Decimal(15),
         threshold_means=gettext_lazy("Tell me from this many points below the market’s rented share."),
-        unit="%",
+        unit="points",
         lowest=ONE,
     ),
     Rule(
