@@ -148,6 +148,23 @@ def test_order_of_receipt_decides(rig, token):
     assert PerformanceMetric.objects.get(metric_date=midnight(3).date()).daily_revenue == 1
 
 
+@pytest.mark.parametrize("is_for_one_portfolio", [False, True])
+def test_what_may_be_posted_is_what_the_list_of_gpus_names(rig, is_for_one_portfolio):
+    """One statement answers a post; it follows the queries that the list and the pages use."""
+    user = rig.portfolio.user
+    states = ("active", "setup", "planned", "archived")
+    states = [PortfolioFactory(user=user, state=state, is_active=state == "active") for state in states]
+    gpus = [rig, *(GPUConfigurationFactory(portfolio=portfolio) for portfolio in (*states, PortfolioFactory()))]
+    gpus.append(GPUConfigurationFactory(portfolio=rig.portfolio, is_active=False))
+    PlatformFactory(slug="a-list", name="A list", status="reference")
+    only = [rig.portfolio.pk] if is_for_one_portfolio else []
+    token = api_tokens.create_token(user=user, name="Rigs", scopes=["ingest"], portfolio_ids=only)[0]
+    known = accepting._known(token, [{"gpu_configuration": str(gpu.pk).upper()} for gpu in gpus])
+    assert set(known.gpus.values()) == set(accepting.gpus_of(token).values_list("pk", flat=True))
+    assert len(known.gpus) == (1 if is_for_one_portfolio else 4)
+    assert known.platforms == {"vast"}
+
+
 def test_of_two_samples_of_one_quarter_hour_the_later_one_stands(rig, token):
     """Within a post and among posts that are merged together; what was told over counts for the later post alone."""
     first = accept(token, [*quarters(rig, 1, rented_gpus=1), *quarters(rig, 2, rented_gpus=2)])
