@@ -226,16 +226,12 @@ def _first_that_fits(
 # What the KPIs ask for.
 
 
-def comparisons(
-    items: Sequence[GPUConfiguration], window: Window, *, names: Mapping[str, str] | None = None
-) -> dict[UUID, Comparison]:
-    """The comparison of each of `items`: list prices now, and the means of the window's days (K12, K13).
+def comparisons(picked: Mapping[UUID, Chosen], window: Window, *, now: datetime) -> dict[UUID, Comparison]:
+    """The comparison of each of `picked`: list prices now, and the means of the window's days (K12, K13).
 
     Where the comp set has too few days yet, those of its GPU model and platform alone stand in, as `words` say.
     """
-    picked = chosen(items, names=names)
     means = means_of([one.criteria for one in picked.values()], [window])
-    now = clock.now()
     found = {}
     for pk, pick in picked.items():
         if pick.comp is None:

@@ -87,10 +87,10 @@ class Costs:
 NONE = Costs()
 
 
-def costs_of(items: Iterable[GPUConfiguration]) -> dict[UUID, Costs]:
+def costs_of(items: Iterable[GPUConfiguration], *, today: date | None = None) -> dict[UUID, Costs]:
     """What each of these configurations costs now; those of which nobody told anything cost `Costs()`.
 
-    At most four queries, however many there are.
+    At most four queries, however many there are, and one for `today` where the caller does not know it.
     """
     items = list(items)
     portfolios = {item.portfolio_id for item in items}
@@ -103,7 +103,7 @@ def costs_of(items: Iterable[GPUConfiguration]) -> dict[UUID, Costs]:
             else:
                 shared[profile.portfolio_id] = profile
     profiles = [*shared.values(), *own.values()]
-    today = clock.today()
+    today = today or clock.today()
     rates = usd_rates({profile.currency for profile in profiles}, today)
     sharing = _units([pk for pk, profile in shared.items() if profile.fixed_monthly is not None])
     zones = _zones({pk for pk in portfolios if any(p.portfolio_id == pk and p.tariff_bands for p in profiles)})

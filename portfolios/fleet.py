@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -20,13 +20,20 @@ from .models import GPUConfiguration, Portfolio
 
 @dataclass(frozen=True)
 class Fleet:
-    """Portfolios that are not archived, newest first; the GPUs of the active ones, removed ones included."""
+    """Portfolios that are not archived, newest first; the GPUs of the active ones, removed ones included.
+
+    `now`: the moment at which all of it was read.
+    """
 
     portfolios: Sequence[Portfolio]
     gpus: Sequence[GPUConfiguration]
     platforms: dict[str, Platform]
-    today: date
+    now: datetime
     costs: Mapping[UUID, Costs] = field(default_factory=dict)
+
+    @property
+    def today(self) -> date:
+        return self.now.date()
 
     @property
     def active(self) -> list[Portfolio]:
@@ -58,7 +65,8 @@ def read_fleet(user: User) -> Fleet:
     for item in gpus:
         item.portfolio = by_pk.get(item.portfolio_id) or item.portfolio
     platforms = {item.slug: item for item in Platform.objects.all()}
-    return Fleet(portfolios, gpus, platforms, clock.today(), with_costs(gpus))
+    now = clock.now()
+    return Fleet(portfolios, gpus, platforms, now, with_costs(gpus, today=now.date()))
 
 
 def idle_watts(item: GPUConfiguration) -> Decimal | None:
@@ -72,10 +80,10 @@ def load_watts(item: GPUConfiguration) -> Decimal | None:
     return item.power_consumption or None
 
 
-def with_costs(items: Iterable[GPUConfiguration]) -> dict[UUID, Costs]:
+def with_costs(items: Iterable[GPUConfiguration], *, today: date | None = None) -> dict[UUID, Costs]:
     """The costs of these GPUs, each of which keeps its own, as Django keeps a row that was joined."""
     items = list(items)
-    found = costs_of(items)
+    found = costs_of(items, today=today)
     for item in items:
         item.__dict__["_costs"] = found[item.pk]
     return found

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Min
 
-from .comparing import comparisons
+from .comparing import Chosen, chosen, comparisons
 from .economics import Window
 from .kpis import Comparison, Lifetime, More, Spells
 from .models import GPUConfiguration, PerformanceMetric
@@ -60,10 +60,11 @@ class Lookups(More):
         *,
         window: Window,
         now: datetime,
+        names: Mapping[str, str],
         fees: Callable[[date], Sequence[Fee]],
         purchases: Mapping[UUID, Purchase],
     ) -> None:
-        self._items, self._units, self._window, self._now = items, units, window, now
+        self._items, self._units, self._window, self._now, self._names = items, units, window, now, names
         self._fees, self._purchases = fees, purchases
 
     def comparison(self, pk: UUID | None) -> Comparison | None:
@@ -75,10 +76,18 @@ class Lookups(More):
     def spells(self, pk: UUID | None) -> Spells | None:
         return self._spells.get(pk) if pk else None
 
+    def chosen(self, pk: UUID) -> Chosen | None:
+        """Whom it is compared with."""
+        return self._chosen.get(pk)
+
+    @cached_property
+    def _chosen(self) -> dict[UUID, Chosen]:
+        return chosen(self._items, names=self._names)
+
     @cached_property
     def _comparisons(self) -> dict[UUID, Comparison]:
         """Those of the window, with the list prices of now."""
-        return comparisons(self._items, self._window)
+        return comparisons(self._chosen, self._window, now=self._now)
 
     @cached_property
     def _lifetimes(self) -> dict[UUID, Lifetime]:

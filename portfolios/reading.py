@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date
 from decimal import Decimal
 from uuid import UUID
@@ -12,7 +12,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from gpuadvisor.accounts.models import User
-from gpuadvisor.core import clock
 from market.models import GPUModel
 
 from . import economics
@@ -20,7 +19,7 @@ from .costs import Costs
 from .economics import Window
 from .fees import FeeSpan, fee_on, fee_spans
 from .fleet import Fleet, cost_missing, idle_watts, load_watts
-from .kpis import Costing, KpiSheet, More, Part, measures_of
+from .kpis import Costing, KpiSheet, Part, measures_of
 from .lookups import Lookups, Purchase
 from .measures import Context, Spark
 from .models import GPUConfiguration, OrderType
@@ -36,7 +35,7 @@ class Reading:
     now: Window
     before: Window | None
     costings: Mapping[UUID, Costing]
-    more: More = field(default_factory=More)
+    more: Lookups
 
     @property
     def words(self) -> str:
@@ -96,12 +95,17 @@ def read(
     before: Window | None = None,
     items: Sequence[GPUConfiguration] | None = None,
     charted: GPUModel | None = None,
+    since: date | None = None,
 ) -> Reading:
-    """What the fleet of `user`, or `items` of it, did in both windows. `charted`: whose own rates a chart shows."""
+    """What the fleet of `user`, or `items` of it, did in both windows. `charted`: whose own rates a chart shows.
+
+    `since`: the day from which on single days are asked for, where that lies before both windows.
+    """
     items = fleet.gpus if items is None else items
-    moment = clock.now()
     last = max(fleet.today, now.last)
-    spans = fee_spans(user, min(now.first, before.first if before else now.first, fleet.today), last)
+    first = min(day for day in (now.first, before and before.first, since, fleet.today) if day)
+    platforms = fleet.platforms.values()
+    spans = fee_spans(user, first, last, platforms=platforms)
     fees = fees_of(spans)
     units = [unit_of(item, fleet.costs[item.pk], charted) for item in items]
     found = results(
@@ -110,7 +114,8 @@ def read(
         before=before,
         today=fleet.today,
         fees=fees,
-        hours_today=Decimal(moment.hour),
+        hours_today=Decimal(fleet.now.hour),
+        since=since,
     )
     now_spans = [span for span in spans if span.first <= fleet.today <= span.last]
     costings = {
@@ -121,8 +126,9 @@ def read(
         items,
         units,
         window=now,
-        now=moment,
-        fees=lambda first: fees_of(fee_spans(user, first, last)),
+        now=fleet.now,
+        names={slug: platform.name for slug, platform in fleet.platforms.items()},
+        fees=lambda first: fees_of(fee_spans(user, first, last, platforms=platforms)),
         purchases=_purchases(items, fleet),
     )
     return Reading(fleet, found, now, before, costings, more)

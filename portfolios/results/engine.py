@@ -106,14 +106,16 @@ def results(
     today: date,
     fees: Collection[Fee] = (),
     hours_today: Decimal = ALL_DAY,
+    since: date | None = None,
 ) -> Results:
     """What `units` earned and cost in `now` and in `before`, day by day, and lately. One query.
 
-    Units: `hours_today` of today have passed; samples are expected of no more.
+    Units: `hours_today` of today have passed; samples are expected of no more. Days are told from `since` on, if that
+    lies before both windows.
     """
     if not units:
         return Results({}, {}, {}, {})
-    earliest = min(now.first, before.first) if before else now.first
+    earliest = min(day for day in (now.first, before and before.first, since) if day)
     first = min(earliest, today - timedelta(days=CHART_DAYS - 1))
     costed = min(earliest, today - timedelta(days=SPARK_DAYS - 1))
     nothing = Window(today + timedelta(days=2), today + timedelta(days=1))

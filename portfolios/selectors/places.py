@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from uuid import UUID
 
@@ -14,14 +15,17 @@ from gpuadvisor.core.figures import Figure
 from market import selectors as market
 
 from .. import estimates
+from ..comparing import Chosen
+from ..economics import Window
 from ..fleet import Fleet, read_fleet
 from ..kpis import KpiSheet
 from ..measures import Measure, Spark
 from ..models import GPUConfiguration, Portfolio
 from ..reading import Reading, read
-from ..results import Recent
+from ..results import CHART_DAYS, Recent
 from .lines import GPULine, gpu_line
-from .sheets import DEFAULT_PERIOD, chosen, windows_of
+from .series import DayFigures, days_of
+from .sheets import DEFAULT_PERIOD, PERIODS, chosen, windows_of
 
 PAGE_SIZE = 25
 SORTS = ("net", "revenue", "occupancy", "gpus", "name")
@@ -172,18 +176,33 @@ class GPUPage:
     recent: Recent
     floor: Decimal | None
     waterfall: tuple[Step, ...]
+    days: list[DayFigures]
+    pick: Chosen | None
 
 
 def gpu_page(user: User, gpu: GPUConfiguration, period: str = DEFAULT_PERIOD) -> GPUPage | None:
-    """None where the portfolio is not active: its GPUs count in no KPI."""
+    """None where the portfolio is not active: its GPUs count in no KPI. All of it is read once."""
     fleet = read_fleet(user)
     items = chosen(fleet, None, gpu)
     if not items:
         return None
-    reading = _reading(user, fleet, items, period)
+    window = chart_window(period, fleet.today)
+    now, before = windows_of(period, fleet)
+    reading = read(user, fleet, now=now, before=before, items=items, since=window.first)
     sheet = reading.sheet(items)
-    recent = reading.found.recent.get(gpu.pk, Recent())
-    return GPUPage(sheet, recent, reading.costings[gpu.pk].floor, waterfall(sheet.measures))
+    return GPUPage(
+        sheet=sheet,
+        recent=reading.found.recent.get(gpu.pk, Recent()),
+        floor=reading.costings[gpu.pk].floor,
+        waterfall=waterfall(sheet.measures),
+        days=days_of(reading, window),
+        pick=reading.more.chosen(gpu.pk) if gpu.is_active else None,
+    )
+
+
+def chart_window(period: str, today: date) -> Window:
+    """The days that the chart of a GPU configuration shows: those of the period, 30 at least."""
+    return Window(today - timedelta(days=max(PERIODS[period], CHART_DAYS) - 1), today)
 
 
 def waterfall(measures: Mapping[str, Measure]) -> tuple[Step, ...]:

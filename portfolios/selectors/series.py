@@ -14,7 +14,7 @@ from .. import economics
 from ..economics import Window
 from ..fleet import Fleet, read_fleet
 from ..models import GPUConfiguration, Portfolio
-from ..reading import read
+from ..reading import Reading, read
 from ..results import Day, Sums
 from .sheets import chosen
 
@@ -56,7 +56,12 @@ def daily(
     fleet = fleet or read_fleet(user)
     window = Window(first, last)
     reading = read(user, fleet, now=window, items=chosen(fleet, portfolio, gpu))
-    days = [first + timedelta(days=n) for n in range(window.days)]
+    return days_of(reading, window)
+
+
+def days_of(reading: Reading, window: Window) -> list[DayFigures]:
+    """Every day of `window` of the GPU configurations that were read together; `reading` asked for those days."""
+    days = [window.first + timedelta(days=n) for n in range(window.days)]
     starts = reading.starts()
     return [_figures(day, reading.found.days.get(day, NOTHING).sums, bisect_right(starts, day)) for day in days]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -25,7 +26,7 @@ from gpuadvisor.core.http import go_to, render_page
 from market.models import GPUModel, Platform
 from market.sheets import download
 
-from .. import comparing, journal, services
+from .. import journal, services
 from ..costs import price_figure
 from ..fleet import costs
 from ..forms import COOLING_NAMES, GPUConfigurationForm, MoveForm
@@ -33,14 +34,13 @@ from ..hardware import idle_figure, load_figure
 from ..kpis import BY_NAME
 from ..mappings import identifiers
 from ..models import GPUConfiguration, PerformanceMetric, Portfolio
-from ..selectors import PERIODS, period_of, places
+from ..selectors import period_of, places
 from ..selectors.series import DayFigures, daily
 from ..statements import SOURCES, conflict_words
 from .addresses import PERIOD_WORDS, address
 
 SUGGESTIONS = 20
 METRICS_SHOWN = 31
-CHART_DAYS = 30
 MOST_ROWS = 3_660
 STRIP = ("net", "occupancy", "rented_rate", "yield_rate", "time_to_rent")
 NO_RATE = gettext_lazy("Enter the hourly rate with the daily results.")
@@ -150,7 +150,7 @@ def _figures(request: AppRequest, gpu: GPUConfiguration, period: str) -> dict[st
     page = places.gpu_page(request.user, gpu, period)
     if page is None:
         return {}
-    pick = comparing.chosen([gpu])[gpu.pk] if gpu.is_active else None
+    pick = page.pick
     comp = pick.comp if pick else None
     rate = page.recent.rate
     measures = page.sheet.measures
@@ -167,7 +167,7 @@ def _figures(request: AppRequest, gpu: GPUConfiguration, period: str) -> dict[st
         else None,
         "floor": measures["floor_rate"],
         "percentile": measures["price_percentile"],
-        "days": _chart(request, gpu, period),
+        "days": _chart(gpu, page.days),
         "days_csv": f"{reverse('portfolios:gpu-csv', kwargs={'pk': gpu.pk})}?{urlencode({'period': period})}",
         "kpis_url": address("kpis", gpu=gpu.pk, period=period),
         "move_url": address("me-or-market", gpu=gpu.pk, period=period),
@@ -177,14 +177,8 @@ def _figures(request: AppRequest, gpu: GPUConfiguration, period: str) -> dict[st
     }
 
 
-def _days(request: AppRequest, gpu: GPUConfiguration, period: str) -> list[DayFigures]:
-    today = clock.today()
-    return daily(request.user, today - timedelta(days=max(PERIODS[period], CHART_DAYS) - 1), today, gpu=gpu)
-
-
-def _chart(request: AppRequest, gpu: GPUConfiguration, period: str) -> Series:
-    """Revenue and net of each day, 30 at least, with the changes of its rate; a gap where nobody knows."""
-    days = _days(request, gpu, period)
+def _chart(gpu: GPUConfiguration, days: Sequence[DayFigures]) -> Series:
+    """Revenue and net of each day, with the changes of its rate; a gap where nobody knows."""
     lines = [Line(_("Net"), [day.net for day in days], "mine"), Line(_("Revenue"), [day.revenue for day in days])]
     return Series([day.day for day in days], lines, marks=journal.marks(gpu, days[0].day, days[-1].day))
 
@@ -192,7 +186,8 @@ def _chart(request: AppRequest, gpu: GPUConfiguration, period: str) -> Series:
 @require_GET
 def days_csv(request: AppRequest, pk: UUID) -> HttpResponse:
     """Every figure of each day that the page's chart shows."""
-    days = _days(request, _find(request, pk), period_of(request.GET.get("period")))
+    window = places.chart_window(period_of(request.GET.get("period")), clock.today())
+    days = daily(request.user, window.first, window.last, gpu=_find(request, pk))
     names = [field.name for field in fields(DayFigures)]
     return download("gpu-days", names, ([_plain(getattr(day, name)) for name in names] for day in days))
 

@@ -124,7 +124,7 @@ def test_comparisons_hold_list_prices_of_now_and_means_of_the_window(gpu, market
             made_at=market,
         )
     item = GPUConfiguration.objects.select_related("gpu_model", "portfolio").get(pk=gpu.pk)
-    found = comparing.comparisons([item], window)[gpu.pk]
+    found = comparing.comparisons(comparing.chosen([item]), window, now=clock.now())[gpu.pk]
     assert (found.offers, found.rented_percentage, found.yield_rate) == (7, Decimal(70), Decimal("0.35"))
     assert found.prices == ((Decimal("0.4000"), 3), (Decimal("0.5000"), 2), (Decimal("0.6000"), 2))
 

@@ -20,6 +20,7 @@ from market.models import CurrencyRate, PlatformFee
 from portfolios import selectors
 from portfolios.economics import Window
 from portfolios.models import CostProfile, FeeOverride, GPUConfiguration, PerformanceMetric
+from portfolios.selectors import places
 from portfolios.selectors.series import daily
 from tests.factories import (
     GPUConfigurationFactory,
@@ -541,6 +542,9 @@ def test_portfolios_sum_to_the_account_gpus_to_their_portfolio_and_days_to_their
             assert same(sheet.value(name), sum(told) if told else None), name
     assert "allocated" in account.measures["fixed"].figure.method
     days_sum_to_their_window(user, gpus)
+    for gpu in gpus[:8]:  # days before both windows too are costed hour by hour
+        month = places.chart_window("7d", TODAY)
+        assert places.gpu_page(user, gpu.row, "7d").days == daily(user, month.first, month.last, gpu=gpu.row)
 
 
 def days_sum_to_their_window(user, gpus):

@@ -55,6 +55,14 @@ class TestWaterfall:
             assert 0 <= step.left + step.width <= 100
 
 
+def test_the_page_of_a_gpu_reads_its_fleet_once(gpu, client, host, django_assert_max_num_queries):
+    PerformanceMetricFactory(gpu_configuration=gpu, metric_date=clock.today())
+    client.force_login(host)
+    with django_assert_max_num_queries(26) as queries:
+        assert client.get(reverse("portfolios:gpu", args=[gpu.pk])).status_code == 200
+    assert sum('FROM "fee_overrides"' in query["sql"] for query in queries) == 1
+
+
 class TestGauge:
     @pytest.mark.parametrize("rate", ["0.01", "0.45", "9", None])
     def test_everything_lies_within_the_drawing(self, rate):
