@@ -34,6 +34,13 @@ class DayFact:
     conflicts: tuple[str, ...] = ()
 
     @property
+    def offline(self) -> Decimal | None:
+        """Hours seen offline; None where uptime is unknown. An hour that nobody observed was neither on nor off."""
+        if self.uptime is None:
+            return None
+        return ZERO if self.uptime >= round(self.observed) else self.observed - self.uptime
+
+    @property
     def earned(self) -> Decimal | None:
         """What the GPUs themselves brought in: what rates are made of (K2, K3)."""
         return self.revenue if self.gpu_revenue is None else self.gpu_revenue

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from ..analysis.trends import Interval, mean_interval
-from .facts import HOURS, ZERO, DayFact
+from .facts import ZERO, DayFact
 from .worth import short_hours
 
 AFTER_DAYS = 14
@@ -45,7 +45,7 @@ def outages_of(
     counted = date.min
     for run in _runs(days):
         first, last = run[0].day, run[-1].day
-        hours = sum(((HOURS - day.uptime) * quantity for day in run if day.uptime is not None), ZERO)
+        hours = sum(((day.offline or ZERO) * quantity for day in run), ZERO)
         start = max(last, counted)
         gaps = _gaps(days, first, start, last + AFTER_DAYS * DAY, comp_shares)
         if gaps is None:
@@ -64,7 +64,7 @@ def _runs(days: Sequence[DayFact]) -> list[list[DayFact]]:
     """Days with hours offline, those that follow each other together."""
     runs: list[list[DayFact]] = []
     for day in sorted(days, key=lambda one: one.day):
-        if day.uptime is None or day.uptime >= HOURS:
+        if not day.offline:
             continue
         if runs and day.day - runs[-1][-1].day == DAY:
             runs[-1].append(day)
@@ -78,11 +78,7 @@ def _gaps(
 ) -> list[float] | None:
     """What each day after lacks, in GPU-hours, below 0 where it has more; None where too few days are known."""
     known = [day for day in days if day.rented is not None and day.available and day.day in comp_shares]
-    before = [
-        day
-        for day in known
-        if first - AFTER_DAYS * DAY <= day.day < first and (day.uptime is None or day.uptime >= HOURS)
-    ]
+    before = [day for day in known if first - AFTER_DAYS * DAY <= day.day < first and not day.offline]
     later = [day for day in known if after < day.day <= until]
     if len(before) < NEEDED_DAYS or len(later) < NEEDED_DAYS:
         return None

@@ -76,3 +76,10 @@ def test_a_day_after_two_outages_counts_once():
     assert [one.hours for one in found] == [D(12), D(12)]
     whole = sum(one.short.value for one in found if one.short)
     assert whole < 14 * 48 * 0.2 + 1
+
+
+def test_an_hour_that_nobody_observed_was_not_offline():
+    """Absent is not zero: 21 hours seen, all of them online."""
+    days = [DayFact(FIRST, None, None, D(42), D(30), D(21), observed=D("21.25")), day(1, 80, 21)]
+    (one,) = told(days, comp(70))
+    assert (one.first, one.hours) == (FIRST + timedelta(days=1), D(6))

@@ -129,9 +129,7 @@ def _down(gpu: GPUFact, threshold: Decimal) -> Verdict:
     month = per_month(amount=offline + value, days=days)
     if month is None or month < threshold:
         return None
-    spread = gpu.interval(
-        [float((HOURS - day.uptime) * gpu.quantity) for day in told if day.uptime is not None], "outage"
-    )
+    spread = gpu.interval([float((day.offline or ZERO) * gpu.quantity) for day in told], "outage")
     ends = (
         (
             Decimal(str(end)) * gpu.yield_rate * MONTH_DAYS + short / days * MONTH_DAYS
