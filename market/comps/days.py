@@ -324,22 +324,15 @@ def _store(told: Mapping[Criteria, Told], day: date, origin: Origin) -> int:
 
 
 def mean(days: Iterable[CompDay]) -> tuple[Decimal | None, Decimal | None, int]:
-    """Rented share (0-100) and yield (USD per offered GPU-hour) of several days, weighed by hours; the hours known.
+    """Rented share (0-100) and yield (USD per offered GPU-hour) of several days, each weighed alike; the hours known.
 
+    Alike: a day of which two hours were seen is a day of the window like any other, and not a twelfth of one.
     Source: docs/economics.md, "Comp sets".
     """
-    told = [day for day in days if day.rented_percentage is not None]
-    hours = sum(day.hours for day in told)
-    share = _weighed((day.rented_percentage, day.hours) for day in told)
-    yields = _weighed(
-        (day.rented_percentage * day.rented_price / 100, day.hours)
-        for day in told
-        if day.rented_percentage is not None and day.rented_price is not None
-    )
-    return share, yields, hours
+    told = [(day.rented_percentage, day) for day in days if day.rented_percentage is not None]
+    yields = [share * day.rented_price / 100 for share, day in told if day.rented_price is not None]
+    return _mean([share for share, _day in told]), _mean(yields), sum(day.hours for _share, day in told)
 
 
-def _weighed(values: Iterable[tuple[Decimal | None, int]]) -> Decimal | None:
-    known = [(value, weight) for value, weight in values if value is not None]
-    weights = sum(weight for _value, weight in known)
-    return sum((value * weight for value, weight in known), Decimal(0)) / weights if weights else None
+def _mean(values: Sequence[Decimal]) -> Decimal | None:
+    return sum(values, Decimal(0)) / len(values) if values else None

@@ -257,12 +257,13 @@ def test_a_day_without_machines_falls_back_to_the_market_s_series(now):
     assert (row.median_price, row.rented_price) == (Decimal("0.4000"), Decimal("0.4267"))
 
 
-def test_the_mean_of_days_weighs_them_by_hours():
+def test_the_mean_of_days_weighs_them_alike():
+    """A day of which few hours were seen is a whole day of the window: else the last two days spoke for the week."""
     rows = [
         CompDay(hours=24, rented_percentage=Decimal(80), rented_price=Decimal("0.5")),
         CompDay(hours=12, rented_percentage=Decimal(50), rented_price=None),
         CompDay(hours=6, rented_percentage=None, rented_price=None),
     ]
     share, yields, hours = comps.mean(rows)
-    assert (share, yields, hours) == (Decimal(70), Decimal("0.4"), 36)
+    assert (share, yields, hours) == (Decimal(65), Decimal("0.4"), 36)
     assert comps.mean([]) == (None, None, 0)
