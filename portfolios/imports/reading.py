@@ -25,7 +25,7 @@ from .lines import Lines, rows_of
 
 SLICE_LINES = 20_000
 SLICE_SECONDS = 5.0
-CAN_TAKE = ("active", "setup", "planned")  # states of portfolios whose GPUs may get results
+CAN_TAKE = ("active", "setup")  # states of portfolios whose GPUs may get results: a plan counts toward nothing
 COLUMNS = "line, gpu_configuration_id, platform, metric_date, figures, outcome, reason"
 
 

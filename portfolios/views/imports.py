@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
@@ -109,8 +110,12 @@ def _no_room() -> str:
 @require_GET
 def example(request: AppRequest) -> StreamingHttpResponse:
     """A file to start from, with the host's own GPUs and yesterday's day."""
-    gpus = GPUConfiguration.objects.visible_to(request.user).active().select_related("gpu_model").order_by("pk")[:5]
-    units = [(gpu.custom_name or gpu.gpu_model.name, gpu.quantity) for gpu in gpus] or [("RTX 4090", 1)]
+    mine = GPUConfiguration.objects.visible_to(request.user).active().filter(portfolio__state__in=reading.CAN_TAKE)
+    gpus = mine.values_list("pk", "custom_name", "gpu_model__name", "quantity").order_by("pk")
+    named = [(pk, own or model, quantity) for pk, own, model, quantity in gpus]
+    times = Counter(name for _pk, name, _quantity in named)
+    # A name that two have is none that the import would take: the id stands there.
+    units = [(name if times[name] == 1 else str(pk), quantity) for pk, name, quantity in named[:5]] or [("RTX 4090", 1)]
     day, share, rate, hours = clock.today().isoformat(), Decimal("87.5"), Decimal("0.42"), 24
     rows = [
         ["date", "gpu", "platform", "utilization", "hourly_rate", "daily_revenue", "uptime_hours"],

@@ -17,14 +17,14 @@ from django.urls import reverse
 from gpuadvisor.core import clock
 from portfolios import services
 from portfolios.forms import ColumnsForm
-from portfolios.imports import days, files, jobs, service, storing
+from portfolios.imports import days, files, jobs, reading, service, storing
 from portfolios.imports.cells import Names
 from portfolios.imports.layout import FIELDS, Layout
 from portfolios.ingest.days import sampled_days
 from portfolios.models import MetricImport, MetricImportRow, MetricSample, PerformanceMetric
 from portfolios.services.metrics import state
 from portfolios.statements import read_figures
-from tests.factories import GPUConfigurationFactory, MetricImportFactory, PerformanceMetricFactory
+from tests.factories import GPUConfigurationFactory, MetricImportFactory, PerformanceMetricFactory, PortfolioFactory
 
 HEAD = "date,gpu,platform,utilization,hourly_rate,daily_revenue,uptime_hours"
 
@@ -639,3 +639,20 @@ def test_a_file_sent_without_the_forms_token_or_beside_another_leaves_nothing(ho
     two = [SimpleUploadedFile("a.csv", csv_of(today).encode()), SimpleUploadedFile("b.csv", csv_of(today).encode())]
     assert host_client.post(url("metric-import"), {"file": two}).status_code == 302
     assert len([path for path in files.folder().rglob("*") if path.is_file()]) == 1
+
+
+def test_a_plan_is_in_no_file(host, host_client, gpu):
+    """J6: a planned portfolio counts toward nothing, so its GPUs make no name ambiguous."""
+    plan = PortfolioFactory(user=host, state="planned", is_active=False)
+    GPUConfigurationFactory(portfolio=plan, gpu_model=gpu.gpu_model, custom_name=gpu.custom_name)
+    assert reading.names_of(host.pk).gpu(gpu.custom_name) == (gpu.pk, gpu.custom_name)
+    text = b"".join(host_client.get(reverse("portfolios:metric-import-example"))).decode()
+    assert text.count("\n") == 2
+    assert f",{gpu.custom_name}," in text
+
+
+def test_the_example_writes_ids_where_names_do_not_tell(host, host_client, gpu):
+    twin = GPUConfigurationFactory(portfolio=gpu.portfolio, gpu_model=gpu.gpu_model, custom_name=gpu.custom_name)
+    text = b"".join(host_client.get(reverse("portfolios:metric-import-example"))).decode()
+    assert f",{gpu.pk}," in text
+    assert f",{twin.pk}," in text
