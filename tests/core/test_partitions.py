@@ -28,6 +28,7 @@ def test_add_months(month, number, expected):
 def test_all_large_tables_say_by_which_column_they_are_cut():
     assert {model.__name__: by for model, by in partitions.partitioned_models().items()} == {
         "PerformanceMetric": "metric_date",
+        "MetricSample": "sampled_at",
         "MarketData": "data_timestamp",
         "PricingSnapshot": "snapshot_time",
         "UtilizationTrend": "trend_date",
