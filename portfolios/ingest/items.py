@@ -171,8 +171,11 @@ def _number(name: str, value: Any, high: Decimal, places: int) -> Decimal | int:
         raise Bad(name, "range", f"A number between 0 and {high:,}, up to {places} decimals.")
     if not 0 <= value <= high or value.is_signed():
         raise Bad(name, "range", f"A number between 0 and {high:,}, up to {places} decimals.")
-    if value.as_tuple().exponent < -places and value != round(value, places):
-        raise Bad(name, "decimals", f"A number between 0 and {high:,}, up to {places} decimals.")
+    if not -places <= value.as_tuple().exponent <= 0:  # 0e-99999 is no number to PostgreSQL
+        rounded = round(value, places)
+        if rounded != value:
+            raise Bad(name, "decimals", f"A number between 0 and {high:,}, up to {places} decimals.")
+        return rounded  # type: ignore[no-any-return]
     return value  # type: ignore[no-any-return]
 
 

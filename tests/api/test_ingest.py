@@ -99,6 +99,22 @@ def test_money_is_read_without_a_float(post, gpu, yesterday):
     assert str(PerformanceMetric.objects.get().daily_revenue) == "1234567.89"
 
 
+@pytest.mark.parametrize("path", [SAMPLES, METRICS])
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [("0e-99999", "0.0000"), ("0e99999", "0.0000"), ("1e2", "100.0000"), ("0.5" + 20_000 * "0", "0.5000")],
+    ids=["tiny zero", "huge zero", "exponent", "long"],
+)
+def test_a_number_in_any_dress_can_be_stored(post, gpu, yesterday, path, sent, kept):
+    """13: what is accepted is merged; PostgreSQL takes no 99,999 decimals."""
+    item = sample(gpu, f"{yesterday}T10:00:00Z") if path == SAMPLES else metric(gpu, yesterday)
+    body = json.dumps({"items": [item | {"hourly_rate": "RATE"}]}).replace('"RATE"', sent)
+    assert post(path, body=body).status_code == 202
+    assert merging.merge_waiting() == 1
+    assert IngestBatch.objects.get().error == ""
+    assert str(PerformanceMetric.objects.get().hourly_rate) == kept
+
+
 def test_daily_results_are_merged_figure_by_figure(post, gpu, yesterday):
     """A figure that is null or left out leaves what was told before."""
     post(METRICS, [metric(gpu, yesterday, daily_revenue="20", gpu_revenue=19, uptime_hours=24)])
