@@ -77,6 +77,7 @@ class CompFact:
     p90: Decimal | None = None
     as_of: datetime | None = None
     is_for_advice: bool = True
+    platform: str = ""
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,7 @@ class Finding:
     gpu: UUID | None = None
     subject: str = ""
     rule: str = ""
+    market: tuple[str, ...] = ()  # the platforms whose market it rests on: told only while their figures are young
 
     def priority(self, revenue: Decimal | None) -> str:
         return priority(impact=self.impact.value if self.impact else None, revenue=revenue, otherwise=self.otherwise)

@@ -239,6 +239,7 @@ def _market(
                 comp.p90,
                 comp.as_of,
                 comp.is_for_advice,
+                pick.criteria.platform,
             )
     days = shares_by_day({pick.criteria for pick in picks.values()}, last - timedelta(days=DAYS - 1), last)
     return comps, places, {pk: days[pick.criteria] for pk, pick in picks.items()}

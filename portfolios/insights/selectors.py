@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from django.db.models import F, Q, QuerySet
 
 from gpuadvisor.accounts.models import User
 from gpuadvisor.core import clock
+from market import comps
 
 from ..models import Insight
 
@@ -22,7 +24,8 @@ def insights_of(user: User) -> QuerySet[Insight]:
 def insights_open(user: User, limit: int | None = None) -> list[Insight]:
     """What holds now, the most USD per month first; what has no figure follows by priority.
 
-    Insights about portfolios that are not in use are left out, as are those that have run out.
+    Insights about portfolios that are not in use are left out, as are those that have run out, and those that rest on
+    a market that has been silent for more than twelve hours.
     """
     rows = (
         insights_of(user)
@@ -34,7 +37,17 @@ def insights_open(user: User, limit: int | None = None) -> list[Insight]:
         .order_by(F("impact_estimate").desc(nulls_last=True), "-pk")
     )
 
-    return sorted(rows, key=_order)[:limit]
+    return sorted(_of_young_markets(rows), key=_order)[:limit]
+
+
+def _of_young_markets(rows: Iterable[Insight]) -> list[Insight]:
+    """Those whose market's figures are young enough for advice; one query where any rests on a market."""
+    found = list(rows)
+    asked = {platform for row in found for platform in row.supporting_data.get("market", ())}
+    if not asked:
+        return found
+    spoken = comps.advised_on(asked)
+    return [row for row in found if spoken.issuperset(row.supporting_data.get("market", ()))]
 
 
 def _order(row: Insight) -> tuple[bool, Decimal, int]:

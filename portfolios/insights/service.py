@@ -151,6 +151,7 @@ def _row(finding: Finding, analytics: Analytics, revenue: Decimal | None, now: d
         description=finding.description,
         supporting_data={
             "subject": finding.subject,
+            "market": [platform for platform in finding.market if platform],
             "evidence": [_evidence(one) for one in finding.evidence],
         },
         impact_estimate=_cents(impact.value) if impact else None,

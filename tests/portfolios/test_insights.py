@@ -1,5 +1,6 @@
 """Insights in the table and on their pages (R-020, R-053)."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -7,6 +8,8 @@ import pytest
 from django.urls import reverse
 
 from gpuadvisor.core import clock
+from gpuadvisor.core.partitions import ensure_standing_months
+from market.models import SourceRun
 from portfolios import caching
 from portfolios.analysis import service as analysis
 from portfolios.insights import insights_open, pages, service
@@ -21,6 +24,7 @@ from tests.factories import (
     PortfolioFactory,
     UserFactory,
 )
+from tests.market.comp_offers import offer, run
 
 Status = Insight.Status
 
@@ -381,3 +385,17 @@ def test_a_threshold_is_said_as_one_says_it(value, unit, words):
 def test_the_check_up_says_when_each_rule_speaks(host_client, gpu):
     body = host_client.get(reverse("portfolios:checkup")).content.decode()
     assert "Tell me from this many points below the market’s rented share: 15 points." in body
+
+
+def test_what_rests_on_a_market_is_not_told_once_it_is_silent(host, gpu, book):
+    """reliability.md: advice pauses after 12 h."""
+    ensure_standing_months()
+    offer(1, "0.50", clock.now() - timedelta(minutes=5), gpus=2, rented=1)
+    spoke = run(clock.now() - timedelta(minutes=5))
+    store(host, book, replace(idle(gpu), market=("vast",)), Finding(title="no price", description="", rule="fee"))
+    assert {row.insight_type for row in insights_open(host)} == {"idle", "fee"}
+    word = analysis.inputs_of(host)
+    at = clock.now() - timedelta(hours=13)
+    SourceRun.objects.filter(pk=spoke.pk).update(started_at=at, observed_at=at, finished_at=at)
+    assert [row.insight_type for row in insights_open(host)] == ["fee"]
+    assert analysis.inputs_of(host) != word, "it is looked at anew"

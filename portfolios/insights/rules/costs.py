@@ -124,6 +124,7 @@ def _sleep(gpu: GPUFact, threshold: Decimal) -> Verdict:
         )
         % {"n": days},
         impact=Money.of(saved),
+        market=(comp.platform,),
         evidence=(
             Evidence(_("Expected of a day per GPU"), expected, "USD"),
             Evidence(_("Median price"), comp.median, "USD/GPU-h", comp.as_of),

@@ -77,6 +77,7 @@ def _idle(gpu: GPUFact, threshold: Decimal) -> Verdict:
         % {"own": formats.percent(gpu.occupancy, 0), "market": formats.percent(comp.rented, 0)},
         impact=Money.of(worth(gap), worth(Decimal(str(low))), worth(Decimal(str(high)))),
         otherwise="medium",
+        market=(comp.platform,),
         evidence=(
             Evidence(_("Own rented share"), gpu.occupancy, "%", link=_own_page(gpu)),
             Evidence(_("Days it rests on"), len(gpu.shares)),
@@ -135,6 +136,7 @@ def _above(gpu: GPUFact, threshold: Decimal) -> Verdict:
         % {"rate": formats.rate(listed.rate), "p90": formats.rate(comp.p90)},
         impact=impact,
         otherwise="medium",
+        market=(comp.platform,),
         evidence=(
             Evidence(_("Own rate"), listed.rate, "USD/GPU-h", link=_own_page(gpu)),
             Evidence(_("p90 of %(comp)s") % {"comp": comp.words}, comp.p90, "USD/GPU-h", comp.as_of),
@@ -170,6 +172,7 @@ def _below(gpu: GPUFact, threshold: Decimal) -> Verdict:
         % {"rate": formats.rate(listed.rate), "p10": formats.rate(comp.p10)},
         impact=impact,
         otherwise="medium",
+        market=(comp.platform,),
         evidence=(
             Evidence(_("Own rate"), listed.rate, "USD/GPU-h", link=_own_page(gpu)),
             Evidence(_("p10 of %(comp)s") % {"comp": comp.words}, comp.p10, "USD/GPU-h", comp.as_of),
@@ -229,6 +232,7 @@ def _elsewhere(gpu: GPUFact, threshold: Decimal) -> Verdict:
             Evidence(_("Fee there"), place.fee, "%"),
         ),
         subject=place.slug,
+        market=(place.slug,),
     )
 
 
@@ -273,6 +277,7 @@ def _falls(facts: Facts, model: str, gpus: list[GPUFact], threshold: Decimal) ->
             Evidence(_("Own revenue with it, a month"), revenue, "USD"),
         ),
         subject=model,
+        market=(ahead.platform,),
     )
 
 
