@@ -645,7 +645,7 @@ def test_a_plan_is_in_no_file(host, host_client, gpu):
     """J6: a planned portfolio counts toward nothing, so its GPUs make no name ambiguous."""
     plan = PortfolioFactory(user=host, state="planned", is_active=False)
     GPUConfigurationFactory(portfolio=plan, gpu_model=gpu.gpu_model, custom_name=gpu.custom_name)
-    assert reading.names_of(host.pk).gpu(gpu.custom_name) == (gpu.pk, gpu.custom_name)
+    assert reading.names_of(host.pk).gpu(gpu.custom_name) == gpu.pk
     text = b"".join(host_client.get(reverse("portfolios:metric-import-example"))).decode()
     assert text.count("\n") == 2
     assert f",{gpu.custom_name}," in text
