@@ -163,11 +163,11 @@ def _rates(now: MarketNow | None) -> list[tuple[str, bool, Decimal]]:
     """Name and price, the lowest first, and which of them stands for the market."""
     if now is None:
         return []
-    found = [("p10", False, now.p10), (_middle_name(now), True, now.price), ("p90", False, now.p90)]
+    found = [("p10", False, now.p10), (middle_name(now), True, now.price), ("p90", False, now.p90)]
     return [(name, is_middle, rate) for name, is_middle, rate in found if rate is not None]
 
 
-def _middle_name(now: MarketNow) -> str:
+def middle_name(now: MarketNow) -> str:
     """What the price that stands for the market is; an average is never called a median."""
     if now.price_basis == "host_net":
         return _("average, net to the host")

@@ -13,12 +13,13 @@ COOKIE = "calculator"
 SALT = "portfolios.calculator"
 MAX_AGE = 7 * 24 * 60 * 60
 NAMES = ("gpu", "cards", "kwh", "price", "fee", "rented", "fixed", "platform", "region")
+PLAN_NAMES = ("trend", "depreciation", "discount")
 LONGEST = 80
 
 
 def kept(entries: Mapping[str, str]) -> dict[str, str]:
     """The entries that the calculator knows, each as it stands in an address."""
-    return {name: str(entries[name])[:LONGEST] for name in NAMES if str(entries.get(name, "")).strip()}
+    return {name: str(entries[name])[:LONGEST] for name in (*NAMES, *PLAN_NAMES) if str(entries.get(name, "")).strip()}
 
 
 def remember(request: HttpRequest, response: HttpResponse, entries: Mapping[str, str]) -> None:

@@ -206,7 +206,7 @@ def _expectation(view: MarketView | None, gpus: int) -> Expectation | None:
     if view is None:
         return None
     now = view.now
-    price = now.rented_median if now.rented_median is not None else now.price
+    price = now.price  # the same as in the calculator and in a plan
     if price is None or now.rented_percentage is None:
         return None
     return projection.expectation(

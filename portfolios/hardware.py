@@ -29,7 +29,15 @@ HARDWARE_NUMBERS = {
     "memory_offset_mhz": (Decimal(-5_000), Decimal(5_000)),
 }
 HARDWARE_CHOICES = {"cooling": COOLING}
-PORTFOLIO_NUMBERS: dict[str, tuple[Decimal, Decimal]] = {}  # prices stand in the cost profile
+# What a plan was worked out with, percent; its prices stand in the cost profile
+PLAN_NUMBERS = {
+    "rented": (Decimal(0), Decimal(100)),
+    "fee": (Decimal(0), Decimal(100)),
+    "trend": (Decimal(-20), Decimal(20)),
+    "depreciation": (Decimal(0), Decimal(95)),
+    "discount": (Decimal(0), Decimal(100)),
+}
+PORTFOLIO_NUMBERS = {f"plan_{name}": bounds for name, bounds in PLAN_NUMBERS.items()}
 
 
 def _number(key: str, value: Any, bounds: tuple[Decimal, Decimal]) -> None:

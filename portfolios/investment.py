@@ -12,11 +12,16 @@ from decimal import Decimal
 from itertools import accumulate
 from typing import Literal
 
+from .analysis import trends
+
 Verdict = Literal["hold", "sell", "unknown"]
 
 MONTHS = 36
 PAYBACK_MONTHS = 120  # beyond ten years nobody waits
 GOAL_MONTHS = 12
+GROWTH_MONTHS = 6  # for which a rise is counted
+TREND_DAYS = 84  # days that are looked at for a trend, as the analytics do
+STEADY = Decimal("0.0")
 DISCOUNT_PERCENTAGE = Decimal(10)  # a year
 DEPRECIATION_PERCENTAGE = Decimal(25)  # a year, of what is left
 ONE = Decimal(1)
@@ -32,10 +37,12 @@ def monthly_rate(percentage_a_year: Decimal) -> Decimal:
 def nets(*, monthly_net: Decimal, trend_percentage: Decimal, months: int) -> tuple[Decimal, ...]:
     """The net of each month to come; the first is as today, each next one `trend_percentage` more of what is earned.
 
-    Units: USD, percent a month. A loss does not shrink by a falling market: it stays.
+    Units: USD, percent a month. A loss does not shrink by a falling market: it stays. A rise counts for the first six
+    months, then what is earned stays: nothing grows for years because it grew for a month; a fall goes on.
     """
     factor = ONE + trend_percentage / HUNDRED if monthly_net > 0 else ONE
-    return tuple(monthly_net * factor**month for month in range(months))
+    last = GROWTH_MONTHS if trend_percentage > 0 else months
+    return tuple(monthly_net * factor ** min(month, last) for month in range(months))
 
 
 def resale(*, price: Decimal, depreciation_percentage: Decimal, months: int) -> Decimal:
@@ -145,14 +152,19 @@ def payback_price(*, monthly_net: Decimal, trend_percentage: Decimal, months: in
     return total if total > 0 else None
 
 
-def trend(days: Sequence[float | None], *, most: Decimal = Decimal(5)) -> Decimal | None:
+def trend(days: Sequence[float | None], *, most: Decimal = Decimal(5), seed: str = "") -> Decimal | None:
     """By how many percent a month own revenue moves: half of the last 28 days against the 28 before, at most 5.
 
-    None where fewer than 20 of either are known. Half: what moved in a month rarely goes on as fast.
+    None where fewer than 20 of either are known. Half: what moved in a month rarely goes on as fast. 0 unless the
+    interval of their slope lies on one side of 0 over all of these days and over the last 28 alike, and on the side to
+    which they moved: a rate that was changed once is no trend.
     """
     last = [value for value in days[-28:] if value is not None]
     before = [value for value in days[-56:-28] if value is not None]
     if min(len(last), len(before)) < 20 or sum(before) <= 0:
         return None
     moved = Decimal(str((sum(last) / len(last)) / (sum(before) / len(before)) - 1)) * HUNDRED / 2
+    ways = {trends.trend(days[-span:], seed=f"{seed}:{span}").direction for span in (TREND_DAYS, 28)}
+    if ways != {"up" if moved > 0 else "down"}:
+        return STEADY
     return max(-most, min(most, moved.quantize(Decimal("0.1"))))

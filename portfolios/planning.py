@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
 from django.utils.translation import gettext as _
 
+from gpuadvisor.accounts.models import User
 from gpuadvisor.core import clock, formats
 from gpuadvisor.core.charts import Line, Series
 from gpuadvisor.core.figures import Figure
-from market.models import GPUModel, Platform
+from market.models import GPUModel
 
 from . import economics, estimates, fleet, investment, projection
-from .calculator import DEFAULT_USD_PER_KWH, MONTH_DAYS, MONTH_HOURS
-from .costs import costs_of
+from .calculator import DEFAULT_USD_PER_KWH, MONTH_DAYS, MONTH_HOURS, middle_name
+from .costs import Costs, costs_of, costs_of_portfolio
 from .estimates import MarketView
 from .fees import fee_on, fee_spans
+from .hardware import PLAN_NUMBERS
 from .investment import Prospect
-from .models import GPUConfiguration
+from .models import GPUConfiguration, Portfolio
 
 WEAK, STRONG = Decimal("0.8"), Decimal("1.2")
 RECENT_DAYS = 30
@@ -58,12 +61,17 @@ class Subject:
     rate: Decimal | None
     revenue: Figure
     trend_words: str
+    price_words: str
     shares: tuple[Decimal, Decimal, Decimal] | None
     shares_words: str
     view: MarketView | None
     idle_watts: Decimal | None
     load_watts: Decimal | None
     overhead: Decimal
+
+    @property
+    def rate_name(self) -> str:
+        return middle_name(self.view.now) if self.view else ""
 
 
 def subject_of_gpu(gpu: GPUConfiguration) -> Subject:
@@ -79,13 +87,13 @@ def subject_of_gpu(gpu: GPUConfiguration) -> Subject:
     market_share = view.now.rented_percentage if view else None
     rented = own_share if own_share is not None else market_share
     history = estimates.histories_of([gpu], today).get(gpu.pk, [])
-    trend, words = _trend(history, view)
+    trend, words = _trend(history, view, seed=str(gpu.pk))
     start = Asked(
         cards=gpu.quantity,
         price=gpu.gpu_model.market_price_estimate,
         kwh=_first(costs.usd_per_kwh, DEFAULT_USD_PER_KWH),
         fixed=costs.fixed_monthly_usd,
-        fee=_fee(gpu, platform or (view.now.platform if view else "")),
+        fee=_fee(gpu.portfolio.user, platform or (view.now.platform if view else "")),
         rented=None if rented is None else min(Decimal(100), rented.quantize(CENT)),
         trend=trend,
     )
@@ -102,6 +110,7 @@ def subject_of_gpu(gpu: GPUConfiguration) -> Subject:
         rate=_rate(view),
         revenue=revenue,
         trend_words=words,
+        price_words=_price_words(costs, gpu.portfolio.name),
         shares=three,
         shares_words=three_words,
         view=view,
@@ -111,12 +120,12 @@ def subject_of_gpu(gpu: GPUConfiguration) -> Subject:
     )
 
 
-def subject_of_model(model: GPUModel) -> Subject:
-    """A model that nobody owns yet: the market's price and share."""
+def subject_of_model(model: GPUModel, user: User) -> Subject:
+    """A model that is not owned yet: the market's price and share, with the host's electricity and fees."""
     view = estimates.views_of([model.name]).get(model.name)
     trend, words = _trend([], view)
     rented = view.now.rented_percentage if view else None
-    platform = Platform.objects.filter(slug=view.now.platform).first() if view else None
+    costs, place = _usual_costs(user)
     three, three_words = _shares(view, rented)
     return Subject(
         model=model,
@@ -124,15 +133,16 @@ def subject_of_model(model: GPUModel) -> Subject:
         start=Asked(
             cards=1,
             price=model.market_price_estimate,
-            kwh=DEFAULT_USD_PER_KWH,
+            kwh=_first(costs.usd_per_kwh, DEFAULT_USD_PER_KWH),
             fixed=None,
-            fee=platform.fee_percentage if platform else None,
+            fee=_fee(user, view.now.platform if view else ""),
             rented=rented,
             trend=trend,
         ),
         rate=_rate(view),
         revenue=Figure.unknown("USD", _("Nobody tells a price of this model now.")),
         trend_words=words,
+        price_words=_price_words(costs, place),
         shares=three,
         shares_words=three_words,
         view=view,
@@ -142,28 +152,72 @@ def subject_of_model(model: GPUModel) -> Subject:
     )
 
 
+def asked_of_plan(gpu: GPUConfiguration, start: Asked) -> Asked:
+    """What a plan was worked out with: its costs and its configuration; what it does not tell stands at `start`."""
+    costs = costs_of([gpu])[gpu.pk]
+    kept = gpu.portfolio.configuration
+    return replace(
+        start,
+        cards=gpu.quantity,
+        price=costs.purchase_price_usd,
+        kwh=_first(costs.usd_per_kwh, start.kwh),
+        fixed=costs.fixed_monthly_usd,
+        **{name: Decimal(str(kept[f"plan_{name}"])) for name in PLAN_NUMBERS if f"plan_{name}" in kept},
+    )
+
+
 def _first(value: Decimal | None, other: Decimal) -> Decimal:
     return other if value is None else value
 
 
-def _fee(gpu: GPUConfiguration, platform: str) -> Decimal | None:
+def _fee(user: User, platform: str) -> Decimal | None:
     today = clock.today()
-    span = fee_on(fee_spans(gpu.portfolio.user, today, today), platform, today)
+    span = fee_on(fee_spans(user, today, today), platform, today)
     return span.percentage if span else None
 
 
+def _usual_costs(user: User) -> tuple[Costs, str]:
+    """What the host's oldest portfolio costs of which a price of electricity is known, and its name."""
+    told = Portfolio.objects.visible_to(user).active().filter(cost_profiles__gpu_configuration=None)
+    told = told.exclude(cost_profiles__price_per_kwh=None, cost_profiles__tariff_bands=[])
+    for portfolio in told.order_by("created_at", "pk")[:5]:
+        costs = costs_of_portfolio(portfolio)
+        if costs.usd_per_kwh is not None:
+            return costs, portfolio.name
+    return Costs(), ""
+
+
+def _price_words(costs: Costs, place: str) -> str:
+    """Where the price of electricity that stands in the field is from."""
+    if costs.usd_per_kwh is None:
+        return _("The electricity price starts at the mean of households in the United States.")
+    words = _("The electricity price starts at that of your portfolio “%(name)s”.") % {"name": place}
+    if costs.bands:
+        words += " " + _("It is the mean of today's hours.")
+    if costs.currency != "USD" and costs.usd_rate_day:
+        words += " " + _("Converted from %(currency)s at the rate of %(day)s.") % {
+            "currency": costs.currency,
+            "day": formats.moment(costs.usd_rate_day),
+        }
+    return words
+
+
 def _rate(view: MarketView | None) -> Decimal | None:
-    if view is None:
-        return None
-    return view.now.rented_median if view.now.rented_median is not None else view.now.price
+    return view.now.price if view else None
 
 
-def _trend(history: Sequence[float | None], view: MarketView | None) -> tuple[Decimal, str]:
+def _trend(history: Sequence[float | None], view: MarketView | None, *, seed: str = "") -> tuple[Decimal, str]:
     """Percent a month, and where it is from."""
-    own = investment.trend(history)
+    own = investment.trend(history, seed=seed)
     if own is not None:
-        return own, _("half of what your last 28 days differ from the 28 before")
-    if view is not None and view.forecasts:
+        is_steady = own == investment.STEADY
+        return own, _("your own days show no trend") if is_steady else _(
+            "half of what your last 28 days differ from the 28 before"
+        )
+    told = view.forecasts.get(("price", 30)) if view else None
+    if view is not None and told is not None:
+        if view.now.price is None or told.low <= view.now.price <= told.high:
+            return Decimal(0), _("the market's forecast does not tell whether prices rise or fall")
         moved = projection.drift(1.0, None, view.drift("price", view.now.price)) - 1
         percent = max(Decimal(-5), min(Decimal(5), Decimal(str(100 * moved)).quantize(Decimal("0.1"))))
         return percent, _("the market's price forecast")
@@ -200,6 +254,7 @@ class Month:
 class Answer:
     """What comes out: the month now, three cases of demand, and what selling in each month would be worth."""
 
+    trend_words: str
     month: Month
     net: Figure
     cases: tuple[Month, ...]
@@ -208,6 +263,10 @@ class Answer:
     resale_price: Decimal | None
     chart: Series | None
     missing: str
+
+    @property
+    def revenue(self) -> Figure:
+        return _figure(self.month.revenue, "USD", self.net.method, self.missing)
 
     @property
     def payback_range(self) -> tuple[Decimal, Decimal] | None:
@@ -239,6 +298,7 @@ def answer(subject: Subject, asked: Asked) -> Answer:
     per_card = None if month.net is None else month.net / asked.cards
     price = None if per_card is None else investment.payback_price(monthly_net=per_card, trend_percentage=asked.trend)
     return Answer(
+        trend_words=_trend_words(asked.trend),
         month=month,
         net=_figure(month.net, "USD", _method(subject), missing),
         cases=cases,
@@ -255,8 +315,18 @@ def answer(subject: Subject, asked: Asked) -> Answer:
     )
 
 
+def _trend_words(trend: Decimal) -> str:
+    """What the answer takes net to do, in a sentence."""
+    words = {"percent": formats.percent(abs(trend), 1), "months": investment.GROWTH_MONTHS}
+    if trend > 0:
+        return _("This takes net to rise by %(percent)s a month for %(months)d months, then to stay.") % words
+    if trend < 0:
+        return _("This takes net to fall by %(percent)s each month.") % words
+    return _("This takes net to stay as it is now.")
+
+
 def _method(subject: Subject) -> str:
-    return subject.revenue.method if subject.gpu is not None else _("from the market alone")
+    return subject.revenue.method if subject.gpu is not None else _("the market as it is now")
 
 
 def _figure(value: Decimal | None, unit: str, method: str, missing: str) -> Figure:
@@ -324,9 +394,9 @@ def _missing(subject: Subject, asked: Asked) -> str:
 
 def _chart(prospect: Prospect) -> Series:
     """What selling after each month would be worth today, and what the cards alone would fetch then."""
-    first = clock.today().replace(day=1)
+    today = clock.today()
     return Series(
-        [_month_later(first, month) for month in range(len(prospect.values))],
+        [_month_later(today, month) for month in range(len(prospect.values))],
         lines=[
             Line(_("Keep, then sell: worth today"), [value.quantize(CENT) for value in prospect.values], "mine"),
             Line(_("Resale at that time"), [value.quantize(CENT) for value in prospect.resales], "median"),
@@ -336,4 +406,5 @@ def _chart(prospect: Prospect) -> Series:
 
 def _month_later(day: date, months: int) -> date:
     years, month = divmod(day.month - 1 + months, 12)
-    return date(day.year + years, month + 1, 1)
+    year = day.year + years
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))

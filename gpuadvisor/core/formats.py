@@ -262,6 +262,11 @@ def day(value: date | datetime) -> str:
     return format_skeleton("MMMd", plain, locale=current_locale())
 
 
+def month(value: date) -> str:
+    """Month and year, as an axis of years shows them: `Oct 2026`."""
+    return format_skeleton("yMMM", value, locale=current_locale())
+
+
 def relative(instant: datetime, now: datetime | None = None) -> str:
     """Words like "12 minutes ago" under a day; else date and time."""
     now = now or timezone.now()

@@ -13,10 +13,17 @@ from gpuadvisor.core.forms import OnceForm
 from gpuadvisor.core.validators import visible_text
 from portfolios.calculator import Asked
 
-from .fields import PlainDecimalField, PlainIntegerField, typed_number
+from .fields import PlainDecimalField, PlainIntegerField, filled_in
 
 MOST_CARDS = 1000
 FOLDED = ("price", "rented")
+ATTRIBUTES = {
+    "cards": "cards",
+    "kwh": "usd_per_kwh",
+    "price": "price",
+    "rented": "rented_percentage",
+    "fee": "fee_percentage",
+}
 
 
 class CalculatorForm(forms.Form):
@@ -34,13 +41,7 @@ class CalculatorForm(forms.Form):
     rented = PlainDecimalField(low=0, high=100, places=2, required=False, label=_("Rented share, %"))
 
     def __init__(self, query: Any, *, start: Asked, place: str = "", is_fee_off: bool = False) -> None:
-        told = {
-            "cards": str(start.cards),
-            "kwh": typed_number(start.usd_per_kwh),
-            "price": typed_number(start.price),
-            "rented": typed_number(start.rented_percentage),
-            "fee": typed_number(start.fee_percentage),
-        }
+        told = filled_in(type(self), start, ATTRIBUTES)
         self.start, self.place = start, place
         typed = {name: query[name] for name in told if name in query}
         before = query.get("of", place)
@@ -64,6 +65,10 @@ class CalculatorForm(forms.Form):
     def is_changed(self) -> bool:
         """Whether a field that is folded away was typed into, or has an error."""
         return bool(set(FOLDED) & set(self.errors)) or self.has_folded
+
+    def standing(self) -> dict[str, str]:
+        """Everything as it stands in the fields, typed or not."""
+        return {name: value for name in ATTRIBUTES if (value := str(self.data.get(name, "")).strip())}
 
     def asked(self) -> Asked:
         """What was asked, once the form is valid."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -97,6 +98,18 @@ def price_field(currency: str = "USD", **kwargs: Any) -> PlainDecimalField:
 _PRICE = _("Electricity price, %(currency)s/kWh")
 
 
-def typed_number(value: Any) -> str:
-    """A stored number as one would type it."""
-    return "" if value is None else f"{Decimal(str(value)).normalize():f}"
+def typed_number(value: Any, places: int | None = None) -> str:
+    """A stored number as one would type it, of no more than `places` decimals."""
+    if value is None:
+        return ""
+    number = Decimal(str(value))
+    return f"{(number if places is None else round(number, places)).normalize():f}"
+
+
+def filled_in(form: type[forms.Form], start: Any, names: Mapping[str, str]) -> dict[str, str]:
+    """What stands in the fields before anybody typed: `names` tells of which attribute of `start`, each as its field
+    takes it."""
+    return {
+        name: typed_number(getattr(start, attribute), getattr(form.base_fields[name], "decimal_places", None))
+        for name, attribute in names.items()
+    }

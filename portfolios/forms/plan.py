@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from gpuadvisor.core.fields import MAX_AMOUNT
+from portfolios.hardware import PLAN_NUMBERS
+from portfolios.models import MAX_QUANTITY
 from portfolios.planning import Asked
 
-from .calculator import MOST_CARDS
-from .fields import PlainDecimalField, PlainIntegerField, typed_number
+from .fields import PlainDecimalField, PlainIntegerField, filled_in, typed_number
 
-FOLDED = ("rented", "fee", "trend", "depreciation", "discount")
+FOLDED = tuple(PLAN_NUMBERS)
 
 
 class PlanForm(forms.Form):
     """Always bound: what the address does not tell stands at `start`. With `is_owned` the price is what they fetch."""
 
-    cards = PlainIntegerField(low=1, high=MOST_CARDS, label=_("Cards"))
+    cards = PlainIntegerField(low=1, high=MAX_QUANTITY, label=_("Cards"))
     price = PlainDecimalField(low=0, high=MAX_AMOUNT, places=2, required=False, label=_("Price of a card, $"))
     kwh = PlainDecimalField(low=0, high=10, places=4, label=_("Electricity price, $/kWh"))
     fixed = PlainDecimalField(low=0, high=MAX_AMOUNT, places=2, required=False, label=_("Fixed costs a month, $"))
@@ -31,7 +34,7 @@ class PlanForm(forms.Form):
     discount = PlainDecimalField(low=0, high=100, places=2, label=_("What your money earns elsewhere, % a year"))
 
     def __init__(self, query: Any, *, start: Asked, is_owned: bool = False) -> None:
-        told = {name: typed_number(getattr(start, name)) for name in self.base_fields}
+        told = filled_in(type(self), start, {name: name for name in self.base_fields})
         typed = {name: query[name] for name in told if name in query}
         for name in ("cards", "kwh", "trend", "depreciation", "discount"):
             if not typed.get(name, " ").strip():
@@ -47,6 +50,19 @@ class PlanForm(forms.Form):
 
     def folded_fields(self) -> list[Any]:
         return [self[name] for name in FOLDED]
+
+    @classmethod
+    def assumptions(cls, query: Mapping[str, str]) -> dict[str, str]:
+        """What a plan keeps of an address beside its costs: entries of Portfolio.configuration, wrong ones left out."""
+        found = {}
+        for name in FOLDED:
+            try:
+                value = cls.base_fields[name].clean(query.get(name, ""))
+            except ValidationError:
+                continue
+            if value is not None:
+                found[f"plan_{name}"] = typed_number(value)
+        return found
 
     def asked(self) -> Asked:
         """What was asked, once the form is valid."""

@@ -67,15 +67,19 @@ class WelcomePowerForm(forms.Form):
             "load_watts": typed_number(load) if quality == "estimated" else "",
             "idle_watts": typed_number(gpu.gpu_model.idle_watts) if idle is None else "",
         }
-        told = typed_number(costs.price_per_kwh) or kwh
+        told = typed_number(costs.price_per_kwh, 4) or kwh
         self.initial = {
             "price_per_kwh": told or typed_number(DEFAULT_USD_PER_KWH),
             "load_watts": typed_number(load),
             "idle_watts": typed_number(gpu.gpu_model.idle_watts if idle is None else Decimal(str(idle))),
             **self.initial,
         }
+        dollars = _("In US dollars; for another currency or prices by the hour, leave this and open Costs later.")
         if not told:
-            self.fields["price_per_kwh"].help_text = _("Estimated: the mean of households in the United States.")
+            dollars = gettext_format(
+                _("Estimated: the mean of households in the United States. %(rest)s"), rest=dollars
+            )
+        self.fields["price_per_kwh"].help_text = dollars
         for name, value in self.estimated.items():
             if value:
                 self.fields[name].help_text = gettext_format(

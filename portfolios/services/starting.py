@@ -45,9 +45,16 @@ def start_portfolio(
 
 @transaction.atomic
 def plan_portfolio(
-    *, user: User, name: str, gpu_model: GPUModel, quantity: int, once: UUID | None = None, **costs: Any
+    *,
+    user: User,
+    name: str,
+    gpu_model: GPUModel,
+    quantity: int,
+    once: UUID | None = None,
+    assumptions: dict[str, str] | None = None,
+    **costs: Any,
 ) -> Portfolio:
-    """The same as a plan: it counts toward no KPI and no limit.
+    """The same as a plan: it counts toward no KPI and no limit. `assumptions` are kept as its configuration.
 
     Raises: DomainError where there are 50 plans.
     """
@@ -59,7 +66,12 @@ def plan_portfolio(
     if mine.filter(state=Portfolio.State.PLANNED).count() >= MAX_PLANS:
         raise DomainError(_("You have %(n)d plans: delete one first.") % {"n": MAX_PLANS}, code="too_many")
     portfolio = Portfolio.objects.create(
-        pk=portfolio_key(once), user=user, name=name, state=Portfolio.State.PLANNED, is_active=False
+        pk=portfolio_key(once),
+        user=user,
+        name=name,
+        state=Portfolio.State.PLANNED,
+        is_active=False,
+        configuration=assumptions or {},
     )
     return _fill(portfolio, gpu_model, quantity, once, costs)
 

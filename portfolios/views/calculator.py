@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from functools import partial
+from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_not_required
@@ -28,7 +30,7 @@ from market.selectors import freshness_of
 from market.views.caching import public_page
 from portfolios import entries, services
 from portfolios.calculator import calculate, is_fee_off, starting_values
-from portfolios.forms import CalculatorForm, SaveForm
+from portfolios.forms import CalculatorForm, PlanForm, SaveForm
 from portfolios.models import Portfolio
 
 SLUG = re.compile(r"[a-z0-9-]{1,80}\Z")
@@ -91,6 +93,8 @@ def _worked_out(request: HttpRequest, model: GPUModel) -> dict[str, object]:
         "form": form,
         "outcome": calculate(model, now, form.asked(), facts) if form.is_valid() else None,
         "address": urlencode({"gpu": model.slug} | place | form.typed),
+        "save_address": urlencode({"gpu": model.slug} | place | form.standing()),
+        "plan_address": urlencode({"model": model.slug} | form.standing()),
     }
 
 
@@ -116,7 +120,9 @@ def save(request: HttpRequest) -> HttpResponse:
     form = SaveForm(request.POST if request.method == "POST" else None, user=request.user, initial=initial)
     if form.is_valid():
         is_plan = form.cleaned_data["state"] == Portfolio.State.PLANNED
-        make = services.plan_portfolio if is_plan else services.start_portfolio
+        make: Any = services.start_portfolio
+        if is_plan:
+            make = partial(services.plan_portfolio, assumptions=PlanForm.assumptions(told))
         try:
             portfolio = make(
                 user=request.user,

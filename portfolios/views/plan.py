@@ -22,7 +22,8 @@ from market.pages.overview import models
 from .. import services
 from ..forms import PlanForm
 from ..models import GPUConfiguration, Portfolio
-from ..planning import Subject, answer, subject_of_gpu, subject_of_model
+from ..planning import Subject, answer, asked_of_plan, subject_of_gpu, subject_of_model
+from ..services.starting import MAX_PLANS
 
 SLUG = re.compile(r"[a-z0-9-]{1,80}\Z")
 OWN_SHOWN = 25
@@ -35,6 +36,8 @@ def plan(request: AppRequest) -> HttpResponse:
     context: dict[str, Any] = {"subject": subject, "models": _models()}
     if subject is None:
         mine = GPUConfiguration.objects.visible_to(request.user).active().filter(portfolio__is_active=True)
+        plans = Portfolio.objects.visible_to(request.user).filter(state=Portfolio.State.PLANNED)
+        context["plans"] = plans.order_by("name", "pk")[:MAX_PLANS]
         context["own"] = mine.select_related("gpu_model", "portfolio").order_by("custom_name", "pk")[:OWN_SHOWN]
         return render_page(request, "portfolios/plan.html", context)
     form = PlanForm(request.GET, start=subject.start, is_owned=subject.gpu is not None)
@@ -60,7 +63,7 @@ def _subject(request: AppRequest) -> Subject | None:
         model = GPUModel.objects.filter(slug=slug).first() if SLUG.match(slug) else None
         if model is None:
             raise Http404("no such GPU model")
-        return subject_of_model(model)
+        return subject_of_model(model, request.user)
     return None
 
 
@@ -68,9 +71,30 @@ def _models() -> list[tuple[str, str]]:
     return sorted(((slug, name) for name, slug, *_rest in models()), key=lambda choice: choice[1].casefold())
 
 
+def planned(portfolio: Portfolio) -> dict[str, Any]:
+    """What comes out of a plan now, and where it is worked out again; nothing where it holds more than one kind of GPU.
+
+    About fifteen queries.
+    """
+    gpus = list(portfolio.gpus.active().select_related("gpu_model", "portfolio__user")[:2])
+    if len(gpus) != 1:
+        return {}
+    subject = subject_of_model(gpus[0].gpu_model, portfolio.user)
+    form = PlanForm({}, start=asked_of_plan(gpus[0], subject.start))
+    if not form.is_valid():
+        return {}
+    query = {"model": subject.model.slug} | {name: form.data[name] for name in form.fields}
+    return {
+        "plan": answer(subject, form.asked()),
+        "plan_subject": subject,
+        "plan_form": form,
+        "plan_address": f"{reverse('portfolios:plan')}?{urlencode(query)}",
+    }
+
+
 def _save_address(subject: Subject, form: PlanForm) -> str:
     """Where these entries are saved as a plan."""
-    told = {name: form.data.get(name, "") for name in ("cards", "kwh", "price", "fixed")}
+    told = {name: form.data.get(name, "") for name in form.fields}
     query = {"gpu": subject.model.slug, **{name: value for name, value in told.items() if value}, "as": "planned"}
     return f"{reverse('portfolios:calculator-save')}?{urlencode(query)}"
 

@@ -29,6 +29,7 @@ from ..models import Portfolio
 from ..paging import as_uuid, page_by_key
 from ..selectors import period_of, places, sheets_by_gpu
 from .addresses import PERIOD_WORDS, address
+from .plan import planned
 
 State = Portfolio.State
 APART: tuple[str, ...] = (State.PLANNED, State.ARCHIVED)
@@ -165,6 +166,7 @@ def _without_results(request: AppRequest, portfolio: Portfolio) -> dict[str, Any
     return {
         "rows": [(gpu, load_figure(gpu)) for gpu in page],
         "next_url": f"?after={next_key}" if next_key else "",
+        **(planned(portfolio) if portfolio.state == State.PLANNED else {}),
     }
 
 

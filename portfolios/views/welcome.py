@@ -52,7 +52,8 @@ def gpus(request: AppRequest) -> HttpResponse:
         form,
         title=_("Which GPUs do you have?"),
         text=_("One kind is enough to begin; more can follow."),
-        skip="portfolios:welcome-goal",
+        skip="portfolios:welcome-power" if gpu else "portfolios:welcome-goal",
+        skip_text=_("Skip this") if gpu else _("I have no GPUs yet"),
         models=GPUModel.objects.all(),
         is_prefilled=bool(remembered) and gpu is None,
     )
@@ -128,6 +129,7 @@ def goal(request: AppRequest) -> HttpResponse:
     if form.is_valid():
         return _done(request, {"goal": form.cleaned_data["goal"]} if form.cleaned_data["goal"] else {})
     has_gpu = _first_gpu(request) is not None
+    remembered = {} if has_gpu else entries.recall(request)
     return _page(
         request,
         4,
@@ -136,6 +138,9 @@ def goal(request: AppRequest) -> HttpResponse:
         text=_("It decides what comes first on your pages. You can change everything later."),
         skip="",
         back="portfolios:welcome-platform" if has_gpu else "portfolios:welcome",
+        kept_url=f"{reverse('portfolios:calculator-save')}?{entries.address(remembered)}&as=planned"
+        if _from_calculator(remembered)
+        else "",
     )
 
 
@@ -150,7 +155,8 @@ def _done(request: AppRequest, chosen: dict[str, Any]) -> HttpResponse:
     user.preferences = {**user.preferences, **chosen, "welcomed": True}
     user.save(update_fields=["preferences"])
     response = go_to(request, "portfolios:dashboard")
-    entries.forget(response)
+    if _first_gpu(request) is not None:
+        entries.forget(response)  # else what was calculated is not kept anywhere yet
     return response
 
 
@@ -159,6 +165,7 @@ def _page(request: AppRequest, step: int, form: Any, **context: Any) -> HttpResp
         "form": form,
         "step": step,
         "steps": len(STEPS),
+        "skip_text": context.get("skip_text", _("Skip this")),
         "skip_url": reverse(context["skip"]) if context["skip"] else "",
         "back_url": reverse(context["back"]) if context.get("back") else "",
     }

@@ -1,5 +1,6 @@
 """The public calculator (J1): from the market's price now to what is left, without an account."""
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 
@@ -272,3 +273,17 @@ def test_the_market_is_kept_between_readers(client, market, django_assert_max_nu
 
 def test_an_empty_catalog_is_told_plainly(client, db):
     assert "catalog is empty" in client.get(ADDRESS).content.decode()
+
+
+def test_on_a_models_page_nothing_typed_is_replaced_and_all_can_be_kept(client, market, host):
+    """With scripts the calculator comes later: until then there is no field. It can be kept from there too."""
+    page = client.get(reverse("market:gpu", kwargs={"slug": "rtx-4090"})).content.decode()
+    outside = re.sub(r"<noscript>.*?</noscript>", "", page, flags=re.S)
+    assert 'id="earn-cards"' in page
+    assert 'id="earn-cards"' not in outside
+    part = {"gpu": "rtx-4090", "part": "1", "cards": "3"}
+    assert "Sign up and keep this" in client.get(ADDRESS, part).content.decode()
+    client.force_login(host)
+    words = client.get(ADDRESS, part).content.decode()
+    assert "Save as plan" in words
+    assert f"{reverse('portfolios:plan')}?model=rtx-4090&amp;cards=3" in words

@@ -1,20 +1,25 @@
 """Hold, expand or sell (F11): the arithmetic, and the page that asks for its numbers."""
 
-from datetime import timedelta
+import re
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from portfolios import investment
+from market.models import CurrencyRate, MarketForecast
+from portfolios import investment, planning
+from portfolios.estimates import MarketView, views_of
 from portfolios.models import Portfolio
+from portfolios.services import save_costs
 from tests.factories import (
     GPUConfigurationFactory,
     GPUModelFactory,
     MarketDataFactory,
     PerformanceMetricFactory,
     PlatformFactory,
+    PortfolioFactory,
 )
 
 D = Decimal
@@ -52,6 +57,13 @@ def test_a_falling_net_is_kept_until_it_no_longer_pays_for_what_the_card_loses()
     assert found.values[found.best_month] == max(found.values)
 
 
+def test_a_rise_counts_for_six_months_and_a_fall_goes_on():
+    rising = investment.nets(monthly_net=D(100), trend_percentage=D(5), months=36)
+    assert rising[6] == rising[35] == D(100) * D("1.05") ** 6
+    falling = investment.nets(monthly_net=D(100), trend_percentage=D(-5), months=36)
+    assert falling[35] == D(100) * D("0.95") ** 35
+
+
 def test_a_loss_does_not_shrink_with_a_falling_market():
     assert investment.nets(monthly_net=D(-10), trend_percentage=D(-5), months=3) == (D(-10),) * 3
 
@@ -77,10 +89,20 @@ def test_the_price_that_pays_back_in_a_year_is_paid_back_in_a_year():
 
 @pytest.mark.parametrize(
     ("days", "expected"),
-    [([10.0] * 56, "0.0"), ([10.0] * 28 + [10.4] * 28, "2.0"), ([10.0] * 28 + [20.0] * 28, "5"), ([10.0] * 40, None)],
-    ids=["steady", "up", "capped", "short"],
+    [
+        ([10.0] * 56, "0.0"),
+        ([10 + day * 0.01 for day in range(56)], "1.4"),
+        ([10 - day * 0.01 for day in range(56)], "-1.4"),
+        ([10 + day * 0.3 for day in range(56)], "5"),
+        ([10.0] * 28 + [20.0] * 28, "0.0"),
+        ([10.0] * 45 + [14.0] * 11, "0.0"),
+        ([10.0 + day % 5 for day in range(28)] + [10.5 + day % 5 for day in range(28)], "0.0"),
+        ([10.0] * 40, None),
+    ],
+    ids=["steady", "up", "down", "capped", "one change", "one change lately", "within the noise", "short"],
 )
 def test_the_trend_is_half_of_what_the_last_month_moved(days, expected):
+    """A rate that was changed once is no trend, nor is what its interval leaves open."""
     found = investment.trend(days)
     assert found == (None if expected is None else D(expected))
 
@@ -181,3 +203,126 @@ def test_the_markets_page_leads_here_and_from_here_it_is_saved_as_a_plan(host_cl
     assert (plan.state, plan.is_active) == ("planned", False)
     profile = plan.cost_profiles.get()
     assert (profile.purchase_price, profile.fixed_monthly, profile.price_per_kwh) == (D(1500), D(30), D("0.1872"))
+
+
+def own_days(gpu, revenues, **changed):
+    today = timezone.now().date()
+    for age, revenue in enumerate(reversed(revenues)):
+        PerformanceMetricFactory(
+            gpu_configuration=gpu,
+            platform="vast",
+            metric_date=today - timedelta(days=age),
+            daily_revenue=D(str(revenue)),
+            utilization_percentage=D(80),
+            **changed,
+        )
+
+
+def test_what_stands_in_the_fields_is_taken_by_them(host_client, host, model):
+    """Costs in euros become dollars of many places: rounded to what the form takes."""
+    gpu = GPUConfigurationFactory(portfolio__user=host, gpu_model=model, quantity=3)
+    CurrencyRate.objects.create(currency="EUR", usd_per_unit=D("1.13586400"), day=timezone.now().date(), source="ECB")
+    save_costs(portfolio=gpu.portfolio, currency="EUR", price_per_kwh=D("0.25"), fixed_monthly=D("27.44"))
+    response = host_client.get(PLAN, {"gpu": str(gpu.pk)})
+    assert response.status_code == 200
+    form = response.context["form"]
+    assert (form["kwh"].value(), form["fixed"].value()) == ("0.284", "31.17")
+    # of a model that is not owned: the same tariff, and whose it is
+    response = host_client.get(PLAN, {"model": "rtx-4090"})
+    assert response.context["form"]["kwh"].value() == "0.284"
+    assert gpu.portfolio.name in response.context["subject"].price_words
+    assert "EUR" in response.context["subject"].price_words
+
+
+def test_the_verdict_states_its_trend_in_whole_dollars(host_client, host, model):
+    gpu = GPUConfigurationFactory(portfolio__user=host, gpu_model=model, quantity=2)
+    own_days(gpu, [10] * 45 + [20] * 11)
+    response = host_client.get(PLAN, {"gpu": str(gpu.pk)})
+    assert response.context["form"]["trend"].value() == "0"
+    words = response.content.decode()
+    assert "This takes net to stay as it is now." in words
+    assert re.search(r"is worth \$[\d,]+ more than selling now", words)
+    words = host_client.get(PLAN, {"gpu": str(gpu.pk), "trend": "2"}).content.decode()
+    assert "rise by 2.0% a month for 6 months" in words
+
+
+def test_a_forecast_that_leaves_the_direction_open_is_no_trend(host_client, model):
+    now = views_of(["RTX 4090"])["RTX 4090"].now
+
+    def told(low, high):
+        forecast = MarketForecast(measure="price", horizon_days=30, value=now.price * D("1.1"), low=low, high=high)
+        return planning._trend([], MarketView(now, {("price", 30): forecast}))[0]
+
+    assert told(now.price * D("0.9"), now.price * D("1.3")) == 0
+    assert told(now.price * D("1.01"), now.price * D("1.3")) > 0
+
+
+def test_calculator_and_plan_tell_the_same_revenue(host_client, model):
+    told = {"cards": "2", "kwh": "0.22", "rented": "60"}
+    outcome = host_client.get(reverse("portfolios:calculator"), {"gpu": "rtx-4090", **told}).context["outcome"]
+    middle = next(case for case in outcome.cases if case.is_middle)
+    response = host_client.get(PLAN, {"model": "rtx-4090", **told})
+    assert response.context["result"].month.revenue == middle.revenue
+    assert f"({middle.name})" in response.content.decode()
+
+
+def test_a_plan_keeps_what_it_was_worked_out_with(host_client, host, model):
+    """J6.4: the answer stands on the plan, and leads back to the same page with every entry."""
+    told = {
+        "cards": "2",
+        "price": "1500",
+        "kwh": "0.2",
+        "fixed": "30",
+        "rented": "55.5",
+        "fee": "20",
+        "trend": "-1",
+        "depreciation": "30",
+        "discount": "5",
+    }
+    worked_out = host_client.get(PLAN, {"model": "rtx-4090", **told})
+    address = worked_out.context["save_address"]
+    form = host_client.get(address).context["form"]
+    host_client.post(address, {name: form[name].value() or "" for name in form.fields})
+    plan = Portfolio.objects.get(user=host)
+    plan.full_clean()
+    page = host_client.get(reverse("portfolios:detail", kwargs={"pk": plan.pk}))
+    assert page.context["plan"].net == worked_out.context["result"].net
+    assert page.context["plan"].revenue.value == worked_out.context["result"].month.revenue
+    again = host_client.get(page.context["plan_address"])
+    assert {name: again.context["form"][name].value() for name in told} == told
+    assert again.context["result"].net == worked_out.context["result"].net
+    assert plan.name in host_client.get(PLAN).content.decode()
+
+
+def test_a_plan_of_before_is_worked_out_with_what_it_tells(host_client, host, model):
+    plan = PortfolioFactory(user=host, state="planned", is_active=False)
+    page = host_client.get(reverse("portfolios:detail", kwargs={"pk": plan.pk}))
+    assert page.status_code == 200
+    assert "plan" not in page.context or page.context.get("plan") is None
+    GPUConfigurationFactory(portfolio=plan, gpu_model=model, quantity=2)
+    Portfolio.objects.filter(pk=plan.pk).update(state="planned", is_active=False)
+    assert host_client.get(reverse("portfolios:detail", kwargs={"pk": plan.pk})).status_code == 200
+
+
+def test_own_gpus_lead_to_the_question(host_client, host, model):
+    gpu = GPUConfigurationFactory(portfolio__user=host, gpu_model=model)
+    page = host_client.get(reverse("portfolios:gpu", kwargs={"pk": gpu.pk})).content.decode()
+    assert f"{PLAN}?gpu={gpu.pk}" in page
+    page = host_client.get(reverse("portfolios:detail", kwargs={"pk": gpu.portfolio_id})).content.decode()
+    assert f'href="{PLAN}"' in page
+
+
+def test_the_chart_begins_today_and_its_axis_tells_years(host_client, host, model):
+    gpu = GPUConfigurationFactory(portfolio__user=host, gpu_model=model)
+    own_days(gpu, [20] * 30)
+    response = host_client.get(PLAN, {"gpu": str(gpu.pk)})
+    today = timezone.now().date()
+    assert response.context["result"].chart.times[0] == today
+    assert re.search(rf">[A-Z][a-z]{{2}} {today.year + 1}</text>", response.content.decode())
+
+
+@pytest.mark.parametrize(
+    ("day", "months", "expected"), [((2026, 1, 31), 1, (2026, 2, 28)), ((2026, 11, 25), 14, (2028, 1, 25))]
+)
+def test_a_month_later_is_never_past_its_end(day, months, expected):
+    assert planning._month_later(date(*day), months) == date(*expected)

@@ -279,3 +279,36 @@ def test_the_demo_saves_nothing(client, model):
     assert client.post(f"{SAVE}?gpu=rtx-4090", {"name": "Mine"}).status_code == 403
     assert not Portfolio.objects.exists()
     assert User.objects.count() == 1
+
+
+# -- Skipped steps -----------------------------------------------------------------------------------------------------
+
+
+def test_skipping_the_first_step_keeps_what_was_calculated(client, model):
+    """Without GPUs only the last step makes sense; the entries stay, and are offered to be saved."""
+    client.get(SAVE, {"gpu": "rtx-4090", "cards": "2", "kwh": "0.22"})
+    client.force_login(UserFactory())
+    first = client.get(WELCOME)
+    assert (first.context["skip_url"], first.context["skip_text"]) == (GOAL, "I have no GPUs yet")
+    goal = client.get(GOAL)
+    assert goal.context["kept_url"].startswith(SAVE)
+    assert "cards=2" in goal.context["kept_url"]
+    fill(client, GOAL)
+    assert client.get(WELCOME).context["form"]["quantity"].value() == "2"
+    assert client.get(goal.context["kept_url"]).context["form"]["kwh"].value() == "0.22"
+
+
+def test_with_gpus_the_first_step_is_skipped_to_the_second(host_client, first_gpus):
+    page = host_client.get(WELCOME)
+    assert page.context["skip_url"] == POWER
+    assert host_client.get(GOAL).context["kept_url"] == ""
+
+
+def test_the_first_step_has_room_for_the_facts_that_a_search_brings(host_client, model):
+    """The search answers with an element that takes the place of this one."""
+    assert b'id="gpu-facts"' in host_client.get(WELCOME).content
+    assert b'id="gpu-facts"' not in host_client.get(GOAL).content
+
+
+def test_the_power_step_names_its_currency(host_client, first_gpus):
+    assert "In US dollars" in host_client.get(POWER).content.decode()

@@ -33,6 +33,7 @@ from gpuadvisor.core.figures import Figure
 
 register = template.Library()
 
+LONGEST_WITHOUT_YEARS = 300  # days of an axis
 LIGHT_SERIES = ("#2257d6", "#0f7f87", "#8743c4", "#a35a00")  # for PDF and mail; app.css knows the dark ones
 
 register.filter("money", formats.money)
@@ -41,6 +42,12 @@ register.filter("rate", formats.rate)
 register.filter("percent", formats.percent)
 register.filter("number", formats.number)
 register.filter("quantity", formats.quantity)
+
+
+@register.filter
+def dollars(value: object) -> str:
+    """An amount of which nobody knows the cents."""
+    return formats.money(value, places=0)
 
 
 @register.filter("figure")
@@ -200,7 +207,8 @@ def chart(
     for i, tick in enumerate(drawing.x_ticks):
         instant = datetime.fromtimestamp(tick.value, zone)
         at_hour = span.days < 3 and not is_daily and (instant.hour or instant.minute)
-        text = formats.clock_time(instant) if at_hour else formats.day(instant.date())
+        by_day = formats.month if span.days > LONGEST_WITHOUT_YEARS else formats.day
+        text = formats.clock_time(instant) if at_hour else by_day(instant.date())
         anchor = "start" if tick.at < charts.LEFT + 20 else "end" if tick.at > charts.WIDTH - 28 else "middle"
         x_ticks.append({"at": f"{tick.at:.1f}", "text": text, "anchor": anchor, "is_minor": i % 2})
     return context | {
