@@ -169,7 +169,8 @@ class _Making:
         missing = self.no_revenue
         if self.sums.grossed and not self.sums.revenue.known:
             missing = _("Enter the platform’s fee.")
-        return self._money("revenue", missing=missing, method=self.grossed)
+        measure = self._money("revenue", missing=missing, method=self.grossed)
+        return replace(measure, note=self._with_parts(measure.note))
 
     def revenue_per_gpu_day(self) -> Measure:
         now, before = (
@@ -177,7 +178,17 @@ class _Making:
             for sums in (self.sums, self.past)
         )
         measure = self._rate("revenue_per_gpu_day", now, before, self.no_revenue, self.grossed)
-        return replace(measure, note=measures.lacking([part.now.revenue for part in self.parts]))
+        return replace(measure, note=self._with_parts(measures.lacking([part.now.revenue for part in self.parts])))
+
+    def _with_parts(self, note: str) -> str:
+        """The note of a revenue, with on how many days one of its parts was not told."""
+        days = self.sums.unparted
+        if not days:
+            return note
+        words = ngettext(
+            "without storage or bandwidth on %(n)s day", "without storage or bandwidth on %(n)s days", days
+        ) % {"n": formats.number(days)}
+        return ", ".join(filter(None, (note, words)))
 
     def platform_take(self) -> Measure:
         now, before = (

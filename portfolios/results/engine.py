@@ -20,7 +20,7 @@ CHART_DAYS = 30
 ALL_DAY = Decimal(24)
 COUNTED = tuple(name for name in COUNTS if name != "expected")
 SUMMED = tuple(name for name in PLAIN if name != "asked")
-TOTALS_AT, PLAIN_AT, END = 9 + len(COUNTED), 9 + len(COUNTED) + 2 * len(TOTALS), 40
+TOTALS_AT, PLAIN_AT = 9 + len(COUNTED), 9 + len(COUNTED) + 2 * len(TOTALS)
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,11 @@ with fleet as (
     case when bool_and(m.daily_revenue is null or a.factor * s.share is not null)
       then sum(m.daily_revenue * a.factor * s.share) end as fee,
     bool_or(m.is_after_fee and m.daily_revenue is not null) as is_grossed,
+    bool_or(
+      num_nulls(m.gpu_revenue, m.storage_revenue, m.bandwidth_revenue) between 1 and 2
+      and m.daily_revenue = coalesce(m.gpu_revenue, 0) + coalesce(m.storage_revenue, 0)
+        + coalesce(m.bandwidth_revenue, 0) + coalesce(m.bonus_revenue, 0)
+    ) as lacks_parts,
     max(a.available) as available,
     case when sum(a.rented) > max(a.available) then max(a.available) else sum(a.rented) end as rented,
     max(a.observed) as observed,
@@ -101,6 +106,7 @@ select grouping(part), grouping(day), gpu, part, day, max(updated_at), min(day),
   sum(rate * quantity) filter (where charted) / nullif(sum(quantity) filter (where charted and rate is not null), 0),
   count(*), count(rented), count(online), count(*) filter (where was_metered and energy is not null),
   count(*) filter (where is_grossed), coalesce(sum(quantity) filter (where revenue is not null), 0),
+  count(*) filter (where lacks_parts and revenue is not null),
   count(revenue), sum(revenue), count(fee), sum(fee), count(energy), sum(energy),
   count(kwh), sum(kwh), count(fixed), sum(fixed), count(net), sum(net),
   sum(rented), sum(available) filter (where rented is not null),
@@ -126,5 +132,5 @@ select 1, 1, gpu, null, null, null, min(day),
   ), {nulls}
 from days group by gpu
 """
-FIGURES = 32
+FIGURES = 33
 SQL = SQL.replace("{nulls}", ", ".join(["null"] * FIGURES))

@@ -74,6 +74,7 @@ class Sums:
     - `spare` (revenue - fee - fixed), `spare_kwh`: days on which both are known
     - `online`, `online_of`: days whose uptime is known (`uptimes` of them), times GPUs
     - `metered`: days whose energy was measured; `grossed`: days whose revenue was told after the fee
+    - `unparted`: days whose revenue is the sum of its parts for GPUs, storage and bandwidth, and not all were told
     """
 
     days: int = 0
@@ -89,6 +90,7 @@ class Sums:
     metered: int = 0
     grossed: int = 0
     gpu_days: int = 0
+    unparted: int = 0
     rented: Decimal = ZERO
     available: Decimal = ZERO
     calendar: Decimal = ZERO
@@ -156,7 +158,7 @@ class Sums:
 
 
 TOTALS = ("revenue", "fee", "energy", "kwh", "fixed", "net")
-COUNTS = ("days", "expected", "shares", "uptimes", "metered", "grossed", "gpu_days")
+COUNTS = ("days", "expected", "shares", "uptimes", "metered", "grossed", "gpu_days", "unparted")
 PLAIN = tuple(one.name for one in fields(Sums) if one.name not in (*TOTALS, *COUNTS))
 
 

@@ -169,6 +169,24 @@ def test_portfolios_add_up_to_the_whole(host, priced, today, period):
 
 
 class TestUnknown:
+    def test_a_revenue_without_one_of_its_parts_says_so(self, host, priced, today):
+        """K4: parts missing, the sum is partial; a whole that was told as such is none."""
+        gpu = GPUConfigurationFactory(portfolio=priced)
+        parts = {"gpu_revenue": D(10), "storage_revenue": D(1)}
+        for age, figures in enumerate(
+            (
+                {"daily_revenue": D(11), **parts},  # nobody told bandwidth
+                {"daily_revenue": D(11), **parts, "bandwidth_revenue": D(0)},
+                {"daily_revenue": D(13), "gpu_revenue": D(10)},  # the whole was told, and one of its parts
+                {"daily_revenue": D(13)},
+            )
+        ):
+            PerformanceMetricFactory(gpu_configuration=gpu, metric_date=today - timedelta(days=age), **figures)
+        for name in ("revenue", "revenue_per_gpu_day"):
+            note = selectors.kpi_sheet(host, "7d").measures[name].note
+            assert "without storage or bandwidth on 1 day" in note
+        assert selectors.kpi_sheet(host, "7d").measures["revenue"].figure.value == 48
+
     """Unknown is not zero (product: the bar)."""
 
     def test_no_rows_at_all(self, host, priced):
