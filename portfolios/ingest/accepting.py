@@ -136,7 +136,11 @@ def _known(token: ApiToken, items: Sequence[Any]) -> reading.Known:
     sent = {text for item in items if type(item) is dict and type(text := item.get("gpu_configuration")) is str}
     ids = {text: UUID(text) for text in sent if SHAPE.fullmatch(text)}
     with connection.cursor() as cursor:
-        given = {"ids": list(set(ids.values())), "user": token.user_id, "portfolios": list(token.portfolio_ids)}
+        given: dict[str, Any] = {
+            "ids": list(set(ids.values())),
+            "user": token.user_id,
+            "portfolios": list(token.portfolio_ids),
+        }
         cursor.execute(KNOWN, given)
         mine, platforms = cursor.fetchone()
     now, free = clock.now(), frozenset(mine)
