@@ -15,6 +15,7 @@ ZERO = Decimal(0)
 HUNDRED = Decimal(100)
 HOURS = 24
 MONTH_DAYS = 30
+SAME_DAYS = 7  # own and market on the same clock: at least so many
 
 
 @dataclass(frozen=True)
@@ -191,6 +192,17 @@ class GPUFact:
         """30 times the mean day on record."""
         known = [day.revenue for day in self.days if day.revenue is not None]
         return sum(known, ZERO) / len(known) * MONTH_DAYS if known else None
+
+    @cached_property
+    def beside(self) -> tuple[Decimal, Decimal, list[float]] | None:
+        """Own share and that of those compared with over the same days, and the own of each; None below 7 such days."""
+        days = [day for day in self.days if day.share is not None and day.day in self.comp_shares]
+        available = sum((day.available or ZERO for day in days), ZERO)
+        if len(days) < SAME_DAYS or not available:
+            return None
+        own = sum((day.rented or ZERO for day in days), ZERO) / available * HUNDRED
+        theirs = sum((self.comp_shares[day.day] for day in days), ZERO) / len(days)
+        return own, theirs, [share for day in days if (share := day.share) is not None]
 
     def interval(self, values: Sequence[float], what: str) -> Interval | None:
         """The mean of daily values with its interval; `what` names them, and each is drawn once for all rules."""

@@ -15,12 +15,14 @@ from django.db.models import QuerySet
 
 from gpuadvisor.accounts.models import User
 from gpuadvisor.core import clock
+from market.comps import Criteria
 from market.models import Platform
 from market.selectors import MarketNow, market_on_platforms
 
 from .. import fleet as fleets
-from ..comparing import Chosen, chosen
+from ..comparing import Chosen, Mean, chosen, means_of
 from ..costs import NONE, Costs, costs_of
+from ..economics import Window
 from ..fees import FeeSpan, fee_on, fee_spans
 from ..hardware import load_watts
 from ..models import GPUConfiguration
@@ -68,6 +70,8 @@ def facts_of(user: User, items: Sequence[GPUConfiguration]) -> list[GPUFact]:
     spans = fee_spans(user, today, today)
     costs = costs_of(items)
     comps = chosen(items, names={slug: item.name for slug, item in platforms.items()})
+    window = Window(today - timedelta(days=WINDOW_DAYS), today - timedelta(days=1))
+    means = means_of({one.criteria for one in comps.values()}, [window])
     places: dict[str, list[MarketNow]] = defaultdict(list)
     for row in market_on_platforms(sorted({item.gpu_model.name for item in items})):
         places[row.gpu_model].append(row)
@@ -75,8 +79,9 @@ def facts_of(user: User, items: Sequence[GPUConfiguration]) -> list[GPUFact]:
     for model, rows in places.items():
         found = (_place(row, platforms, spans, today) for row in rows)
         made[model] = tuple(one for one in found if one is not None)
+    beside = {pk: _comp(pick, means) for pk, pick in comps.items()}
     return [
-        _fact(item, told[item.pk], platforms, spans, costs.get(item.pk, NONE), comps.get(item.pk), made, today)
+        _fact(item, told[item.pk], platforms, spans, costs.get(item.pk, NONE), beside.get(item.pk), made, today)
         for item in items
     ]
 
@@ -143,7 +148,7 @@ def _fact(
     platforms: Mapping[str, Platform],
     spans: Sequence[FeeSpan],
     costs: Costs,
-    comp: Chosen | None,
+    comp: CompFact | None,
     places: Mapping[str, tuple[PlaceFact, ...]],
     today: date,
 ) -> GPUFact:
@@ -177,20 +182,23 @@ def _fact(
         is_nvidia=item.gpu_model.manufacturer == "NVIDIA",
         overhead=costs.overhead,
         usd_per_kwh=costs.usd_per_kwh,
-        comp=_comp(comp),
+        comp=comp,
         places=places.get(item.gpu_model.name, ()),
     )
 
 
-def _comp(found: Chosen | None) -> CompFact | None:
-    comp = found.comp if found else None
-    if found is None or comp is None:
+def _comp(found: Chosen, means: Mapping[Criteria, tuple[Mean, ...]]) -> CompFact | None:
+    """Those compared with: prices of now, and what was rented on the days that own figures are of, once known."""
+    comp = found.comp
+    if comp is None:
         return None
+    mean = means[found.criteria][0]
+    is_same = mean.days * 2 >= WINDOW_DAYS and mean.rented_percentage is not None
     return CompFact(
         words=found.words,
         platform=found.criteria.platform,
         offers=comp.offers,
-        rented=comp.rented_percentage,
+        rented=mean.rented_percentage if is_same else comp.rented_percentage,
         median=comp.median if comp.price_basis == "ask" else None,
         p10=comp.p10,
         p90=comp.p90,

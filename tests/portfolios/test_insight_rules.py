@@ -234,3 +234,15 @@ def test_unknown_costs_leave_the_impact_unknown():
 def test_downtime_costs_what_an_available_hour_earns():
     (found,) = BY_NAME["downtime"].look(Facts(TODAY, [gpu(days=days(uptime=18))])).findings
     assert found.impact.value == Decimal("0.28") * 6 * 2 * 30
+
+
+def test_own_and_market_share_are_of_the_same_days():
+    """A market that is full this hour was not so all month."""
+    shares = {day.day: Decimal(72) for day in days(70)}
+    calm = gpu(days=days(70), comp=comp(rented=Decimal(95)), comp_shares=shares)
+    assert BY_NAME["idle"].look(Facts(TODAY, [calm])).state == "passed"
+    (found,) = BY_NAME["idle"].look(Facts(TODAY, [gpu(days=days(40), comp_shares=shares)])).findings
+    assert next(one.value for one in found.evidence if "same days" in one.label) == Decimal(72)
+    few = dict(list(shares.items())[:6])
+    (found,) = BY_NAME["idle"].look(Facts(TODAY, [gpu(days=days(40), comp_shares=few)])).findings
+    assert any("now" in one.label for one in found.evidence)

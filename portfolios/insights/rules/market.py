@@ -50,10 +50,11 @@ def _idle(gpu: GPUFact, threshold: Decimal) -> Verdict:
         return Missing(_("The market does not tell how much of it is rented."))
     if len(gpu.shares) < NEEDED_DAYS or gpu.occupancy is None:
         return Missing(_("Needs 7 days with utilization."))
-    gap = comp.rented - gpu.occupancy
-    spread = gpu.interval(gpu.shares, "occupancy")
+    own, theirs, shares = gpu.beside or (gpu.occupancy, comp.rented, gpu.shares)
+    gap = theirs - own
+    spread = gpu.interval(shares, "occupancy beside the market")
     assert spread is not None  # noqa: S101 - there are shares
-    low, high = float(comp.rented) - spread.high, float(comp.rented) - spread.low
+    low, high = float(theirs) - spread.high, float(theirs) - spread.low
     if gap < threshold or low <= 0:
         return None
 
@@ -74,14 +75,20 @@ def _idle(gpu: GPUFact, threshold: Decimal) -> Verdict:
             "It was rented for %(own)s of its hours, the GPUs like it for %(market)s. Its rate, its reliability or what"
             " it offers beside the GPU makes the difference."
         )
-        % {"own": formats.percent(gpu.occupancy, 0), "market": formats.percent(comp.rented, 0)},
+        % {"own": formats.percent(own, 0), "market": formats.percent(theirs, 0)},
         impact=Money.of(worth(gap), worth(Decimal(str(low))), worth(Decimal(str(high)))),
         otherwise="medium",
         market=(comp.platform,),
         evidence=(
-            Evidence(_("Own rented share"), gpu.occupancy, "%", link=_own_page(gpu)),
-            Evidence(_("Days it rests on"), len(gpu.shares)),
-            Evidence(_("Rented share of %(comp)s") % {"comp": comp.words}, comp.rented, "%", comp.as_of),
+            Evidence(_("Own rented share"), own, "%", link=_own_page(gpu)),
+            Evidence(_("Days it rests on"), len(shares)),
+            Evidence(
+                (_("Rented share of %(comp)s, same days") if gpu.beside else _("Rented share of %(comp)s, now"))
+                % {"comp": comp.words},
+                theirs,
+                "%",
+                comp.as_of,
+            ),
             Evidence(_("Offers compared with"), comp.offers),
             Evidence(_("Rate that the gain is worked out with"), gpu.rented_rate or comp.median, "USD/GPU-h"),
         ),
@@ -98,7 +105,8 @@ def _above(gpu: GPUFact, threshold: Decimal) -> Verdict:
         return Missing(_("The market does not tell its upper end."))
     if listed.rate <= comp.p90 * (1 + threshold / HUNDRED):
         return None
-    if gpu.occupancy is not None and comp.rented is not None and gpu.occupancy >= comp.rented:
+    own_share, rented = gpu.beside[:2] if gpu.beside else (gpu.occupancy, comp.rented)
+    if own_share is not None and rented is not None and own_share >= rented:
         return None  # rented as often as the others: it is worth its price
 
     def at(rate: Decimal | None, share: Decimal | None) -> Decimal | None:
@@ -112,9 +120,9 @@ def _above(gpu: GPUFact, threshold: Decimal) -> Verdict:
         )
         return None if hour is None else hour * gpu.month_hours
 
-    market = at(comp.median, comp.rented)
+    market = at(comp.median, rented)
     own_rate = gpu.rented_rate or listed.rate
-    own = at(own_rate, gpu.occupancy)
+    own = at(own_rate, own_share)
     spread = gpu.interval(gpu.shares, "occupancy")
     low_own, high_own = (
         (at(own_rate, Decimal(str(spread.low))), at(own_rate, Decimal(str(spread.high)))) if spread else (None, None)
@@ -141,8 +149,8 @@ def _above(gpu: GPUFact, threshold: Decimal) -> Verdict:
             Evidence(_("Own rate"), listed.rate, "USD/GPU-h", link=_own_page(gpu)),
             Evidence(_("p90 of %(comp)s") % {"comp": comp.words}, comp.p90, "USD/GPU-h", comp.as_of),
             Evidence(_("Median"), comp.median, "USD/GPU-h", comp.as_of),
-            Evidence(_("Own rented share"), gpu.occupancy, "%"),
-            Evidence(_("Rented share of the market"), comp.rented, "%", comp.as_of),
+            Evidence(_("Own rented share"), own_share, "%"),
+            Evidence(_("Rented share of the market"), rented, "%", comp.as_of),
             Evidence(_("Offers compared with"), comp.offers),
         ),
     )
