@@ -66,8 +66,12 @@ def analyse(
     portfolio: UUID | None = None,
     gpu: UUID | None = None,
     fleet: Fleet | None = None,
+    kinds: Collection[str] = tuple(FIGURES),
 ) -> dict[str, Analysis]:
-    """Every metric type of all active portfolios of `user`, of one of them, or of one GPU configuration."""
+    """The metric types of all active portfolios of `user`, of one of them, or of one GPU configuration.
+
+    What only other types need is not even asked for; where utilization is left out, each tells the hours of the week.
+    """
     fleet = fleet or read_fleet(user)
     today = clock.today()
     first, last = today - timedelta(days=SERIES_DAYS), today - timedelta(days=1)
@@ -77,7 +81,7 @@ def analyse(
     coverage = _coverage(days[-MEASURED_DAYS:])
     hours = hours_of_week(user, today, portfolio=portfolio, gpu=gpu)
     made = {}
-    for kind, names in FIGURES.items():
+    for kind, names in ((kind, FIGURES[kind]) for kind in FIGURES if kind in kinds):
         values = _series(days, kind)
         sure = confidence(
             coverage=coverage,
@@ -94,7 +98,7 @@ def analyse(
             },
         }
         goes = _trend(values, first, seed=f"{user.pk}:{kind}")
-        if kind == Type.UTILIZATION:
+        if kind == Type.UTILIZATION or Type.UTILIZATION not in kinds:
             goes["hours"] = hours
         made[kind] = Analysis(calculated, goes, sure)
     return made

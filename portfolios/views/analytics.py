@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -50,22 +50,31 @@ def _part(request: AppRequest) -> tuple[Portfolio | None, GPUConfiguration | Non
 
 
 def _rows(
-    request: AppRequest, period: str, portfolio: Portfolio | None, gpu: GPUConfiguration | None
+    request: AppRequest, period: str, portfolio: Portfolio | None, gpu: GPUConfiguration | None, kinds: Collection[str]
 ) -> tuple[Rows, datetime | None, bool]:
     """The analyses of the page, when they were made, whether they are up to date.
 
-    Those of the whole fleet and the usual windows are stored; others are made here and kept for an hour.
+    Those of the whole fleet and the usual windows are stored. Others are made here, of these metric types alone, and
+    kept for an hour; so are those of a host of whom nothing is stored yet, while a worker makes the rest.
     """
     user = request.user
     if portfolio is None and period in KEPT_PERIODS:
-        book = service.book_of(user)
-        return book.rows, book.generated_at, book.is_fresh
+        book = service.kept(user)
+        if not book.is_fresh:
+            service.nudge(user.pk)
+        if book.rows:
+            return book.rows, book.generated_at, book.is_fresh
     part = gpu.pk if gpu else portfolio.pk if portfolio else ""
-    key = f"analysis:{user.pk}:{service.inputs_of(user)}:{part}:{period}:{translation.get_language()}"
+    named = ",".join(sorted(kinds))
+    key = f"analysis:{user.pk}:{service.inputs_of(user)}:{part}:{period}:{named}:{translation.get_language()}"
     found: tuple[dict[str, pages.Unstored], datetime] | None = caches["pages"].get(key)
     if found is None:
         made = analyse(
-            user, (period,), portfolio=portfolio.pk if portfolio and not gpu else None, gpu=gpu.pk if gpu else None
+            user,
+            (period,),
+            portfolio=portfolio.pk if portfolio and not gpu else None,
+            gpu=gpu.pk if gpu else None,
+            kinds=kinds,
         )
         rows = {kind: pages.Unstored(one.calculated, one.trend, one.confidence.score) for kind, one in made.items()}
         found = (rows, clock.now())
@@ -92,16 +101,16 @@ def _of(kind: str) -> str:
 def analytics(request: AppRequest) -> HttpResponse:
     period, kind = period_of(request.GET.get("period")), _kind(request)
     portfolio, gpu = _part(request)
-    rows, generated_at, is_fresh = _rows(request, period, portfolio, gpu)
+    heat_kind = kind if kind in ("revenue", "utilization", "profitability") else "utilization"
+    rows, generated_at, is_fresh = _rows(request, period, portfolio, gpu, {kind, heat_kind})
     gpus = gpus_of(request.user)
     chosen = {"portfolio": portfolio.pk if portfolio and not gpu else "", "gpu": gpu.pk if gpu else ""}
     usual = "" if period == DEFAULT_PERIOD else period
-    heat_kind = kind if kind in ("revenue", "utilization", "profitability") else "utilization"
-    section = pages.section_of(kind, rows[kind], period) if rows else None
+    section = pages.section_of(kind, rows[kind], period)
     context = {
         "section": section,
-        "calendar": pages.calendar(rows[heat_kind].calculated_data, heat_kind) if rows else None,
-        "hours": pages.hours_of_week(rows["utilization"].trend_analysis.get("hours")) if rows else None,
+        "calendar": pages.calendar(rows[heat_kind].calculated_data, heat_kind),
+        "hours": pages.hours_of_week(rows.get("utilization", rows[kind]).trend_analysis.get("hours")),
         "tabs": [
             (value, label, _query(metric=value, period=usual, **chosen)) for value, label in Analytics.Type.choices
         ],
@@ -124,7 +133,7 @@ def analytics(request: AppRequest) -> HttpResponse:
 def analytics_csv(request: AppRequest) -> HttpResponse:
     """The days behind the chart and the calendar."""
     period, kind = period_of(request.GET.get("period")), _kind(request)
-    rows, _made, _fresh = _rows(request, period, *_part(request))
-    days, values = pages.series_of(rows[kind].calculated_data) if rows else ([], [])
-    unit = rows[kind].calculated_data["series"]["unit"] if rows else ""
+    rows, _made, _fresh = _rows(request, period, *_part(request), {kind})
+    days, values = pages.series_of(rows[kind].calculated_data)
+    unit = rows[kind].calculated_data["series"]["unit"]
     return download(f"analytics-{kind}", ("day", f"{kind} ({unit})"), zip(days, values, strict=True))

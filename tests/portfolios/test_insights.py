@@ -5,6 +5,8 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from gpuadvisor.core import clock
@@ -340,7 +342,7 @@ def test_findings_of_one_rule_without_money_are_one_card(host, host_client, gpu,
 def test_a_page_that_finds_another_at_it_says_that_nothing_is_known_yet(host, host_client, gpu, monkeypatch):
     """No rule has passed before it was run."""
     monkeypatch.setattr(analysis, "_claimed", lambda user_id: False)
-    for name in ("insights", "insights-panel", "analytics"):
+    for name in ("insights", "insights-panel"):
         body = host_client.get(reverse(f"portfolios:{name}")).content.decode()
         assert "for the first time" in body
         assert "Nothing stands out" not in body
@@ -399,3 +401,14 @@ def test_what_rests_on_a_market_is_not_told_once_it_is_silent(host, gpu, book):
     SourceRun.objects.filter(pk=spoke.pk).update(started_at=at, observed_at=at, finished_at=at)
     assert [row.insight_type for row in insights_open(host)] == ["fee"]
     assert analysis.inputs_of(host) != word, "it is looked at anew"
+
+
+def test_a_cold_page_computes_what_it_shows_and_asks_a_worker_for_the_rest(host_client, host, gpu, nudges):
+    """R-053: under half a second with a cold cache, so nothing that only other tabs show."""
+    results(gpu, 30)
+    with CaptureQueriesContext(connection) as asked:
+        page = host_client.get(reverse("portfolios:analytics"), {"metric": "revenue"})
+    assert page.context["section"].kind == "revenue"
+    assert not any("metric_samples" in query["sql"] or "comp_days" in query["sql"] for query in asked)
+    assert not Analytics.objects.filter(user=host).exists()
+    assert nudges == [host.pk]
