@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from gpuadvisor.core import formats
 from gpuadvisor.core.figures import Figure
 
 from . import economics
-from .economics import Total
+from .economics import HOURS_PER_DAY, Total
 from .results import Sums
 
 Spark = tuple[Decimal | None, ...]
@@ -79,6 +79,17 @@ def _without(shared: int, now: Sequence[Total], before: Sequence[Total]) -> tupl
     numbers = {"n": formats.number(count - shared), "all": formats.number(count)}
     long = ngettext("without %(n)s of %(all)s GPU configuration", "without %(n)s of %(all)s GPU configurations", count)
     return long % numbers, _("without %(n)s of %(all)s") % numbers
+
+
+def _paced(sums: Sums, total: Total) -> Total:
+    """A sum over a window of which hours of today are not seen yet, as if the whole window went on at this pace.
+
+    For its change alone: seven days of which the last has ten hours would look like a loss.
+    """
+    unseen, hours = HOURS_PER_DAY * sums.expected - sums.asked, HOURS_PER_DAY * total.known
+    if total.value is None or not 0 < unseen < hours or not sums.asked:
+        return total
+    return replace(total, value=total.value * hours / (hours - unseen))
 
 
 def movement(now: Sequence[Total], before: Sequence[Total], context: Context) -> tuple[str, str]:
@@ -152,7 +163,10 @@ def money(
 ) -> Measure:
     """A sum of money over GPU configurations, with its change."""
     now = [part(pair.now) for pair in pairs]
-    long, short = movement(now, [part(pair.before) for pair in pairs], context)
+    paced = [_paced(pair.now, total) for pair, total in zip(pairs, now, strict=True)]
+    long, short = movement(paced, [part(pair.before) for pair in pairs], context)
+    if long and paced != now:
+        long = _("%(change)s, by the hours seen so far") % {"change": long}
     whole = figure(Total.sum(now), missing=missing, method=method, as_of=context.as_of)
     return Measure(whole, long, short, lacking(now), spark)
 

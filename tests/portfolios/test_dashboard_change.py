@@ -73,6 +73,30 @@ def test_today_without_the_gpu_that_earns_most_is_no_loss(host, pair, today):
     assert whole.measures["revenue"].figure.value == D("2.00")
 
 
+@pytest.mark.parametrize("period", ["today", "7d"])
+def test_a_day_that_is_not_over_is_compared_by_its_hours(host, pair, today, monkeypatch, period):
+    """Ten hours that earned ten twenty-fourths of a day are no loss against a whole one."""
+    now = datetime.combine(today, datetime.min.time(), UTC) + timedelta(hours=10)
+    monkeypatch.setattr(clock, "now", lambda: now)
+    a, _b = pair
+    record(a, today, range(1, 14), "72.00", "90")
+    PerformanceMetricFactory(
+        gpu_configuration=a,
+        metric_date=today,
+        daily_revenue=D("30.00"),
+        utilization_percentage=D(90),
+        uptime_hours=10,
+        hours_observed=D(10),
+        available_gpu_hours=D(20),
+        rented_gpu_hours=D(18),
+        detailed_metrics={"source": "samples"},
+    )
+    before = "yesterday" if period == "today" else "the 7 days before"
+    whole = selectors.dashboard(host, period).whole
+    assert whole.measures["revenue"].change == f"the same as {before}, by the hours seen so far"
+    assert whole.measures["revenue"].moved == "no change"
+
+
 def test_a_real_change_shows_through_the_gaps(host, pair, today):
     """From $82 to $102 a day, from 60 % to 70 %."""
     a, b = pair
