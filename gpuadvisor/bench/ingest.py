@@ -22,7 +22,7 @@ from .measure import Row
 DATABASE = "bench_ingest"
 GPUS, QUARTERS = 100, 1_000  # 100,000 samples, each post one configuration's
 ROUNDS = 5
-WORTH_IT = 5  # batches: after a smaller slice the merger waits a moment for more
+WORTH_IT, LOOK_EVERY = 10, 0.05  # batches: the merger waits for so many while more arrive, as the nudge's delay does
 TABLES = {
     "metric_samples": ("gpu_configuration_id", "platform", "sampled_at"),
     "performance_metrics": ("gpu_configuration_id", "platform", "metric_date"),
@@ -153,12 +153,19 @@ def _merge_until_told() -> None:
     django.setup()
 
     from portfolios.ingest import merging
+    from portfolios.models import IngestBatch
 
     merging.merge_waiting()  # holds a connection and has read its months
     print("ready", flush=True)  # noqa: T201 - a program's output
+    seen = 0
     while not select.select([sys.stdin], [], [], 0)[0]:
-        if merging.merge_slice() < WORTH_IT:
-            time.sleep(0.03)
+        waiting = IngestBatch.objects.filter(merged_at=None).count()
+        if waiting >= WORTH_IT or 0 < waiting == seen:
+            merging.merge_slice()
+            waiting = 0
+        else:
+            time.sleep(LOOK_EVERY)
+        seen = waiting
 
 
 def _post(client: Client, key: str, post: bytes) -> None:
