@@ -152,11 +152,10 @@ def days_of(gpu, window):
 
 
 def market_of(key, window):
-    """Rented share 0-1, and USD per offered GPU-hour, each day weighed by its hours."""
+    """Rented share 0-1, and USD per offered GPU-hour; every day weighs the same, however many of its hours were seen."""
     rows = list(CompDay.objects.filter(key=key, day__range=(window.first, window.last)))
-    hours = sum(row.hours for row in rows)
-    share = sum(row.rented_percentage / 100 * row.hours for row in rows) / hours
-    return share, sum(row.rented_percentage / 100 * row.rented_price * row.hours for row in rows) / hours
+    share = sum(row.rented_percentage / 100 for row in rows) / len(rows)
+    return share, sum(row.rented_percentage / 100 * row.rented_price for row in rows) / len(rows)
 
 
 def indexes(rigs, window):
