@@ -15,22 +15,22 @@ _breaker = Breaker()
 _messenger = ThreadPoolExecutor(max_workers=1, thread_name_prefix="nudge")
 
 
-def nudge(task: str, *, countdown: float | None = None) -> None:
+def nudge(task: str, *args: str, countdown: float | None = None) -> None:
     """Queue `task` by its name without waiting for the broker: a hung Redis holds up no page (reliability c).
 
-    Units: `countdown` seconds before it may run.
+    Units: `countdown` seconds before it may run. `args`: its own.
     """
     if not _breaker.is_open:
-        _messenger.submit(_send, task, countdown)
+        _messenger.submit(_send, task, countdown, *args)
 
 
-def _send(task: str, countdown: float | None = None) -> None:
+def _send(task: str, countdown: float | None = None, *args: str) -> None:
     from gpuadvisor.celery import app
 
     if _breaker.is_open:
         return
     try:
-        app.send_task(task, countdown=countdown, retry=False)
+        app.send_task(task, args=args, countdown=countdown, retry=False)
     except (KombuError, RedisError, OSError) as error:
         _breaker.trip()
         log.warning("nudge not delivered, the sweep will do: %s", type(error).__name__)

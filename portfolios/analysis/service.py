@@ -13,15 +13,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from celery.exceptions import OperationalError as CeleryOperationalError
 from django.core.cache import caches
 from django.db import connection, transaction
 from django.utils import translation
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
 
 from gpuadvisor.accounts.models import User
 from gpuadvisor.core import clock
+from gpuadvisor.core.nudge import nudge as core_nudge
 from market.comps import sources_word
 from market.selectors import current_origin
 
@@ -86,14 +84,9 @@ def kept(user: User) -> Book:
 
 def nudge(user_id: UUID) -> None:
     """Ask a worker for a new analysis, once a minute at most; without a broker the hourly job brings it."""
-    from ..tasks import analyse_host
-
     if not caches["pages"].add(f"analysis-nudge:{user_id}", 1, NUDGE_SECONDS):
         return
-    try:
-        analyse_host.delay(str(user_id))
-    except (OperationalError, CeleryOperationalError, RedisError, OSError) as error:
-        log.warning("no nudge for an analysis: %s", type(error).__name__)
+    core_nudge("portfolios.tasks.analyse_host", str(user_id))
 
 
 def make(user: User) -> bool:

@@ -11,7 +11,6 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from celery.exceptions import OperationalError as CeleryOperationalError
 from django.core.cache import caches
 from django.db import connection, transaction
 from django.urls import NoReverseMatch, reverse
@@ -19,13 +18,12 @@ from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
 
 from gpuadvisor.accounts.models import User
 from gpuadvisor.core import clock, formats
 from gpuadvisor.core.errors import DomainError
 from gpuadvisor.core.money import amount, rate
+from gpuadvisor.core.nudge import nudge as core_nudge
 from market.comps import sources_word
 from market.selectors import current_origin
 
@@ -399,11 +397,6 @@ def close_expired(now: datetime) -> int:
 
 def nudge(user: User) -> None:
     """Ask a worker for new suggestions, once a minute at most; without a broker the hourly job brings them."""
-    from ..tasks import suggest_host
-
     if not caches["pages"].add(f"suggestions-nudge:{user.pk}", 1, NUDGE_SECONDS):
         return
-    try:
-        suggest_host.delay(str(user.pk))
-    except (OperationalError, CeleryOperationalError, RedisError, OSError) as error:
-        log.warning("no nudge for suggestions: %s", type(error).__name__)
+    core_nudge("portfolios.tasks.suggest_host", str(user.pk))

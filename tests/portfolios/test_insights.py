@@ -5,6 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.core.cache import caches
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -12,7 +13,7 @@ from django.urls import reverse
 from gpuadvisor.core import clock
 from gpuadvisor.core.partitions import ensure_standing_months
 from market.models import SourceRun
-from portfolios import caching
+from portfolios import caching, tasks
 from portfolios.analysis import service as analysis
 from portfolios.insights import insights_open, pages, service
 from portfolios.insights.findings import Evidence, Finding, Money
@@ -412,3 +413,21 @@ def test_a_cold_page_computes_what_it_shows_and_asks_a_worker_for_the_rest(host_
     assert not any("metric_samples" in query["sql"] or "comp_days" in query["sql"] for query in asked)
     assert not Analytics.objects.filter(user=host).exists()
     assert nudges == [host.pk]
+
+
+def test_the_nudge_of_an_analysis_reaches_the_queue_of_this_application(host, monkeypatch):
+    """Not the application that Celery makes up where none was imported: there nobody listens."""
+    from gpuadvisor.celery import app
+    from gpuadvisor.core import nudge
+    from portfolios.suggestions import service as suggestions
+
+    sent = []
+    monkeypatch.setattr(app, "send_task", lambda task, args, **more: sent.append((task, args)))
+    monkeypatch.setattr(nudge, "_breaker", nudge.Breaker())
+    monkeypatch.setattr(nudge._messenger, "submit", lambda send, *args: send(*args))
+    caches["pages"].clear()
+    analysis.nudge(host.pk)
+    analysis.nudge(host.pk)
+    suggestions.nudge(host)
+    named = [tasks.analyse_host.name, tasks.suggest_host.name]
+    assert sent == [(name, (str(host.pk),)) for name in named], "once a minute each"
