@@ -152,7 +152,7 @@ def days_of(gpu, window):
 
 
 def market_of(key, window):
-    """Rented share 0-1, and USD per offered GPU-hour; every day weighs the same, however many of its hours were seen."""
+    """Rented share 0-1, and USD per offered GPU-hour; every day weighs the same, however much of it was seen."""
     rows = list(CompDay.objects.filter(key=key, day__range=(window.first, window.last)))
     share = sum(row.rented_percentage / 100 for row in rows) / len(rows)
     return share, sum(row.rented_percentage / 100 * row.rented_price for row in rows) / len(rows)
