@@ -244,7 +244,7 @@ def method_words(method: str) -> str:
     words = {
         "own": _("from its own days"),
         "blended": _("from its own days and the market"),
-        "market_only": _("from the market alone: it has no days of its own yet"),
+        "market_only": _("from the market alone, its forecast included: it has no days of its own yet"),
     }.get(method.removesuffix(PARTIAL), _("30 days to come"))
     return (
         _("%(method)s, without GPUs of which nothing is known") % {"method": words}
