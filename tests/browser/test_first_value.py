@@ -122,6 +122,24 @@ def test_one_can_leave_and_go_back(site, page):
     enter_again.context.close()
 
 
+def test_typing_a_model_brings_its_facts_and_no_error(site, page):
+    host = UserFactory()
+    enter(site, page, host.email)
+    page.wait_for_url("**/welcome/")
+    errors = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.locator("input[name=gpu_model]").press_sequentially("RTX 4090")
+    expect(page.locator("#gpu-facts")).to_contain_text("24 GB")
+    assert errors == []
+
+
+def test_on_a_models_page_the_calculator_is_the_only_form_to_type_into(site, page):
+    page.goto(f"{site}/market/rtx-4090/")
+    page.fill("#earn input[name=cards], #calculator input[name=cards]", "3")
+    expect(page.locator("#calculator")).to_contain_text("Sign up and keep this")
+    expect(page.locator("input[name=cards]")).to_have_value("3")
+
+
 def should_i_buy(site, page):
     """J6 from the market's page to a plan, for a host who is signed in."""
     page.goto(f"{site}/market/rtx-4090/")
@@ -142,6 +160,9 @@ def should_i_buy(site, page):
     page.locator("#save-form button[type=submit]").click()
     page.wait_for_url(re.compile(r"/portfolios/[0-9a-f-]{36}/$"))
     expect(page.locator("main")).to_contain_text("This is a plan")
+    page.get_by_role("link", name="Work it out again").click()
+    page.wait_for_url(re.compile(r"/plan/\?model=rtx-4090&cards=2&price=1600&kwh=0\.22&fixed=20&rented="))
+    expect(page.locator("main")).to_contain_text("Strong demand")
 
 
 def test_should_i_buy_two_more(site, page):
