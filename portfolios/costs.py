@@ -271,7 +271,8 @@ def price_figure(costs: Costs) -> Figure:
         return Figure.unknown("USD/kWh", missing)
     method = _("mean over today's hours") if costs.bands else ""
     if costs.usd_rate_day:
-        words = {"currency": costs.currency, "day": formats.day(costs.usd_rate_day), "source": costs.usd_rate_source}
+        words = {"currency": costs.currency, "source": costs.usd_rate_source}
+        words["day"] = formats.full_day(costs.usd_rate_day)
         rate = _("in %(currency)s at the rate of %(day)s, %(source)s") % words
         if costs.usd_rate_is_old:
             rate = _("%(rate)s, which is old") % {"rate": rate}

@@ -116,7 +116,7 @@ class SettingsForm(forms.ModelForm[User]):
     currency = forms.ChoiceField(
         label=_("Currency"),
         choices=_currencies,
-        help_text=_("Your costs are asked for in it. Figures stand in US dollars, and name the rate they were made with."),
+        help_text=_("Your costs are asked for in it. Figures stand in US dollars and name the rate behind them."),
     )
     theme = forms.ChoiceField(
         label=_("Theme"),

@@ -262,6 +262,11 @@ def day(value: date | datetime) -> str:
     return format_skeleton("MMMd", plain, locale=current_locale())
 
 
+def full_day(value: date) -> str:
+    """Day, month and year, where the year is not plain: `Dec 31, 2024`."""
+    return format_skeleton("yMMMd", value, locale=current_locale())
+
+
 def month(value: date) -> str:
     """Month and year, as an axis of years shows them: `Oct 2026`."""
     return format_skeleton("yMMM", value, locale=current_locale())

@@ -267,7 +267,7 @@ def _why(gpu: GPUFact, kind: str, recommended: Decimal, discount: Decimal) -> st
             _("It is rented %(share)s of the time, the others %(theirs)s, and it asks more than most.") % words
         )
     parts.append(
-        _("Those compared with (%(comp)s, %(n)s offers) come to %(recommended)s; yours asks %(rate)s.") % words
+        _("From those compared with (%(comp)s, %(n)s offers) follows %(recommended)s; yours asks %(rate)s.") % words
     )
     if kind == "rate" and share is not None and comp.rented is not None:
         parts.append(_("You are rented %(share)s of the time, they %(theirs)s.") % words)
@@ -476,7 +476,12 @@ def power_answer(gpu: GPUFact) -> Answer:
         "impact": signed(impact.value),
         "share": formats.percent(revenue),
     }
-    lines = [_("It draws %(load)s under load; %(limit)s are 80%% of its board power.") % words]
+    draw = (
+        _("It draws %(load)s under load as you measured; %(limit)s are 80%% of its board power.")
+        if gpu.is_measured
+        else _("Its board power is %(load)s; %(limit)s are 80%% of that.")
+    )
+    lines = [draw % words]
     if revenue is not None:
         lines.append(_("It pays as long as you lose less than %(share)s of your rented revenue by it.") % words)
     how = (

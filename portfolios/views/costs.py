@@ -103,9 +103,14 @@ def rate_words(costs: Costs) -> str:
     words: dict[str, Any] = {"currency": costs.currency, "source": costs.usd_rate_source}
     if costs.usd_rate is None or costs.usd_rate_day is None:
         return _("No rate of %(currency)s is known: energy and net stay unknown until there is one.") % words
-    words |= {"day": formats.day(costs.usd_rate_day), "rate": formats.money(costs.usd_rate, places=4)}
+    words |= {"day": formats.full_day(costs.usd_rate_day), "rate": formats.money(costs.usd_rate, places=4)}
     if costs.usd_rate_is_old:
-        return _("1 %(currency)s = %(rate)s, the rate of %(day)s (%(source)s), which is old.") % words
+        return (
+            _(
+                "1 %(currency)s = %(rate)s, the rate of %(day)s (%(source)s): old, so every figure in dollars is off by as much."
+            )
+            % words
+        )
     return _("1 %(currency)s = %(rate)s, the rate of %(day)s (%(source)s).") % words
 
 
