@@ -106,9 +106,7 @@ def rate_words(costs: Costs) -> str:
     words |= {"day": formats.full_day(costs.usd_rate_day), "rate": formats.money(costs.usd_rate, places=4)}
     if costs.usd_rate_is_old:
         return (
-            _(
-                "1 %(currency)s = %(rate)s, the rate of %(day)s (%(source)s): old, so every figure in dollars is off by as much."
-            )
+            _("1 %(currency)s = %(rate)s, the rate of %(day)s (%(source)s): old, and so is what follows from it.")
             % words
         )
     return _("1 %(currency)s = %(rate)s, the rate of %(day)s (%(source)s).") % words
