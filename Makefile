@@ -42,8 +42,8 @@ setup: $(VENV)/.dev ## everything installed: what run, test and the gates need
 run: $(VENV)/.run ## the whole site until Ctrl-C (PORT=8000, DATA_DIR=var)
 	@exec $(BIN)/python -m gpuadvisor.servers run
 
-test: $(VENV)/.dev ## all tests but the browser's, on servers of their own
-	@exec $(BIN)/python -m pytest -n 2 --ignore=tests/browser $(ARGS)
+test: $(VENV)/.dev ## all tests but the browser's and the slow ones, on servers of their own
+	@exec $(BIN)/python -m pytest -n 2 --ignore=tests/browser -m "not slow" $(ARGS)
 
 e2e: $(VENV)/.dev ## the browser tests (headless Chromium)
 	@exec $(BIN)/python -m pytest tests/browser $(ARGS)

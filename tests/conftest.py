@@ -36,3 +36,12 @@ def host_client(client, host):
     """The host, signed in."""
     client.force_login(host)
     return client
+
+
+@pytest.fixture
+def world(host, settings, tmp_path):
+    """One row of each kind, the host's own."""
+    from tests.world import one_of_each
+
+    settings.DATA_DIR = tmp_path
+    return one_of_each(host)

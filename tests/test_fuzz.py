@@ -5,7 +5,6 @@ from django.conf import settings
 from django.test import Client
 
 from tests.core.test_http import call_asgi
-from tests.factories import GPUConfigurationFactory
 from tests.test_access import ROUTES, address
 
 COOKIES = [
@@ -51,16 +50,6 @@ def visitor(request, host, db):
     if request.param == "host":
         client.force_login(host)
     return client
-
-
-@pytest.fixture
-def world(host):
-    from tests.factories import PerformanceMetricFactory
-
-    gpu = GPUConfigurationFactory(portfolio__user=host)
-    metric = PerformanceMetricFactory(gpu_configuration=gpu)
-    keys = {"portfolio": gpu.portfolio.pk, "gpu": gpu.pk, "metric": metric.pk, "import": gpu.pk}
-    return keys | {"passkey": 1, "token": gpu.pk}
 
 
 def faults(client, calls):

@@ -43,6 +43,7 @@ SCHEMA = {
 }
 
 
+@pytest.mark.slow
 def test_migrations_go_back_to_nothing_and_forth_again(scratch):
     import psycopg
 

@@ -59,6 +59,7 @@ def other_database(db):
         cursor.execute(f'drop database "{name}" with (force)')
 
 
+@pytest.mark.slow
 def test_the_quick_way_makes_the_tables_that_the_migrations_of_dj_stripe_make(other_database):
     name, url = other_database
     quick = _schema()

@@ -1,0 +1,60 @@
+"""One row of each kind that a host can own: what tests over all routes open."""
+
+from allauth.mfa.models import Authenticator
+from cryptography.hazmat.primitives.asymmetric import ec
+from fido2.cose import ES256
+from fido2.utils import websafe_encode
+from fido2.webauthn import Aaguid, AttestationObject, AttestedCredentialData, AuthenticatorData, CollectedClientData
+
+from gpuadvisor.accounts import api_tokens
+from tests.factories import (
+    CompSetFactory,
+    FeeOverrideFactory,
+    GPUConfigurationFactory,
+    InsightFactory,
+    MarketDataFactory,
+    MetricImportFactory,
+    PerformanceMetricFactory,
+    PlatformFactory,
+    PortfolioFactory,
+    PriceChangeFactory,
+    SuggestionFactory,
+)
+
+
+def credential():
+    """What a browser answers when it has made a passkey."""
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    made = AttestedCredentialData.create(Aaguid.NONE, b"k" * 16, ES256.from_cryptography_key(key))
+    flags = AuthenticatorData.FLAG.UP | AuthenticatorData.FLAG.UV | AuthenticatorData.FLAG.AT
+    data = AuthenticatorData.create(b"r" * 32, flags, 0, made)
+    client_data = CollectedClientData.create("webauthn.create", b"c" * 32, "https://testserver")
+    response = {
+        "clientDataJSON": websafe_encode(client_data),
+        "attestationObject": websafe_encode(AttestationObject.create("none", data, {})),
+    }
+    name = websafe_encode(b"k" * 16)
+    return {"id": name, "rawId": name, "type": "public-key", "response": response, "clientExtensionResults": {}}
+
+
+def one_of_each(host):
+    """Keys by kind."""
+    gpu = GPUConfigurationFactory(portfolio__user=host)
+    MarketDataFactory()
+    PlatformFactory()
+    return {
+        "portfolio": gpu.portfolio.pk,
+        "plan": PortfolioFactory(user=host, state="planned", is_active=False).pk,
+        "gpu": gpu.pk,
+        "metric": PerformanceMetricFactory(gpu_configuration=gpu).pk,
+        "insight": InsightFactory(analytics__user=host).pk,
+        "price_change": PriceChangeFactory(gpu_configuration=gpu).pk,
+        "suggestion": SuggestionFactory(gpu_configuration=gpu).pk,
+        "fee": FeeOverrideFactory(user=host).pk,
+        "comp_set": CompSetFactory(user=host, gpu_model=gpu.gpu_model).pk,
+        "import": MetricImportFactory(user=host).pk,
+        "token": api_tokens.create_token(user=host, name="Home server")[0].pk,
+        "passkey": Authenticator.objects.create(
+            user=host, type="webauthn", data={"name": "Key", "credential": credential()}
+        ).pk,
+    }
