@@ -11,6 +11,8 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Literal
 
+from django.db.models import Value
+
 from gpuadvisor.accounts.models import User
 from market.models import Platform, PlatformFee
 
@@ -51,21 +53,19 @@ class FeeSpan:
 def fee_spans(user: User, first: date, last: date, *, platforms: Collection[Platform] | None = None) -> list[FeeSpan]:
     """The fees of every platform that has any, for each order type and currency, from `first` to `last`.
 
-    A host's own word is stronger than the catalog's schedule, and that than the platform's general fee. Two queries,
-    a third where the caller has not read the `platforms`.
+    A host's own word is stronger than the catalog's schedule, and that than the platform's general fee. One query,
+    another where the caller has not read the `platforms`.
     """
     if platforms is None:
         platforms = Platform.objects.exclude(fee_percentage=None).only("slug", "fee_percentage")
-    own = [
-        Told(row.platform, row.order_type, row.currency, row.valid_from, row.fee_percentage, "yours")
-        for row in FeeOverride.objects.filter(user=user)
-    ]
-    catalog = [
-        Told(row.platform.slug, row.order_type, row.currency, row.valid_from, row.fee_percentage)
-        for row in PlatformFee.objects.select_related("platform").only(
-            "order_type", "currency", "valid_from", "fee_percentage", "platform__slug"
-        )
-    ]
+    line = ("order_type", "currency", "valid_from", "fee_percentage")
+    yours = FeeOverride.objects.filter(user=user).values_list("platform", *line, Value("yours"))
+    schedule = PlatformFee.objects.values_list("platform__slug", *line, Value("catalog"))
+    own: list[Told] = []
+    catalog: list[Told] = []
+    for platform, order_type, currency, first_day, percentage, source in yours.union(schedule, all=True):
+        layer = own if source == "yours" else catalog
+        layer.append(Told(platform, order_type, currency, first_day, percentage, source))
     general = [
         Told(platform.slug, "", "", date.min, platform.fee_percentage)
         for platform in platforms

@@ -67,6 +67,7 @@ def _recent(found: Mapping[str, Any], first_day: date) -> Recent:
         today_revenue=_decimal(today[0]) if today else None,
         today_share=_decimal(today[1]) if today else None,
         today_hours=_decimal(found["today_hours"]),
+        disputed=found["disputed"],
         has_today=today is not None,
         week=tuple(_decimal(week[str(age)][0]) if str(age) in week else None for age in range(SPARK_DAYS - 1, -1, -1)),
         first_day=first_day,

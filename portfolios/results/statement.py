@@ -40,6 +40,7 @@ with fleet as (
     max(a.observed) as observed,
     max(case when m.uptime_hours >= round(a.observed) then a.observed else m.uptime_hours end) as online,
     bool_or(m.hours_observed is not null) as is_sampled,
+    bool_or(m.detailed_metrics ? 'conflicts') as is_disputed,
     bool_or(m.observed_by_hour is not null)
       and (bool_or(m.kwh_by_hour is not null or f.tariff is not null) or count(*) > 1) as is_hourly,
     max(m.energy_kwh) filter (where m.observed_by_hour is null) as stated_kwh,
@@ -128,6 +129,7 @@ select 1, 1, gpu, null, null, null, min(day),
     'week', jsonb_object_agg(%(today)s - day, jsonb_build_array(revenue::text, share::text))
       filter (where day > %(today)s - 7),
     'platforms', (array_agg(platforms order by day desc))[1],
+    'disputed', count(*) filter (where is_disputed and day >= least(%(now_first)s, %(today)s - 6)),
     'today_hours', (max(observed) filter (where day = %(today)s and is_sampled))::text
   ), {nulls}
 from days group by gpu

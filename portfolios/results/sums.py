@@ -166,7 +166,8 @@ PLAIN = tuple(one.name for one in fields(Sums) if one.name not in (*TOTALS, *COU
 class Recent:
     """What the last days say of one GPU configuration: today, the latest rate and share, the last week's revenue.
 
-    `today_hours`: hours of today that samples have observed; None where there are none.
+    `today_hours`: hours of today that samples have observed; None where there are none. `disputed`: days of the window,
+    of a week at least, that two sources tell differently.
     """
 
     platforms: tuple[str, ...] = ()
@@ -177,6 +178,7 @@ class Recent:
     today_revenue: Decimal | None = None
     today_share: Decimal | None = None
     today_hours: Decimal | None = None
+    disputed: int = 0
     has_today: bool = False
     week: tuple[Decimal | None, ...] = (None,) * SPARK_DAYS
     first_day: date | None = None

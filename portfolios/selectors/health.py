@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, timedelta
 from decimal import Decimal
-from uuid import UUID
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from gpuadvisor.core import formats
 
-from ..models import PerformanceMetric
 from ..reading import Reading
 
 GOOD_COVERAGE = Decimal(95)
@@ -41,7 +37,7 @@ def health(reading: Reading, coverage: Decimal | None) -> Health | None:
     if newest is None:
         return Health(_("No data"), "bad", (_("nothing on record in the last 30 days"),))
     silent = sum(pk not in reading.found.recent for pk in active)
-    conflicts = count_conflicts(active, first=min(reading.now.first, today - timedelta(days=6)), last=today)
+    conflicts = sum(reading.found.recent[pk].disputed for pk in active if pk in reading.found.recent)
     reasons = []
     if coverage is not None and coverage < GOOD_COVERAGE:
         reasons.append(_("%(share)s of the hours on record") % {"share": formats.percent(coverage, 0)})
@@ -59,10 +55,3 @@ def health(reading: Reading, coverage: Decimal | None) -> Health | None:
             _("Data has gaps") if not conflicts else _("Data to check"), "warn", tuple(reasons), bool(conflicts)
         )
     return Health(_("Data is complete"), "ok")
-
-
-def count_conflicts(gpus: Collection[UUID], *, first: date, last: date) -> int:
-    """How many daily rows hold figures that two sources tell differently."""
-    return PerformanceMetric.objects.filter(
-        gpu_configuration__in=gpus, metric_date__range=(first, last), detailed_metrics__has_key="conflicts"
-    ).count()
