@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from .energy import WATTS_PER_KILOWATT
+
 HUNDRED = Decimal(100)
 
 
@@ -109,3 +111,27 @@ def payback_left(*, price: Decimal | None, earned: Decimal | None, monthly_net: 
     if earned >= price:
         return Decimal(0)
     return payback_months(price=price - earned, monthly_net=monthly_net)
+
+
+def hour_net(
+    *,
+    share: Decimal | None,
+    rate: Decimal | None,
+    fee_percentage: Decimal | None,
+    idle_watts: Decimal | None,
+    load_watts: Decimal | None,
+    usd_per_kwh: Decimal | None,
+    overhead: Decimal = Decimal(1),
+) -> Decimal | None:
+    """What one hour of one GPU should leave after fee and energy, in USD (F5, F7); None where a part is unknown.
+
+    Units: `share` 0-100, how often that hour is rented; `rate` USD per GPU-hour; watts per GPU; `overhead` a factor.
+    Source: docs/economics.md, "What an hour leaves".
+    """
+    if share is None or rate is None or fee_percentage is None:
+        return None
+    if idle_watts is None or load_watts is None or usd_per_kwh is None:
+        return None
+    rented = share / HUNDRED
+    kilowatts = (idle_watts + rented * (load_watts - idle_watts)) / WATTS_PER_KILOWATT * overhead
+    return rented * rate * (1 - fee_percentage / HUNDRED) - kilowatts * usd_per_kwh

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-HOURS = 24
+from ..economics import hour_net
+
 MONTH_DAYS = 30
 HUNDRED = Decimal(100)
 WATTS_PER_KILOWATT = Decimal(1000)
@@ -18,29 +19,6 @@ ZERO = Decimal(0)
 def kept_share(fee_percentage: Decimal | None) -> Decimal | None:
     """What is left of one dollar after the platform's fee; None where the fee is unknown."""
     return None if fee_percentage is None else 1 - fee_percentage / HUNDRED
-
-
-def hour_net(
-    *,
-    share: Decimal | None,
-    rate: Decimal | None,
-    fee_percentage: Decimal | None,
-    idle_watts: Decimal | None,
-    load_watts: Decimal | None,
-    usd_per_kwh: Decimal | None,
-    overhead: Decimal = Decimal(1),
-) -> Decimal | None:
-    """What one hour of one GPU is expected to leave, in USD (F5); None where a part is unknown.
-
-    Units: `share` 0-100, how often that hour is rented; `rate` USD per GPU-hour; watts per GPU.
-    Source: docs/economics.md, "Energy above revenue, hour by hour".
-    """
-    kept = kept_share(fee_percentage)
-    if share is None or rate is None or kept is None or idle_watts is None or load_watts is None or usd_per_kwh is None:
-        return None
-    rented = share / HUNDRED
-    kilowatts = (idle_watts + rented * (load_watts - idle_watts)) / WATTS_PER_KILOWATT * overhead
-    return rented * rate * kept - kilowatts * usd_per_kwh
 
 
 def day_nets(
@@ -53,7 +31,7 @@ def day_nets(
     prices: Sequence[Decimal | None],
     overhead: Decimal = Decimal(1),
 ) -> tuple[Decimal | None, ...]:
-    """`hour_net` of each of the 24 UTC hours."""
+    """`economics.hour_net` of each of the 24 UTC hours."""
     return tuple(
         hour_net(
             share=share,
@@ -65,30 +43,6 @@ def day_nets(
             overhead=overhead,
         )
         for share, price in zip(shares, prices, strict=True)
-    )
-
-
-def platform_yield(
-    *,
-    price: Decimal | None,
-    share: Decimal | None,
-    fee_percentage: Decimal | None,
-    idle_watts: Decimal | None,
-    load_watts: Decimal | None,
-    usd_per_kwh: Decimal | None,
-) -> Decimal | None:
-    """What a GPU-hour leaves on a platform where it does as the others do, in USD (F7); None where a part is unknown.
-
-    Units: as `hour_net`; `price` and `share` are the platform's median price and rented share.
-    Source: docs/economics.md, "Another platform".
-    """
-    return hour_net(
-        share=share,
-        rate=price,
-        fee_percentage=fee_percentage,
-        idle_watts=idle_watts,
-        load_watts=load_watts,
-        usd_per_kwh=usd_per_kwh,
     )
 
 

@@ -147,29 +147,6 @@ def price_impact(
     return Impact(net(to_rate, expected) - now, ends[0], ends[-1])
 
 
-def day_net(
-    *,
-    price: Decimal | None,
-    share: Decimal | None,
-    fee_percentage: Decimal | None,
-    idle_watts: Decimal | None,
-    load_watts: Decimal | None,
-    usd_per_kwh: Decimal | None,
-    overhead: Decimal = ONE,
-) -> Decimal | None:
-    """What one GPU leaves in a day after fee and energy (F7), in USD; None where a part is unknown.
-
-    Source: docs/economics.md, "Another platform's day".
-    """
-    if price is None or share is None or fee_percentage is None:
-        return None
-    if idle_watts is None or load_watts is None or usd_per_kwh is None:
-        return None
-    rented = share / HUNDRED
-    kilowatts = (idle_watts + rented * (load_watts - idle_watts)) / 1000 * overhead
-    return HOURS * (rented * price * (ONE - fee_percentage / HUNDRED) - kilowatts * usd_per_kwh)
-
-
 def power_saving(
     *,
     load_watts: Decimal,

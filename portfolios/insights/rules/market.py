@@ -11,9 +11,10 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from gpuadvisor.core import formats
 
+from ...economics import hour_net
 from ..facts import HUNDRED, ZERO, CompFact, Facts, GPUFact, PlatformFact
 from ..findings import Evidence, Finding, Missing, Money, Outcome, Rule, Verdict, gathered, per_gpu, scaled
-from ..worth import idle_cost, kept_share, platform_yield
+from ..worth import idle_cost, kept_share
 
 NEEDED_DAYS = 7
 RATE_DAYS = 7  # a rate that nobody told for longer says nothing of now
@@ -110,8 +111,8 @@ def _above(gpu: GPUFact, threshold: Decimal) -> Verdict:
         return None  # rented as often as the others: it is worth its price
 
     def at(rate: Decimal | None, share: Decimal | None) -> Decimal | None:
-        hour = platform_yield(
-            price=rate,
+        hour = hour_net(
+            rate=rate,
             share=share,
             fee_percentage=gpu.fee,
             idle_watts=gpu.idle_watts,
@@ -195,8 +196,8 @@ def _elsewhere(gpu: GPUFact, threshold: Decimal) -> Verdict:
     """F7: what a GPU-hour leaves on another platform that is open, beside what it leaves now."""
 
     def left(price: Decimal | None, share: Decimal | None, fee: Decimal | None) -> Decimal | None:
-        return platform_yield(
-            price=price,
+        return hour_net(
+            rate=price,
             share=share,
             fee_percentage=fee,
             idle_watts=gpu.idle_watts,
