@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 if TYPE_CHECKING:
     from gpuadvisor.accounts.models import User
 
-    from .models import Conversation, Message  # noqa: F401 (in the quotes below)
+    from .models import Answer, Conversation, Message, Offer  # noqa: F401 (in the quotes below)
 
 
 class ConversationQuerySet(QuerySet["Conversation"]):
@@ -22,3 +22,19 @@ class MessageQuerySet(QuerySet["Message"]):
     def visible_to(self, user: User) -> Self:
         """The rows this user may see: those of their conversations, deleted ones left out."""
         return self.filter(conversation__user=user, is_deleted=False)
+
+
+class AnswerQuerySet(QuerySet["Answer"]):
+    def visible_to(self, user: User) -> Self:
+        """The rows this user may see."""
+        return self.filter(user=user, message__is_deleted=False)
+
+    def running(self) -> Self:
+        """Those that wait or are being worked on."""
+        return self.filter(state__in=["waiting", "working"])
+
+
+class OfferQuerySet(QuerySet["Offer"]):
+    def visible_to(self, user: User) -> Self:
+        """The rows this user may see."""
+        return self.filter(user=user, message__is_deleted=False)
