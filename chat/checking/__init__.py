@@ -1,0 +1,19 @@
+"""Checked figures (F10): every figure of an answer rests on a fact that a tool told, or on what the host said."""
+
+from .facts import Fact, Source, Told, facts_of
+from .matching import REMOVED, Checked, Found, Showable, Unmatched, check, may_show, take_out
+
+__all__ = [
+    "REMOVED",
+    "Checked",
+    "Fact",
+    "Found",
+    "Showable",
+    "Source",
+    "Told",
+    "Unmatched",
+    "check",
+    "facts_of",
+    "may_show",
+    "take_out",
+]
