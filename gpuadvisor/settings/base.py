@@ -1,5 +1,7 @@
 """Settings that every environment shares. The environment is read here, once; each name also stands in .env.example."""
 
+import re
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,30 @@ class Env(environ.Env):  # type: ignore[misc]
         if not (key.isascii() and key.isprintable()):
             raise ImproperlyConfigured(f"{var} holds characters that no key has, a line break perhaps: set it again.")
         return key
+
+    def prices(self, var: str) -> tuple[Decimal, ...]:
+        """Three prices, "input,cached,output", each 0 or more; nothing where unset.
+
+        Raises: ImproperlyConfigured where it holds anything else.
+        """
+        parts = self.list(var, default=[])
+        try:
+            prices = tuple(Decimal(part.strip()) for part in parts)
+        except InvalidOperation:
+            prices = (Decimal(-1),)
+        if prices and not (len(prices) == 3 and all(price.is_finite() and price >= 0 for price in prices)):
+            raise ImproperlyConfigured(f'{var} holds three prices, "input,cached,output", as in 0.25,0.025,2.')
+        return prices
+
+    def address(self, var: str) -> str:
+        """The address of a server, without the last slash; empty where unset.
+
+        Raises: ImproperlyConfigured where it is no http address.
+        """
+        address: str = self.str(var, default="").strip().rstrip("/")
+        if address and not re.fullmatch(r"https?://[^\s/]+(/\S*)?", address):
+            raise ImproperlyConfigured(f"{var} is the address of a server, as in http://127.0.0.1:11434/v1.")
+        return address
 
 
 env = Env()
@@ -353,6 +379,13 @@ RUNPOD_API_KEY = env.key("RUNPOD_API_KEY")
 VAST_API_KEY = env.key("VAST_API_KEY")  # of a host with at least one machine
 LAMBDA_API_KEY = env.key("LAMBDA_API_KEY")
 
+# -- The language model: without a key or an address the advisor answers by rules --------------------------------------
+OPENAI_API_KEY = env.key("OPENAI_API_KEY")
+OPENAI_BASE_URL = env.address("OPENAI_BASE_URL")  # a server of one's own that speaks the same; it may need no key
+OPENAI_MODEL = env.str("OPENAI_MODEL", default="gpt-5-mini")
+OPENAI_PRICE = env.prices("OPENAI_PRICE")  # USD per million tokens of a model that chat/prices.py does not know
+ADVISOR_HAS_MODEL = bool(OPENAI_API_KEY or OPENAI_BASE_URL)
+
 # -- API ---------------------------------------------------------------------------------------------------------------
 API_ANONYMOUS_PER_HOUR = env.int("API_ANONYMOUS_PER_HOUR", default=60)  # requests per address without a token
 API_TOKEN_PER_HOUR = env.int("API_TOKEN_PER_HOUR", default=3600)
@@ -373,5 +406,8 @@ LOGGING: dict[str, Any] = {
         "django.server": {"handlers": ["stderr"], "propagate": False},
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
+        "httpx2": {"level": "WARNING"},
+        "httpcore2": {"level": "WARNING"},
+        "openai": {"level": "WARNING"},
     },
 }

@@ -15,3 +15,8 @@ MARKET_SIMULATION = True
 CURRENCY_RATES = ""
 MARKET_SERVE_STALE = False  # what a test stored is what its next page shows
 CACHES = CACHES | {name: CACHES[name] | {"KEY_PREFIX": f"test:{name}"} for name in ("sessions", "pages")}
+# No language model unless a test sets one: the environment of a developer may name one.
+OPENAI_API_KEY = OPENAI_BASE_URL = ""
+OPENAI_MODEL = "gpt-5-mini"
+OPENAI_PRICE = ()
+ADVISOR_HAS_MODEL = False
