@@ -1,5 +1,15 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class AlertsConfig(AppConfig):
     name = "alerts"
+    verbose_name = _("Alerts")
+
+    def ready(self) -> None:
+        """Tell plans how alerts are counted."""
+        from billing import limits
+
+        from .models import Alert
+
+        limits.register("alerts", lambda user: Alert.objects.visible_to(user).count())

@@ -10,7 +10,7 @@ from django.db.models import Avg, Count, F, Max, OuterRef, Q, QuerySet, Subquery
 if TYPE_CHECKING:
     from gpuadvisor.accounts.models import User
 
-    from .models import GPUConfiguration, PerformanceMetric, Portfolio  # noqa: F401 - named in strings
+    from .models import GPUConfiguration, MaintenanceWindow, PerformanceMetric, Portfolio  # noqa: F401 - named in strings
 
 
 class PortfolioQuerySet(QuerySet["Portfolio"]):
@@ -97,3 +97,9 @@ class PerformanceMetricQuerySet(QuerySet["PerformanceMetric"]):
             days=Count("metric_date", distinct=True),
             as_of=Max("updated_at"),
         )
+
+
+class MaintenanceWindowQuerySet(QuerySet["MaintenanceWindow"]):
+    def visible_to(self, user: User) -> Self:
+        """The rows this user may see."""
+        return self.filter(portfolio__user=user)

@@ -3,7 +3,7 @@
 from .advice import Analytics, Insight, InsightRuleSetting, OptimizationSuggestion, PriceChange
 from .comps import CompSet
 from .costs import CostProfile, FeeOverride
-from .fleet import MAX_QUANTITY, GPUConfiguration, Portfolio
+from .fleet import MAX_QUANTITY, GPUConfiguration, MaintenanceWindow, Portfolio
 from .metrics import IngestBatch, MetricImport, MetricImportRow, MetricSample, OrderType, PerformanceMetric
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "IngestBatch",
     "Insight",
     "InsightRuleSetting",
+    "MaintenanceWindow",
     "MetricImport",
     "MetricImportRow",
     "MetricSample",

@@ -22,7 +22,7 @@ from gpuadvisor.core.validators import visible_multiline, visible_text
 from market.models import GPUModel
 
 from ..hardware import validate_hardware_details, validate_portfolio_configuration
-from ..querysets import GPUConfigurationQuerySet, PortfolioQuerySet
+from ..querysets import GPUConfigurationQuerySet, MaintenanceWindowQuerySet, PortfolioQuerySet
 
 MAX_QUANTITY = 10_000
 
@@ -131,3 +131,29 @@ class GPUConfiguration(BaseModel):
 
     def __str__(self) -> str:
         return f"{self.quantity} × {self.custom_name or self.gpu_model.name}"
+
+
+class MaintenanceWindow(BaseModel):
+    """A time in which a portfolio's machines are worked on: no alert is told of them; measuring goes on."""
+
+    portfolio = models.ForeignKey(Portfolio, models.CASCADE, related_name="maintenance_windows")
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    note = models.CharField(max_length=100, blank=True, validators=[visible_text])
+
+    objects = MaintenanceWindowQuerySet.as_manager()
+
+    class Meta:
+        db_table = "maintenance_windows"
+        verbose_name = _("maintenance window")
+        indexes = [models.Index(fields=["portfolio", "ends_at"], name="portfolios_window_of")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(ends_at__gt=models.F("starts_at")),
+                name="portfolios_maintenancewindow_ends_after_start",
+                violation_error_message=_("A window ends after it starts."),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.starts_at:%Y-%m-%d %H:%M} - {self.ends_at:%Y-%m-%d %H:%M}"
