@@ -54,11 +54,11 @@ def render_part(text: str) -> SafeString:
 
 
 def split_stable(text: str) -> tuple[str, str]:
-    """What further text cannot change, and the rest: cut at the last blank line outside of code, lists and tables."""
+    """What further text cannot change, and the rest: cut at the last blank line outside of code and lists."""
     cut, position, fence, was_blank = 0, 0, "", False
     for line in text.splitlines(keepends=True):
         is_whole = line.endswith("\n")
-        if not fence and was_blank and line.strip() and not re.match(r"\s|[-*+|>]|\d{1,9}[.)]", line):
+        if not fence and was_blank and line.strip() and not re.match(r"\s|[-*+](?:\s|$)|\d{1,9}(?:[.)]|$)", line):
             cut = position
         if mark := re.match(r" {0,3}(`{3,}|~{3,})", line):
             if not fence:
