@@ -31,6 +31,7 @@ Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 
 STREAM_PATHS = ("/chat/stream/", "/files/")
+OPENING = 8  # streams that may begin at once: each takes a thread and a connection until it has begun
 BODY_SECONDS = 30
 UPLOAD_PATH = "/portfolios/imports/new/"  # of portfolios:metric-import
 UPLOAD_OVERHEAD = 1024 * 1024  # of the form around the file
@@ -48,7 +49,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     if not _is_utf8(scope["headers"]):
         await _refuse(scope, send, 415, "Send UTF-8.")
     elif scope["path"].startswith(STREAM_PATHS):
-        await streams(scope, receive, send)  # type: ignore[arg-type]
+        await _stream(scope, receive, send)
     else:
         await _page(scope, receive, send)
 
@@ -58,6 +59,31 @@ def _is_utf8(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     Python knows charsets such as `hex` and `unicode_escape`."""
     types = [value.lower() for name, value in headers if name == b"content-type"]
     return all(value.count(b"charset") == len(CHARSET.findall(value)) for value in types)
+
+
+async def _stream(scope: Scope, receive: Receive, send: Send) -> None:
+    """After a restart every open page asks for its stream again in the same second."""
+    await _opening.acquire()
+    is_opening = True
+
+    def began() -> None:
+        nonlocal is_opening
+        if is_opening:
+            is_opening = False
+            _opening.release()
+
+    async def tell(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            began()
+        await send(message)
+
+    try:
+        await streams(scope, receive, tell)  # type: ignore[arg-type]
+    finally:
+        began()
+
+
+_opening = asyncio.Semaphore(OPENING)
 
 
 async def _page(scope: Scope, receive: Receive, send: Send) -> None:

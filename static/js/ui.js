@@ -206,6 +206,20 @@
     });
   }
 
+  // ---- An answer that is being written: a stream that cannot be opened is left after a few tries ------------------------
+  const tries = new WeakMap();
+  document.addEventListener("htmx:sseOpen", (event) => tries.delete(event.target));
+  document.addEventListener("htmx:sseError", (event) => {
+    const { error, source } = event.detail;
+    const part = event.target;
+    if (error?.type !== "error" || source?.readyState !== EventSource.CLOSED) return; // the browser itself comes back
+    tries.set(part, (tries.get(part) ?? 0) + 1);
+    if (tries.get(part) < 6) return;
+    part.removeAttribute("sse-connect"); // the link in the part shows the answer
+    part.removeAttribute("aria-busy");
+    part.dataset.lost = "";
+  });
+
   // ---- Focus: to the errors of a form, else to what the swap brought, never lost ------------------------------------------
   let hadFocus = false;
   document.addEventListener("htmx:beforeSwap", (event) => {
