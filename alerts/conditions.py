@@ -134,13 +134,15 @@ def _sentence(message: str) -> str:
 class Reading:
     """What one thing shows at one moment. `value` None is unknown: it neither holds nor clears.
 
-    `limit` is what it is compared with; where `falls`, it holds below the limit and clears at `limit + margin`, else
-    above and at `limit - margin`.
+    `lasted` is the observed time that ends at `at`: a quarter of an hour, a day of a statement. `limit` is what it is
+    compared with; where `falls`, it holds below the limit and clears at `limit + margin`, else at or above it and
+    clears below `limit - margin`.
     """
 
     at: datetime
     value: Decimal | None
     limit: Decimal | None
+    lasted: timedelta = timedelta(minutes=15)
     margin: Decimal = Decimal(0)
     falls: bool = True
 
@@ -160,9 +162,13 @@ class Reading:
 
 @dataclass(frozen=True)
 class Standing:
-    """How long it holds: None where it does not. `is_told` once it has held for the time that was asked for."""
+    """Since when it holds, None where it does not, and for what time of that it was observed.
+
+    `is_told` once `held` has reached the time that was asked for.
+    """
 
     true_since: datetime | None = None
+    held: timedelta = timedelta()
     is_told: bool = False
 
 
@@ -170,30 +176,37 @@ Step = Literal["", "opened", "resolved", "dropped"]
 
 
 def follow(standing: Standing, reading: Reading, for_minutes: int) -> tuple[Standing, Step]:
-    """The next standing and what happened: opened, resolved, or dropped before it was ever told."""
-    if standing.true_since is None:
-        if not reading.holds:
-            return standing, ""
-        standing = Standing(true_since=reading.at)
-    elif reading.is_clear or (not standing.is_told and reading.holds is False):
+    """The next standing and what happened: opened, resolved, or dropped before it was ever told.
+
+    Only time that was observed counts: a gap in the figures fires nothing.
+    """
+    if standing.true_since is not None and (reading.is_clear or (not standing.is_told and reading.holds is False)):
         return Standing(), "resolved" if standing.is_told else "dropped"
-    if not standing.is_told and reading.holds and reading.at - _since(standing) >= timedelta(minutes=for_minutes):
-        return replace(standing, is_told=True), "opened"
-    return standing, ""
+    if not reading.holds or standing.is_told:
+        return standing, ""
+    since = standing.true_since or reading.at - reading.lasted
+    standing = Standing(since, standing.held + reading.lasted)
+    if standing.held < timedelta(minutes=for_minutes):
+        return standing, ""
+    return replace(standing, is_told=True), "opened"
 
 
-def _since(standing: Standing) -> datetime:
-    assert standing.true_since is not None  # noqa: S101 (its caller has asked)
-    return standing.true_since
+@dataclass(frozen=True)
+class Fired:
+    """One time that an alert began; `until` is None while it goes on."""
+
+    since: datetime
+    told_at: datetime
+    until: datetime | None = None
 
 
-def times_fired(readings: Iterable[Reading], for_minutes: int) -> list[tuple[datetime, datetime | None]]:
-    """When an alert would have begun and ended over past readings, oldest first; the last may be open."""
-    standing, fired = Standing(), []
+def times_fired(readings: Iterable[Reading], for_minutes: int) -> list[Fired]:
+    """When an alert would have begun and ended over past readings, oldest first."""
+    standing, fired = Standing(), list[Fired]()
     for reading in readings:
         standing, step = follow(standing, reading, for_minutes)
-        if step == "opened":
-            fired.append((reading.at, None))
+        if step == "opened" and standing.true_since:
+            fired.append(Fired(standing.true_since, reading.at))
         elif step == "resolved":
-            fired[-1] = (fired[-1][0], reading.at)
+            fired[-1] = replace(fired[-1], until=reading.at)
     return fired

@@ -106,7 +106,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=gpuadvisor.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('subject', models.CharField(max_length=120)),
                 ('true_since', models.DateTimeField()),
-                ('clear_since', models.DateTimeField(blank=True, null=True)),
+                ('held_minutes', models.PositiveIntegerField(default=0, help_text='Observed, until it was told.')),
                 ('value', models.DecimalField(blank=True, decimal_places=4, max_digits=14, null=True)),
                 ('limit', models.DecimalField(blank=True, decimal_places=4, max_digits=14, null=True)),
                 ('money_per_day', models.DecimalField(blank=True, decimal_places=2, max_digits=12, null=True)),

@@ -97,7 +97,7 @@ class Watch(BaseModel):
     subject = models.CharField(max_length=120)
     episode = models.ForeignKey(Episode, models.CASCADE, null=True, blank=True, related_name="watches")
     true_since = models.DateTimeField()
-    clear_since = models.DateTimeField(null=True, blank=True)
+    held_minutes = models.PositiveIntegerField(default=0, help_text=_("Observed, until it was told."))
     value = models.DecimalField(max_digits=14, decimal_places=4, null=True, blank=True)
     limit = models.DecimalField(max_digits=14, decimal_places=4, null=True, blank=True)
     money_per_day = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)

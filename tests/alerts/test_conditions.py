@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts import conditions
-from alerts.conditions import ConditionError, Reading, Standing, dump, follow, parse, times_fired
+from alerts.conditions import ConditionError, Fired, Reading, Standing, dump, follow, parse, times_fired
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+QUARTER = timedelta(minutes=15)
 PORTFOLIO = "0198f2d4-0000-7000-8000-000000000001"
 
 
@@ -70,8 +71,21 @@ def test_conditions_that_are_none_name_their_field(kind, told, field):
 
 def test_a_condition_fires_once_it_has_held_for_its_time():
     """R-040: below 60 % for two hours."""
-    readings = [at(15 * n, 50) for n in range(10)]
-    assert times_fired(readings, 120) == [(NOON + timedelta(minutes=120), None)]
+    readings = [at(15 * n, 50) for n in range(1, 10)]
+    assert times_fired(readings, 120) == [Fired(since=NOON, told_at=NOON + timedelta(minutes=120))]
+
+
+def test_a_day_of_a_statement_has_held_for_a_day():
+    """R-040: where no samples come, the day's figure is the reading."""
+    day = Reading(at=NOON, value=Decimal(50), limit=Decimal(60), lasted=timedelta(days=1))
+    assert times_fired([day], 120) == [Fired(since=NOON - timedelta(days=1), told_at=NOON)]
+
+
+def test_a_gap_in_the_figures_fires_nothing():
+    """R-040: an hour before and an hour after six unseen ones are two hours."""
+    seen = [15, 30, 45, 60, 420, 435, 450]
+    assert times_fired([at(minute, 50) for minute in seen], 120) == []
+    assert len(times_fired([at(minute, 50) for minute in [*seen, 465]], 120)) == 1
 
 
 def test_a_short_dip_fires_nothing():
@@ -82,15 +96,15 @@ def test_a_short_dip_fires_nothing():
 def test_between_limit_and_margin_nothing_flaps():
     """R-040: hysteresis; one episode, ended past the margin."""
     values = [50, 50, 61, 59, 63, 59, 64, 66, 70]
-    assert times_fired([at(15 * n, value) for n, value in enumerate(values)], 15) == [
-        (NOON + timedelta(minutes=15), NOON + timedelta(minutes=105))
-    ]
+    (one,) = times_fired([at(15 * n, value) for n, value in enumerate(values, 1)], 30)
+    assert (one.told_at, one.until) == (NOON + timedelta(minutes=30), NOON + timedelta(minutes=120))
 
 
 def test_an_unknown_value_neither_fires_nor_ends():
     """R-040: never from stale data."""
     assert times_fired([at(0, None), at(15, None)], 0) == []
-    assert times_fired([at(0, 50), at(15, None), at(30, None)], 0) == [(NOON, None)]
+    (one,) = times_fired([at(0, 50), at(15, None), at(30, None)], 0)
+    assert one.until is None
 
 
 def test_a_rising_price_fires_above_its_limit():
@@ -98,17 +112,17 @@ def test_a_rising_price_fires_above_its_limit():
     one = Reading(at=NOON, value=Decimal("0.52"), limit=Decimal("0.50"), margin=Decimal("0.02"), falls=False)
     assert one.holds is True
     assert one.is_clear is False
-    assert follow(Standing(), one, 0) == (Standing(NOON, is_told=True), "opened")
+    assert follow(Standing(), one, 0) == (Standing(NOON - QUARTER, QUARTER, is_told=True), "opened")
 
 
 @given(st.lists(st.one_of(st.none(), st.integers(0, 100)), max_size=40), st.integers(0, 120))
 def test_episodes_follow_each_other(values, minutes):
     """R-040: each begins after the one before has ended, and only the last may be open."""
     fired = times_fired([at(15 * n, value) for n, value in enumerate(values)], minutes)
-    ends = [end for _, end in fired]
+    ends = [one.until for one in fired]
     assert all(end is not None for end in ends[:-1])
-    assert all(begin <= end for begin, end in fired if end)
-    assert all(end <= begin for (_, end), (begin, _) in pairwise(fired))
+    assert all(one.since < one.told_at <= one.until for one in fired if one.until)
+    assert all(one.until <= other.told_at for one, other in pairwise(fired))
 
 
 def test_every_type_has_a_schema():
