@@ -30,6 +30,7 @@ class Conversation(BaseModel):
     started_at = models.DateTimeField(auto_now_add=True)
     last_message_at = models.DateTimeField(null=True, blank=True)
     is_archived = models.BooleanField(default=False)
+    restored_at = models.DateTimeField(null=True, blank=True, editable=False)
     is_pinned = models.BooleanField(default=False, db_default=False)
     is_renamed = models.BooleanField(
         default=False, db_default=False, help_text=_("The title is the host's own: it is not made anew.")
