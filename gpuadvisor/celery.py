@@ -51,6 +51,8 @@ app.conf.beat_schedule = {
         "schedule": crontab(minute=43),
     },
     "portfolios.suggest-fleets": {"task": "portfolios.tasks.suggest_fleets", "schedule": crontab(minute=48)},
+    "chat.sweep": {"task": "chat.tasks.sweep", "schedule": 10.0, "options": {"expires": 10.0}},
+    "chat.archive-silent": {"task": "chat.tasks.archive_silent", "schedule": crontab(minute=38, hour=4)},
     "portfolios.top-up-demo": {"task": "portfolios.tasks.top_up_demo", "schedule": crontab(minute=5, hour="*/6")},
 }
 
@@ -58,6 +60,9 @@ app.conf.beat_schedule = {
 @worker_ready.connect
 def first_work(sender: Any, **kwargs: Any) -> None:
     """A worker that has just come up says so and asks for what may be overdue, instead of waiting for beat."""
+    if sender.hostname.startswith("chat@"):  # gpuadvisor/servers/site.py
+        app.send_task("chat.tasks.sweep")
+        return
     for task in (
         "gpuadvisor.core.tasks.heartbeat",
         "gpuadvisor.core.tasks.make_months",

@@ -21,12 +21,25 @@ WEB_OPTIONS = shlex.split(
     " --log-level warning"
 )
 WORKER_OPTIONS = shlex.split(
-    "-Q alerts,ingest,chat,bulk,celery --concurrency 2 --without-gossip --without-mingle --without-heartbeat"
+    "-Q alerts,ingest,bulk,celery --concurrency 2 --without-gossip --without-mingle --without-heartbeat"
+)
+# Answers wait rather than compute: many at once, on threads of one process.
+CHAT_OPTIONS = shlex.split(
+    "-P threads -Q chat --concurrency 8 --hostname chat@%h --without-gossip --without-mingle --without-heartbeat"
 )
 READY_SECONDS = 180
 KEEPER_SECONDS = 20
-STOP_WAIT = {"worker": 45, "postgres": 30}  # a worker finishes its tasks first
-PRIORITY = {"postgres": 1, "broker": 2, "cache": 2, "worker": 10, "beat": 20, "web": 30, "ready": 40}  # stops backwards
+STOP_WAIT = {"worker": 45, "chat": 45, "postgres": 30}  # a worker finishes its tasks first
+PRIORITY = {  # stops backwards
+    "postgres": 1,
+    "broker": 2,
+    "cache": 2,
+    "worker": 10,
+    "beat": 20,
+    "web": 30,
+    "chat": 35,
+    "ready": 40,
+}
 
 
 def run() -> None:
@@ -87,6 +100,7 @@ def supervisor_config(places: Places, names: list[str], port: int) -> str:
     ours = {
         "web": [python, "-m", "uvicorn", "gpuadvisor.asgi:application", "--port", str(port), *WEB_OPTIONS],
         "worker": [*celery, "worker", "--loglevel", log_level, *WORKER_OPTIONS],
+        "chat": [*celery, "worker", "--loglevel", log_level, *CHAT_OPTIONS],
         "beat": [*celery, "beat", "--loglevel", log_level, "--schedule", schedule, "--pidfile", ""],
     }
     sections = [

@@ -1,6 +1,6 @@
 """The supervisor of `make run`: supervisord, but a closed terminal ends it, and the terminal shows our programs' lines.
 
-Every program writes its file in DATA_DIR/logs; lines of web, worker and beat are shown as well, name in front.
+Every program writes its file in DATA_DIR/logs; lines of web, the workers and beat are shown as well, name in front.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ from supervisor.medusa.asyncore_25 import ExitNow
 from supervisor.options import ServerOptions
 from supervisor.supervisord import Supervisor
 
-SHOWN = {"web", "worker", "beat", "ready"}
+SHOWN = {"web", "worker", "chat", "beat", "ready"}
 CHUNK = 4096  # a pipe that `select` calls writable takes this much without waiting
 
 

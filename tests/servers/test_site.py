@@ -57,11 +57,21 @@ def _servers_alone(found):
     """The supervisor's file as `make run` writes it, without the programs that need Django."""
     config = configparser.ConfigParser(interpolation=None)
     config.read_string(site.supervisor_config(found, list(keeper.SERVERS), 8190))
-    for name in ("web", "worker", "beat", "ready"):
+    for name in ("web", "worker", "chat", "beat", "ready"):
         config.remove_section(f"program:{name}")
     with (found.data / "supervisord.conf").open("w") as file:
         config.write(file)
     return found.data / "supervisord.conf"
+
+
+def test_answers_have_a_worker_of_their_own_on_threads(folder):
+    """Promise 24: a queue of answers that wait for a language model holds up nothing else."""
+    found = places.settle(folder.path, by_hand=True)
+    config = configparser.ConfigParser(interpolation=None)
+    config.read_string(site.supervisor_config(found, [], 8190))
+    queues = {name: config[f"program:{name}"]["command"].split("-Q ")[1].split()[0] for name in ("worker", "chat")}
+    assert queues == {"worker": "alerts,ingest,bulk,celery", "chat": "chat"}
+    assert "-P threads" in config["program:chat"]["command"]
 
 
 @pytest.fixture
