@@ -8,13 +8,13 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from .. import checking, context, llm, outage, toolbox
+from .. import checking, llm, outage, toolbox
 from ..failures import AdvisorFailure
 from ..models import Answer
 from ..prompts import read_prompt
 from ..tokens import estimate_messages
 from .drafting import Draft
-from .estimating import LEAST_OUTPUT, MOST_CALLS, MOST_LOOK_UPS, MOST_OUTPUT
+from .estimating import LEAST_OUTPUT, MOST_CALLS, MOST_LOOK_UPS, MOST_OUTPUT, first_request
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +38,8 @@ class Talk:
         if outage.is_out():
             raise AdvisorFailure("unavailable")
         self._draft.read_facts()
-        self._messages = context.messages_for(self._answer)
-        self._show_subject()
+        self._look_up_subject()
+        self._messages = first_request(self._answer, self._tools)
         text = self._write()
         checked = self._draft.check(text)
         if checked.unmatched:
@@ -130,22 +130,23 @@ class Talk:
         """Run what the model asked for, and put its results behind the call."""
         self._messages.append(_calling(text, calls))
         for asked in calls:
-            self._draft.look()
-            content = NO_MORE
-            if self._look_ups < MOST_LOOK_UPS:
-                self._look_ups += 1
-                self._draft.writer.tool(toolbox.label_of(asked.name))
-                message = toolbox.call(self._answer, asked)
-                self._draft.learn(message)
-                content = message.content
+            content = NO_MORE if self._look_ups == MOST_LOOK_UPS else self._run(asked)
             self._messages.append({"role": "tool", "tool_call_id": asked.id, "content": content})
 
-    def _show_subject(self) -> None:
-        """What "ask why" pointed at is looked up before the model is asked."""
+    def _run(self, asked: llm.Call) -> str:
+        """What the tool told, as the model reads it."""
+        self._draft.look()
+        self._look_ups += 1
+        self._draft.writer.tool(toolbox.label_of(asked.name))
+        message = toolbox.call(self._answer, asked)
+        self._draft.learn(message)
+        return message.content
+
+    def _look_up_subject(self) -> None:
+        """What "ask why" pointed at, before the model is asked: the request carries it behind the question."""
         subject = self._answer.question.metadata.get("subject") or {}
         if subject.get("tool"):
-            call = llm.Call("subject", subject["tool"], json.dumps(subject.get("arguments") or {}))
-            self._look_up("", (call,))
+            self._run(llm.Call("", subject["tool"], json.dumps(subject.get("arguments") or {})))
 
 
 def _calling(text: str, calls: tuple[llm.Call, ...]) -> dict[str, Any]:

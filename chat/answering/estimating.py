@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .. import context, toolbox
 from ..models import Answer
 from ..tokens import estimate_messages
 
 MOST_LOOK_UPS = 5
 MOST_CALLS = 1 + MOST_LOOK_UPS + 1  # of the model: one after each look-up, one to put figures right
+USUAL_CALLS = 3  # that the tokens held have to do for: where few are left, less of earlier talk is sent
 MOST_OUTPUT = 2_000  # tokens of one call, what it thinks included
 LEAST_OUTPUT = 500
 PER_LOOK_UP = 2_000  # tokens: a usual result
@@ -15,6 +18,16 @@ PER_LOOK_UP = 2_000  # tokens: a usual result
 
 def worth(answer: Answer) -> tuple[int, int]:
     """Tokens that the answer needs at least, and those it may take at most."""
-    asked = estimate_messages(context.messages_for(answer), toolbox.definitions())
+    tools = estimate_messages((), toolbox.definitions())
+    bare = estimate_messages(context.messages_for(answer, tool_tokens=context.REQUEST_TOKENS)) + tools
+    if answer.question.metadata.get("subject"):
+        bare += PER_LOOK_UP
     results = PER_LOOK_UP * MOST_LOOK_UPS * MOST_CALLS // 2
-    return asked + LEAST_OUTPUT, MOST_CALLS * (asked + MOST_OUTPUT) + results
+    return bare + LEAST_OUTPUT, MOST_CALLS * (context.REQUEST_TOKENS + MOST_OUTPUT) + results
+
+
+def first_request(answer: Answer, tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What is sent first: as much of earlier talk as leaves room for `USUAL_CALLS` in what is held."""
+    share = min(context.REQUEST_TOKENS, answer.reserved_tokens // USUAL_CALLS - LEAST_OUTPUT)
+    taken = estimate_messages((), tools) + context.REQUEST_TOKENS - share
+    return context.messages_for(answer, tool_tokens=taken)
