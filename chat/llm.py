@@ -99,6 +99,11 @@ def complete(messages: Sequence[dict[str, Any]], *, max_tokens: int, clock: Cloc
     raise AdvisorFailure("cut", pieces.usage)
 
 
+def forget() -> None:
+    """Send options again as if no server had refused one."""
+    _learned.clear()
+
+
 class Pieces(Iterator[Piece]):
     """What the model says, as it says it; the last piece is an End, and what does not end so raises."""
 
