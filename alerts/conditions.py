@@ -19,6 +19,7 @@ Share = Annotated[Decimal, Field(ge=0, le=100, max_digits=5, decimal_places=2, a
 Price = Annotated[Decimal, Field(gt=0, le=10_000, max_digits=9, decimal_places=4, allow_inf_nan=False)]
 Money = Annotated[Decimal, Field(ge=0, le=1_000_000, max_digits=9, decimal_places=2, allow_inf_nan=False)]
 Percent = Annotated[Decimal, Field(gt=0, le=1_000, max_digits=6, decimal_places=2, allow_inf_nan=False)]
+ModelName = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f:]+$")]
 Slug = Annotated[str, Field(max_length=80, pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 LONGEST = 14 * 24 * 60
 
@@ -71,7 +72,7 @@ class PricingChange(_Conditions):
     It holds for at least two refreshes, and with at least `offers` offers, for one that comes or goes moves a median.
     """
 
-    gpu_model: Slug
+    gpu_model: ModelName
     platform: Slug = "vast"
     region: Annotated[str, Field(max_length=20, pattern=r"^[A-Za-z-]+$")] = "global"
     against: Literal["limit", "before"] = "before"

@@ -30,8 +30,8 @@ def at(minutes, value, limit=60, margin=5):
     [
         ("utilization_drop", {"threshold": "60"}),
         ("utilization_drop", {"threshold": "20", "against": "comps", "scope": "portfolio", "scope_id": PORTFOLIO}),
-        ("pricing_change", {"gpu_model": "rtx-4090", "threshold": "10"}),
-        ("pricing_change", {"gpu_model": "rtx-4090", "against": "limit", "direction": "down", "threshold": "0.3"}),
+        ("pricing_change", {"gpu_model": "RTX 4090", "threshold": "10"}),
+        ("pricing_change", {"gpu_model": "RTX 4090", "against": "limit", "direction": "down", "threshold": "0.3"}),
         ("optimization_opportunity", {"threshold": "20", "kinds": ["price"]}),
     ],
 )
@@ -54,7 +54,7 @@ def test_checked_conditions_come_back_as_they_were_stored(kind, told):
         ("utilization_drop", {"threshold": 60, "for_minutes": -1}, "for_minutes"),
         ("utilization_drop", [{}] * 200, "conditions"),
         ("pricing_change", {"threshold": 10}, "gpu_model"),
-        ("pricing_change", {"threshold": 10, "gpu_model": "../x"}, "gpu_model"),
+        ("pricing_change", {"threshold": 10, "gpu_model": "RTX:4090"}, "gpu_model"),
         ("pricing_change", {"threshold": 1, "gpu_model": "h100", "against": "limit"}, "conditions"),
         ("pricing_change", {"threshold": 1, "gpu_model": "h100", "for_minutes": 0}, "for_minutes"),
         ("optimization_opportunity", {"threshold": 1, "kinds": ["price"] * 11}, "kinds"),

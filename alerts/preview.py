@@ -1,0 +1,122 @@
+"""What an alert would have told over the last 30 days of the host's own figures, before it is saved.
+
+It reads and follows what the evaluation reads and follows, so both agree over the same days.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.db.models import Q, QuerySet
+
+from gpuadvisor.accounts.models import User
+from gpuadvisor.core import clock
+from portfolios.models import GPUConfiguration, OptimizationSuggestion
+
+from . import readings
+from .conditions import Conditions, Fired, OptimizationOpportunity, PricingChange, Reading, UtilizationDrop, times_fired
+from .readings import Limits, MarketKey
+
+DAYS = 30
+MOST_GPUS = 200  # looked at in a preview; a host with more sees the first, and is told so
+
+
+@dataclass(frozen=True)
+class Line:
+    """One thing of an alert: its readings for a sparkline, and when it would have fired."""
+
+    subject: str
+    title: str
+    readings: Sequence[Reading]
+    fired: Sequence[Fired]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """Units: `days` looked at; `left_out` things too many to look at. `known` False: no figures to look at."""
+
+    lines: tuple[Line, ...]
+    days: int = DAYS
+    left_out: int = 0
+
+    @property
+    def times(self) -> int:
+        return sum(len(line.fired) for line in self.lines)
+
+    @property
+    def known(self) -> bool:
+        return any(one.value is not None for line in self.lines for one in line.readings)
+
+
+def in_scope(user: User, conditions: UtilizationDrop | OptimizationOpportunity) -> QuerySet[GPUConfiguration]:
+    """The host's configurations in use that the alert speaks of."""
+    rows = GPUConfiguration.objects.filter(
+        portfolio__user=user, portfolio__is_active=True, portfolio__state="active", is_active=True
+    )
+    if conditions.scope == "portfolio":
+        rows = rows.filter(portfolio=conditions.scope_id)
+    elif conditions.scope_id:
+        rows = rows.filter(pk=conditions.scope_id)
+    return rows
+
+
+def preview(user: User, conditions: Conditions, *, now: datetime | None = None) -> Preview:
+    """How often it would have fired, in a constant number of queries."""
+    until = now or clock.now()
+    since = until - timedelta(days=DAYS)
+    if isinstance(conditions, UtilizationDrop):
+        return _of_shares(user, conditions, since, until)
+    if isinstance(conditions, PricingChange):
+        return _of_prices(conditions, since, until)
+    return _of_suggestions(user, conditions, since, until)
+
+
+def _of_shares(user: User, conditions: UtilizationDrop, since: datetime, until: datetime) -> Preview:
+    rows = in_scope(user, conditions).select_related("gpu_model").order_by("added_at", "pk")
+    found = list(rows[: MOST_GPUS + 1])
+    left_out = rows.count() - MOST_GPUS if len(found) > MOST_GPUS else 0
+    items = found[:MOST_GPUS]
+    keys = [item.pk for item in items]
+    limits = Limits(
+        keys,
+        since.date(),
+        until.date(),
+        usual=conditions.against == "usual",
+        comps=conditions.against == "comps",
+    )
+    seen = readings.shares(keys, since, until)
+    lines = []
+    for item in items:
+        told = readings.share_readings(conditions, item.pk, seen.get(item.pk, ()), limits)
+        lines.append(Line(str(item.pk), str(item), told, times_fired(told, conditions.for_minutes)))
+    return Preview(tuple(lines), left_out=left_out)
+
+
+def _of_prices(conditions: PricingChange, since: datetime, until: datetime) -> Preview:
+    key = MarketKey(conditions.gpu_model, conditions.platform, conditions.region)
+    before = timedelta(hours=conditions.over_hours) + readings.STALE_BEFORE
+    series = readings.prices([key], since - before, until).get(key, [])
+    told = [one for one in readings.price_readings(conditions, series) if one.at >= since]
+    return Preview((Line(str(key), str(key), told, times_fired(told, conditions.for_minutes)),))
+
+
+def _of_suggestions(user: User, conditions: OptimizationOpportunity, since: datetime, until: datetime) -> Preview:
+    """A suggestion fires when it is made and ends when it is decided on or expires."""
+    rows = OptimizationSuggestion.objects.filter(
+        Q(gpu_configuration__in=in_scope(user, conditions)),
+        portfolio__user=user,
+        created_at__range=(since, until),
+        estimated_impact__isnull=False,
+    )
+    if conditions.kinds:
+        rows = rows.filter(suggestion_type__in=conditions.kinds)
+    lines = []
+    for row in rows.order_by("created_at")[:MOST_GPUS]:
+        one = Reading(row.created_at, row.estimated_impact, Decimal(conditions.threshold), falls=False)
+        ended = row.decided_at or (row.expires_at if row.expires_at and row.expires_at < until else None)
+        fired = [Fired(row.created_at, row.created_at, ended)] if one.holds else []
+        lines.append(Line(str(row.pk), row.title, [one], fired))
+    return Preview(tuple(lines))

@@ -1,0 +1,229 @@
+"""What alerts read: shares of GPUs, prices of the market, worth of suggestions. Preview and evaluation read the same.
+
+Nothing here is computed anew: samples and days are the host's own, market rows those that passed the quality rules.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db import connection
+
+from market.models import CompDay, MarketData
+from market.selectors import current_origin
+from portfolios import comparing
+from portfolios.models import GPUConfiguration
+
+from .conditions import PricingChange, Reading, UtilizationDrop
+
+QUARTER = timedelta(minutes=15)
+USUAL_DAYS = 28
+LEAST_USUAL_DAYS = 7
+COMP_DAYS_OLD = 3
+STALE_BEFORE = timedelta(hours=2)  # how far from "N hours ago" the price compared with may lie
+
+# A quarter hour of one configuration over its platforms. Offline is a share of 0, which somebody saw; a quarter of
+# which a platform tells nothing is unknown. A day that only a statement tells is one reading at its end.
+SHARES = """
+select gpu_configuration_id, sampled_at + interval '15 minutes', 15,
+       case when bool_or(is_online is not false and (rented_gpus is null or listed_gpus is null)) then null
+            when sum(listed_gpus) filter (where is_online is not false) > 0
+              then round(100.0 * sum(rented_gpus) filter (where is_online is not false)
+                         / sum(listed_gpus) filter (where is_online is not false), 2)
+            when bool_and(is_online is false) then 0 end
+  from metric_samples
+ where gpu_configuration_id = any(%(gpus)s)
+   and sampled_at >= %(since)s and sampled_at <= %(until)s - interval '15 minutes'
+ group by 1, 2
+union all
+select gpu_configuration_id, (metric_date + 1)::timestamp at time zone 'UTC', 1440,
+       case when sum(available_gpu_hours) > 0 then round(100.0 * sum(rented_gpu_hours) / sum(available_gpu_hours), 2)
+            else round(avg(utilization_percentage), 2) end
+  from performance_metrics
+ where gpu_configuration_id = any(%(gpus)s) and metric_date >= %(first)s and metric_date < %(last)s
+ group by 1, metric_date
+having bool_and(hours_observed is null)
+order by 1, 2
+"""
+USUAL = """
+select gpu_configuration_id, metric_date,
+       case when sum(available_gpu_hours) > 0 then 100.0 * sum(rented_gpu_hours) / sum(available_gpu_hours)
+            else avg(utilization_percentage) end
+  from performance_metrics
+ where gpu_configuration_id = any(%s) and metric_date >= %s and metric_date < %s
+ group by 1, 2 order by 1, 2
+"""
+
+
+class Seen(NamedTuple):
+    """A share of one configuration: `value` percent, over the time `lasted` that ends at `at`."""
+
+    at: datetime
+    lasted: timedelta
+    value: Decimal | None
+
+
+class Price(NamedTuple):
+    """A platform's median at one refresh, USD per GPU-hour."""
+
+    at: datetime
+    value: Decimal | None
+    offers: int
+
+
+@dataclass(frozen=True)
+class MarketKey:
+    """A series of the market; `str` is the subject of a watch."""
+
+    gpu_model: str
+    platform: str
+    region: str
+
+    def __str__(self) -> str:
+        return f"{self.gpu_model}:{self.platform}:{self.region}"
+
+
+def shares(gpus: Collection[UUID], since: datetime, until: datetime) -> dict[UUID, list[Seen]]:
+    """What each configuration was rented, oldest first, in one query. Source: samples, else statements."""
+    found: dict[UUID, list[Seen]] = defaultdict(list)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            SHARES,
+            {"gpus": list(gpus), "since": since, "until": until, "first": since.date(), "last": until.date()},
+        )
+        for gpu, at, minutes, value in cursor:
+            found[gpu].append(Seen(at, timedelta(minutes=minutes), value))
+    return found
+
+
+class Limits:
+    """What shares are compared with: a mean of 28 days, or the comp set, by configuration and UTC day."""
+
+    def __init__(self, gpus: Collection[UUID], first: date, last: date, *, usual: bool, comps: bool) -> None:
+        self._usual = _usual(gpus, first, last) if usual and gpus else {}
+        self._comps = _comps(gpus, first, last) if comps and gpus else {}
+
+    def of(self, conditions: UtilizationDrop, gpu: UUID, day: date) -> Decimal | None:
+        """The share below which it holds, percent; None where what it is compared with is unknown."""
+        if conditions.against == "limit":
+            return conditions.threshold
+        known = self._usual if conditions.against == "usual" else self._comps
+        base = known.get((gpu, day))
+        return None if base is None else base - conditions.threshold
+
+
+def _usual(gpus: Collection[UUID], first: date, last: date) -> dict[tuple[UUID, date], Decimal]:
+    """The mean of the 28 days before each day, where at least seven of them are known."""
+    with connection.cursor() as cursor:
+        cursor.execute(USUAL, [list(gpus), first - timedelta(days=USUAL_DAYS), last])
+        days: dict[UUID, dict[date, Decimal]] = defaultdict(dict)
+        for gpu, day, share in cursor:
+            if share is not None:
+                days[gpu][day] = share
+    found = {}
+    for gpu, known in days.items():
+        for day in _days(first, last):
+            window = [known[one] for n in range(1, USUAL_DAYS + 1) if (one := day - timedelta(days=n)) in known]
+            if len(window) >= LEAST_USUAL_DAYS:
+                found[gpu, day] = sum(window, Decimal(0)) / len(window)
+    return found
+
+
+def _comps(gpus: Collection[UUID], first: date, last: date) -> dict[tuple[UUID, date], Decimal]:
+    """The rented share of each configuration's comp set, of the newest day that is known, three days old at most."""
+    items = list(
+        GPUConfiguration.objects.filter(pk__in=gpus).select_related("gpu_model", "portfolio__user", "comp_set")
+    )
+    keys = {gpu: chosen.criteria.key for gpu, chosen in comparing.chosen(items).items()}
+    rows = CompDay.objects.filter(
+        key__in=set(keys.values()),
+        origin=current_origin() or "",
+        day__range=(first - timedelta(days=COMP_DAYS_OLD), last),
+        rented_percentage__isnull=False,
+    ).values_list("key", "day", "rented_percentage")
+    known = {(key, day): share for key, day, share in rows}
+    found = {}
+    for gpu, key in keys.items():
+        for day in _days(first, last):
+            newest = (known.get((key, day - timedelta(days=n))) for n in range(COMP_DAYS_OLD + 1))
+            if (share := next((one for one in newest if one is not None), None)) is not None:
+                found[gpu, day] = share
+    return found
+
+
+def _days(first: date, last: date) -> Iterable[date]:
+    return (first + timedelta(days=n) for n in range((last - first).days + 1))
+
+
+def share_readings(conditions: UtilizationDrop, gpu: UUID, seen: Iterable[Seen], limits: Limits) -> list[Reading]:
+    """The shares of one configuration as one alert reads them."""
+    return [
+        Reading(
+            at=one.at,
+            value=one.value,
+            limit=limits.of(conditions, gpu, (one.at - one.lasted).date()),
+            lasted=one.lasted,
+            margin=conditions.margin,
+        )
+        for one in seen
+    ]
+
+
+def prices(keys: Collection[MarketKey], since: datetime, until: datetime) -> dict[MarketKey, list[Price]]:
+    """Medians of these series, oldest first, in one query; of the origin that pages show."""
+    wanted = set(keys)
+    rows = MarketData.objects.filter(
+        origin=current_origin() or "",
+        gpu_model__in={key.gpu_model for key in wanted},
+        platform__in={key.platform for key in wanted},
+        region__in={key.region for key in wanted},
+        data_timestamp__gte=since,
+        data_timestamp__lte=until,
+    ).order_by("data_timestamp")
+    found: dict[MarketKey, list[Price]] = defaultdict(list)
+    for model, platform, region, at, median, offers in rows.values_list(
+        "gpu_model", "platform", "region", "data_timestamp", "median_price", "offer_count"
+    ):
+        key = MarketKey(model, platform, region)
+        if key in wanted:
+            found[key].append(Price(at, median, offers or 0))
+    return found
+
+
+def price_readings(conditions: PricingChange, series: Sequence[Price]) -> list[Reading]:
+    """The medians of one series as one alert reads them; what is compared with lies in the same series."""
+    times = [one.at for one in series]
+    readings = []
+    for place, one in enumerate(series):
+        value, limit, falls, margin = one.value, conditions.threshold, False, conditions.margin
+        if conditions.against == "before":
+            change = _change(one, series, times, timedelta(hours=conditions.over_hours))
+            signs: Mapping[str, Decimal] = {"up": Decimal(1), "down": Decimal(-1)}
+            if change is not None:
+                change = abs(change) if conditions.direction == "both" else change * signs[conditions.direction]
+            value = change
+        else:
+            falls, margin = conditions.direction == "down", conditions.threshold * conditions.margin / 100
+        if one.offers < conditions.offers:
+            value = None
+        lasted = min(one.at - times[place - 1], QUARTER) if place else QUARTER
+        readings.append(Reading(one.at, value, limit, lasted=lasted, margin=margin, falls=falls))
+    return readings
+
+
+def _change(one: Price, series: Sequence[Price], times: Sequence[datetime], over: timedelta) -> Decimal | None:
+    """In percent against the newest price that is at least `over` old; None where none lies near that moment."""
+    place = bisect_right(times, one.at - over) - 1
+    if place < 0 or one.value is None:
+        return None
+    before = series[place]
+    if not before.value or one.at - over - before.at > STALE_BEFORE:
+        return None
+    return (one.value - before.value) / before.value * 100
