@@ -307,6 +307,8 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 MAX_BODY_BYTES = env.int("MAX_BODY_BYTES", default=12 * 1024 * 1024)  # asgi.py reads no more of a request
 MAX_IMPORT_BYTES = env.int("MAX_IMPORT_BYTES", default=128 * 1024 * 1024)  # a file of daily results, spooled to disk
 PAGE_THREADS = env.int("PAGE_THREADS", default=4)
+# "127.0.0.1:8025": receivers of one's own that alerts may call without TLS, for tests and benches; prod.py refuses it
+GUARD_ALLOWED_HOSTS = env.list("GUARD_ALLOWED_HOSTS", default=[])
 
 # -- Language and time -----------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en-us"

@@ -12,6 +12,8 @@ if env.bool("DEBUG", default=False):
     raise ImproperlyConfigured(
         "DEBUG is set: a public host shows its secrets with it. Unset DEBUG, or use settings.dev."
     )
+if env.list("GUARD_ALLOWED_HOSTS", default=[]):
+    raise ImproperlyConfigured("GUARD_ALLOWED_HOSTS lets accounts reach into your network. Unset it.")
 if len(SECRET_KEY) < 50:
     raise ImproperlyConfigured("SECRET_KEY is shorter than 50 characters.")
 if urlsplit(SITE_URL).scheme != "https":

@@ -23,43 +23,14 @@ import httpcore
 import httpx
 from django.conf import settings
 
+from gpuadvisor.core.deadline import DeadlineStream
+
 from .base import Conditional, RawDocument, SourceError
 
 CONNECT_SECONDS = 5.0
 TOTAL_SECONDS = 30.0
 MAX_BYTES = 64 * 1024 * 1024
 MAX_RETRY_AFTER = timedelta(days=1)
-
-
-class _DeadlineStream(httpcore.NetworkStream):
-    """A connection whose every read and write ends by the deadline."""
-
-    def __init__(self, inner: httpcore.NetworkStream, deadline: float) -> None:
-        self._inner, self._deadline = inner, deadline
-
-    def _left(self, timeout: float | None) -> float:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise httpcore.ReadTimeout("deadline")
-        return left if timeout is None else min(timeout, left)
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._inner.read(max_bytes, self._left(timeout))
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._inner.write(buffer, self._left(timeout))
-
-    def close(self) -> None:
-        self._inner.close()
-
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        inner = self._inner.start_tls(ssl_context, server_hostname, self._left(timeout))
-        return _DeadlineStream(inner, self._deadline)
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._inner.get_extra_info(info)
 
 
 class _DeadlineBackend(httpcore.SyncBackend):
@@ -77,7 +48,7 @@ class _DeadlineBackend(httpcore.SyncBackend):
         left = max(0.01, self._deadline - time.monotonic())
         timeout = left if timeout is None else min(timeout, left)
         stream = super().connect_tcp(host, port, timeout, local_address, socket_options)
-        return _DeadlineStream(stream, self._deadline)
+        return DeadlineStream(stream, self._deadline)
 
 
 class _Body(httpx.SyncByteStream):
