@@ -1,7 +1,8 @@
 """Checked figures (F10): every figure of an answer rests on a fact that a tool told, or on what the host said."""
 
 from .facts import Fact, Source, Told, facts_of
-from .matching import REMOVED, Checked, Found, Showable, Unmatched, check, may_show, take_out
+from .matching import Checked, Found, Unmatched, check
+from .showing import REMOVED, Showable, may_show, take_out
 
 __all__ = [
     "REMOVED",

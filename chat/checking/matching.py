@@ -1,17 +1,27 @@
-"""Whether each figure of an answer rests on a fact."""
+"""Whether each figure of an answer rests on a fact.
+
+The words around a figure choose the facts that it may be: its unit, the rows, spans and cells that they name. Then its
+value must be that of one of them, within the rounding that the text shows.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import NamedTuple
 
+from . import units
+from .binding import Bound, Reader, joined, nested
 from .facts import Fact, Source
+from .index import Index, bits
+from .numerals import Numeral, Spans, free_spans, numerals
+from .pieces import Piece, masked, pieces
+from .words import MAYBE, PAST, QUALIFIERS
 
-NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?")
-REMOVED = "[figure removed]"
+ABOUT = 0.04  # how far "about" may lie off, as a share
+MORE = 0.1  # how far above "over 80 %" may lie
+TIMES = 0.12  # how far "twice" may lie off
 
 
 class Found(NamedTuple):
@@ -44,50 +54,263 @@ class Checked:
         return not self.unmatched
 
 
-class Showable(NamedTuple):
-    """How much of a text may be streamed now: `text[:end]`; `is_stopped` where the next sentence has a wrong figure."""
-
-    end: int
-    is_stopped: bool
+_last: list[tuple[tuple[int, ...], Index]] = []
 
 
-def check(text: str, facts: Sequence[Fact], said: Sequence[str] = ()) -> Checked:
-    """Look for the fact behind every figure of `text`; `said` are the host's own messages, oldest first."""
-    figures, unmatched = [], []
-    for match in NUMBER.finditer(text):
-        value = Decimal(match[0].replace(",", ""))
-        places = len(match[0].partition(".")[2])
-        if any(match[0] in words for words in said):
-            continue
-        for fact in reversed(facts):
-            if abs(abs(fact.value) - value) <= Decimal("0.5").scaleb(-places):
-                figures.append(Found(match.start(), match.end(), match[0], fact.source))
-                break
-        else:
-            unmatched.append(Unmatched(match.start(), match.end(), match[0], "no tool result says this"))
-    return Checked(tuple(figures), tuple(unmatched))
+def index_of(facts: Sequence[Fact]) -> Index:
+    """The index of these facts; the last one is kept, for an answer that streams is checked at every word."""
+    key = tuple(map(id, facts))
+    if _last and _last[0][0] == key:
+        return _last[0][1]
+    index = Index(facts)
+    _last[:] = [(key, index)]
+    return index
 
 
-def take_out(text: str, unmatched: Sequence[Unmatched]) -> str:
-    """The text without these figures: "[figure removed]" stands for each."""
-    for figure in sorted(unmatched, reverse=True):
-        text = text[: figure.start] + REMOVED + text[figure.end :]
-    return text
+def check(text: str, facts: Sequence[Fact], said: Sequence[str] = (), since: int = 0) -> Checked:
+    """Look for the fact behind every figure of `text[since:]`; `said` are the host's own messages."""
+    return Check(text, index_of(facts), said).run(since)
 
 
-def may_show(text: str, facts: Sequence[Fact], said: Sequence[str] = (), shown: int = 0) -> Showable:
-    """How much of a text that still grows may be shown; `text[:shown]` already is.
+class Check:
+    """One answer against the facts of its conversation."""
 
-    Words at once; from the first figure on only what ends with its sentence, line or row of a table.
-    """
-    end = shown
-    for sentence in re.finditer(r"[^\n.!?]*(?:[.!?](?=\d)[^\n.!?]*)*(?:[.!?]+(?:\s|$)|\n|$)", text[shown:]):
-        whole = sentence[0].endswith(("\n", ". ", "! ", "? "))
-        if whole:
-            if check(sentence[0], facts, said).unmatched:
-                return Showable(end, is_stopped=True)
-            end = shown + sentence.end()
-            continue
-        digit = re.search(r"\S*\d", sentence[0])
-        return Showable(shown + sentence.start() + (digit.start() if digit else len(sentence[0])), is_stopped=False)
-    return Showable(end, is_stopped=False)
+    def __init__(self, text: str, index: Index, said: Sequence[str] = ()) -> None:
+        self.text = masked(text)
+        self.shown = text
+        self.index = index
+        self.reader = Reader(self.text, index)
+        self.free = Spans(free_spans(self.text))
+        self.said = [number for words in said for number in numerals(masked(words))]
+        self.pieces = list(pieces(self.text))
+
+    def numbers(self, piece: Piece) -> list[Numeral]:
+        """The figures of a piece, in places of the whole text."""
+        unit = ""
+        if piece.is_cell:
+            for start, end in piece.over[:2]:
+                unit = unit or units.heading(self.text[start:end])
+        return [number for number in numerals(self.text, self.free, unit, piece.start, piece.end)]
+
+    def run(self, since: int = 0) -> Checked:
+        figures: list[Found] = []
+        unmatched: list[Unmatched] = []
+        for piece in self.pieces:
+            if piece.end <= since:
+                continue
+            numbers = self.numbers(piece)
+            if not numbers:
+                continue
+            words = self.text[piece.start : piece.end]
+            for i, bound in enumerate(self.reader.bind(piece, numbers)):
+                number = numbers[i]
+                text = self.shown[number.start : number.end]
+                fact, reason = self.source(number, bound, words, numbers[:i])
+                if fact:
+                    figures.append(Found(number.start, number.end, text, fact.source))
+                elif reason:
+                    unmatched.append(Unmatched(number.start, number.end, text, f"“{text.strip()}”: {reason}"))
+        return Checked(tuple(figures), tuple(unmatched))
+
+    def source(self, number: Numeral, bound: Bound, words: str, earlier: Sequence[Numeral]) -> tuple[Fact | None, str]:
+        """The fact behind a figure; without one, why. Both empty where the host said it."""
+        index = self.index
+        if number.unit == "x" and (fact := self._ratio(number, bound)):
+            return fact, ""
+        serving = index.agreeing(number.unit, number.noun)
+        chosen, is_named = self._chosen(number, bound, words, serving)
+        matching = [at for at in self._sized(number, serving) if self._is_so(number, index.facts[at], at)]
+        right = [at for at in matching if chosen >> at & 1]
+        if right:
+            return index.facts[
+                max(right, key=lambda at: (index.facts[at].kind == "cell", self._closeness(number, at), at))
+            ], ""
+        if self._was_said(number) and (MAYBE.search(words) or not is_named):
+            return None, ""
+        if earlier and self._is_half_width(number, earlier[-1], serving):
+            return index.facts[bits(serving)[0]], ""
+        if matching:
+            fact = index.facts[matching[-1]]
+            place = ", ".join(part for part in (fact.title, fact.label.partition(" ")[0] and fact.label) if part)
+            return None, f"the tools say this of something else ({place or 'a note'})"
+        return None, "no tool result says this"
+
+    def _chosen(self, number: Numeral, bound: Bound, words: str, serving: int) -> tuple[int, bool]:
+        """Which facts the words around allow, and whether they name a cell."""
+        index = self.index
+        chosen = serving
+        if not PAST.search(words) and chosen & ~index.stale:
+            chosen &= ~index.stale
+        for each in bound.periods[:1]:
+            assert each.period
+            chosen &= ~index.clashing(each.period)
+        if bound.periods and bound.periods[0].period and (same := chosen & index.same(bound.periods[0].period)):
+            chosen = same | (chosen & index.change)
+        if match := units.ADJECTIVE.search(words[: max(0, number.start - self._begin(words, number))][-40:]):
+            chosen = self._by_adjective(number, match, chosen)
+        chosen = self._of_rows(bound, chosen)
+        is_named = False
+        for name in bound.concepts:
+            if (mask := index.concepts.get(name, 0)) and chosen & mask:
+                chosen &= mask
+                is_named = True
+        is_change = bool(number.sign and not number.is_signed) or number.unit == "pt"
+        if is_change and chosen & index.change:
+            if not (set(bound.concepts) & {"lost", "cost", "fee", "offline"}):
+                chosen &= index.change
+        if is_named:
+            for name in QUALIFIERS:
+                mask = index.concepts.get(name, 0)
+                if name == "change" and (is_change or number.is_signed):
+                    continue
+                if name not in bound.near and chosen & ~mask:
+                    chosen &= ~mask
+            if not bound.periods and chosen & ~index.before and not PAST.search(words) and not _COMPARED.search(words):
+                chosen &= ~index.before
+        if (
+            not bound.rows
+            and not bound.over
+            and is_named
+            and (bound.is_total or bound.is_yours)
+            and chosen & index.total
+        ):
+            chosen &= index.total
+        return chosen, is_named
+
+    def _begin(self, words: str, number: Numeral) -> int:
+        at = self.text.rfind(words, 0, number.start + len(words))
+        return max(at, 0)
+
+    def _by_adjective(self, number: Numeral, match: re.Match[str], chosen: int) -> int:
+        if number.unit not in {"USD", "EUR"}:
+            return chosen
+        word = match["what"].lower().replace("-", " ")
+        per = {
+            "hourly": "h",
+            "daily": "day",
+            "weekly": "week",
+            "monthly": "month",
+            "yearly": "year",
+            "annual": "year",
+        }.get(word)
+        per = per or next((span for span in ("hour", "day", "week", "month") if span in word), "")
+        per = "h" if per == "hour" else per
+        return chosen & self.index.agreeing(f"{number.unit}/{per}", "") if per else chosen
+
+    def _of_rows(self, bound: Bound, chosen: int) -> int:
+        names = [each for each in (bound.rows or bound.over) if chosen & each.any]
+        if not names:
+            return chosen
+        group = joined(self.text, names)
+        own = either = 0
+        for each in group:
+            own, either = own | each.own, either | each.any
+        rest = names[len(group) :]
+        heads = chosen & (own if chosen & own else either)
+        both = chosen & either
+        is_narrow = False
+        for each in rest:
+            if both & each.any:
+                both &= each.any
+                is_narrow = True
+                if nested(self.text, group[0], each) or not bound.rows:
+                    tight = both & (each.own | own)
+                    heads = tight or heads
+        if is_narrow and (wide := heads & ~both) and heads & both:
+            del wide
+            heads &= both
+        return heads | (both if is_narrow else 0)
+
+    def _sized(self, number: Numeral, serving: int) -> list[int]:
+        """The facts whose size is that of the figure, within what the text shows."""
+        found = []
+        for unit, mask in self.index.units.items():
+            if not mask & serving:
+                continue
+            factor = units.factor(number.unit, unit)
+            factor = 1.0 if factor is None else factor
+            value, slack = number.value * factor, number.step * factor / 2
+            slack *= 1 + 1e-9
+            low, high = value - slack, value + slack
+            if number.near == "about":
+                wide = max(slack, min(ABOUT * value, _last_digit(number.value) * factor / 2))
+                low, high = value - wide, value + wide
+            elif number.near == "over":
+                high = value * (1 + MORE)
+            elif number.near == "under":
+                low = value * (1 - MORE)
+            found += [at for at in self.index.sized(unit, low - 1e-9, high + 1e-9) if serving >> at & 1]
+        return sorted(found)
+
+    def _is_so(self, number: Numeral, fact: Fact, at: int) -> bool:
+        """Whether the direction is that of the fact: what fell by 11 % is −11."""
+        assert fact.value is not None
+        value, sign = float(fact.value), number.sign
+        if fact.kind == "text" and fact.sign and value > 0:
+            return sign == 0 or sign == fact.sign or (not number.is_signed and sign != -fact.sign)
+        is_change = bool(self.index.change >> at & 1)
+        if value < 0:
+            return sign < 0 or (is_change and sign == 0)
+        if sign < 0 and value > 0:
+            if number.is_signed:
+                return False
+            return not is_change or bool(self.index.loss >> at & 1)
+        return True
+
+    def _closeness(self, number: Numeral, at: int) -> float:
+        fact = self.index.facts[at]
+        assert fact.value is not None
+        factor = units.factor(number.unit, fact.unit) or 1.0
+        return -round(abs(abs(float(fact.value)) - number.value * factor), 9)
+
+    def _was_said(self, number: Numeral) -> bool:
+        return any(
+            abs(each.value - number.value) < 1e-9
+            and (not each.unit or not number.unit or units.factor(number.unit, each.unit) is not None)
+            for each in self.said
+        )
+
+    def _ratio(self, number: Numeral, bound: Bound) -> Fact | None:
+        """ "Twice as much": two facts of one cell whose ratio is that, of the rows that the sentence names."""
+        rows = bound.rows
+        mask = 0
+        for each in rows:
+            mask |= each.any
+        mask &= self.index.known & ~self.index.text & ~self.index.counts
+        for name in bound.concepts:
+            if mask & self.index.concepts.get(name, 0):
+                mask &= self.index.concepts[name]
+        facts = [self.index.facts[at] for at in bits(mask)][:60]
+        for one in facts:
+            for two in facts:
+                if (
+                    one.unit == two.unit
+                    and one.source != two.source
+                    and one.source.cell == two.source.cell
+                    and two.value
+                ):
+                    assert one.value is not None
+                    ratio = float(one.value / two.value)
+                    if abs(ratio - number.value) <= max(TIMES * number.value if number.step != 0.1 else 0.05, 1e-9):
+                        return one
+        return None
+
+    def _is_half_width(self, number: Numeral, center: Numeral, serving: int) -> bool:
+        """ "5.2 ± 0.3": both ends are facts."""
+        if "±" not in self.shown[center.end : number.start + 1]:
+            return False
+        ends = (center.value - number.value, center.value + number.value)
+        slack = max(center.step, number.step)
+        values = [abs(float(fact.value)) for at in bits(serving) if (fact := self.index.facts[at]).value is not None]
+        return all(any(abs(value - end) <= slack for value in values) for end in ends)
+
+
+_COMPARED = re.compile(r"\b(?:from|against|vs|versus|compared|than|was|were|had been)\b", re.IGNORECASE)
+
+
+def _last_digit(value: float) -> float:
+    """The worth of the last digit that is not zero: 100 for 400, 10 for 410."""
+    step = 1e-6
+    while step < 1e9 and abs(value / (step * 10) - round(value / (step * 10))) < 1e-6:
+        step *= 10
+    return step

@@ -1,0 +1,269 @@
+"""Which of the words around a figure say what it is of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from .index import Index, Mention
+from .numerals import Numeral
+from .pieces import Piece
+from .words import CONCEPT, IT, PERIOD, TOTAL, YOU, period
+
+PREPOSITION = re.compile(
+    r"\b(?:for|on|of|in|at|from|with|by|inside|under)\b[^,;:(]*$|^\s*\(?\s*$|^\s?[-–]?\s*$|^\s+is (?:what|the|your)\b[^,;:(]*$",
+    re.IGNORECASE,
+)
+APART = re.compile(
+    r"\b(?:and|but|while|than|versus|vs|against|compared|whereas|or|from|up|down|though|although|because|so|which|where|yet|after|before|if|when)\b",
+    re.IGNORECASE,
+)
+SPLIT = re.compile(
+    r"\b(?:and|but|while|than|versus|vs|against|compared|whereas|or|up from|down from|instead of)\b|[;:(—]|\s–\s",
+    re.IGNORECASE,
+)
+NEXT_TO = re.compile(
+    r"^\s*(?:(?:in|of|as|for|the|its|your|a|an|total|is|GPU|hourly|estimated|gross|pure|yearly|monthly|daily|weekly|own|platform|to|hours?|time|their)\s+)*[-\s(]*$",
+    re.IGNORECASE,
+)
+COORDINATED = re.compile(r"^(?:\s|,|/|&|\band\b|\bor\b|\bboth\b|\bthe\b|\byour\b|\ba\b|'s|s)*$", re.IGNORECASE)
+COMPARING = re.compile(
+    r"\b(?:from|against|vs|versus|compared (?:with|to)|than|instead of|was|were|had been)\b", re.IGNORECASE
+)
+NESTED = re.compile(
+    r"^'?s?\s*(?:(?:cards?|GPUs?|machines?|box(?:es)?)\s)?(?:\b(?:in|on|at|from|of|inside|under)\b|,|\(|×\s*\d+|-|–|·|/)?\s*(?:the|your|a)?\s*$",
+    re.IGNORECASE,
+)
+
+
+@dataclass(slots=True)
+class Bound:
+    """What the words around one figure name, nearest first. `is_said`: its own words, not those before or over it."""
+
+    rows: list[Mention] = field(default_factory=list)
+    over: list[Mention] = field(default_factory=list)
+    concepts: list[str] = field(default_factory=list)
+    near: frozenset[str] = frozenset()
+    periods: list[Mention] = field(default_factory=list)
+    is_own: bool = False
+    is_total: bool = False
+    is_yours: bool = False
+
+
+class Reader:
+    """The mentions of a whole text, and what binds each figure of a piece."""
+
+    def __init__(self, text: str, index: Index) -> None:
+        self.text = text
+        self.rows = index.mentions(text)
+        self.concepts = [Mention(m.start(), m.end(), m.lastgroup or "", 0, 0) for m in CONCEPT.finditer(text)]
+        self.periods = [
+            Mention(m.start(), m.end(), "", 0, 0, when)
+            for m in PERIOD.finditer(text)
+            if (when := period(m)) is not None
+        ]
+
+    def within(self, mentions: Sequence[Mention], start: int, end: int) -> list[Mention]:
+        return [each for each in mentions if start <= each.start and each.end <= end]
+
+    def bind(self, piece: Piece, numbers: Sequence[Numeral]) -> list[Bound]:
+        """What each figure of the piece is of."""
+        rows = [each for each in self.within(self.rows, piece.start, piece.end) if not _is_part(each, numbers)]
+        named = self.within(self.concepts, piece.start, piece.end)
+        when = [each for each in self.within(self.periods, piece.start, piece.end) if not _is_part(each, numbers)]
+        text = self.text
+        words = text[piece.start : piece.end]
+        heads = [text[s:e] for s, e in piece.over]
+        near = frozenset(each.key for each in named) | frozenset(
+            each.key for s, e in piece.over for each in self.within(self.concepts, s, e)
+        )
+        if piece.previous:
+            near |= frozenset(each.key for s, e in piece.previous[:1] for each in self.within(self.concepts, s, e))
+        if piece.is_cell:
+            bound = self._cell(piece, rows, named, when)
+            bound.near = near
+            bound.is_total = any(TOTAL.search(head) for head in heads[:2])
+            return [bound for _number in numbers]
+        of_rows = self._choose(piece, numbers, rows, _is_row_after)
+        of_concepts = self._choose(piece, numbers, named, _is_concept_after, chain=True)
+        of_periods = self._choose(piece, numbers, when, _is_period_after, inherit=False)
+        carried = self._carried(piece, words)
+        found = []
+        for i in range(len(numbers)):
+            bound = Bound(
+                rows=of_rows[i][0],
+                concepts=[each.key for each in of_concepts[i][0]],
+                near=near,
+                periods=of_periods[i][0],
+                is_own=bool(of_rows[i][0]),
+                is_total=bool(TOTAL.search(words)),
+                is_yours=bool(YOU.search(words)),
+            )
+            if not bound.rows:
+                bound.over = carried
+            if not bound.periods:
+                bound.periods = self._periods_over(piece)
+            if not bound.concepts:
+                bound.concepts = [
+                    each.key for s, e in piece.over[:1] for each in reversed(self.within(self.concepts, s, e))
+                ]
+            found.append(bound)
+        return found
+
+    def _cell(self, piece: Piece, rows: list[Mention], named: list[Mention], when: list[Mention]) -> Bound:
+        over = list(piece.over[:2])
+        return Bound(
+            rows=rows + [each for s, e in over for each in self.within(self.rows, s, e)],
+            over=[each for s, e in piece.over[2:] for each in self.within(self.rows, s, e)],
+            concepts=[each.key for each in named]
+            + [each.key for s, e in piece.over for each in self.within(self.concepts, s, e)],
+            periods=when + [each for s, e in piece.over for each in self.within(self.periods, s, e)][:1],
+            is_own=True,
+        )
+
+    def _carried(self, piece: Piece, words: str) -> list[Mention]:
+        """The row that was spoken of before, for a sentence that names none."""
+        if TOTAL.search(words):
+            return []
+        is_it = bool(IT.search(words))
+        is_yours = bool(YOU.search(words))
+        if not is_yours or is_it:
+            for s, e in piece.previous:
+                if found := self.within(self.rows, s, e):
+                    keys = {each.key for each in found}
+                    return found[:1] if len(keys) == 1 else []
+        for s, e in piece.over:
+            if found := self.within(self.rows, s, e):
+                keys = {each.key for each in found}
+                return found[:1] if len(keys) == 1 else []
+        return []
+
+    def _periods_over(self, piece: Piece) -> list[Mention]:
+        for s, e in piece.over:
+            if found := self.within(self.periods, s, e):
+                return found[:1] if len({each.period for each in found}) == 1 else []
+        return []
+
+    def _choose(
+        self,
+        piece: Piece,
+        numbers: Sequence[Numeral],
+        mentions: list[Mention],
+        is_after: Callable[[str, str], bool],
+        *,
+        chain: bool = False,
+        inherit: bool = True,
+    ) -> list[tuple[list[Mention], bool]]:
+        """For each figure the mentions that are its own, nearest first; whether they are said behind it."""
+        text, taken = self.text, set[Mention]()
+        posts: list[list[Mention]] = []
+        for i, number in enumerate(numbers):
+            stop = numbers[i + 1].start if i + 1 < len(numbers) else piece.end
+            post: list[Mention] = []
+            at = number.end
+            for each in mentions:
+                if not number.end <= each.start < stop:
+                    continue
+                between = text[at : each.start]
+                if is_after(between, text[max(number.after, number.end) : each.start]) or (
+                    chain and post and text[post[-1].end : each.start].strip() in {"", "-"}
+                ):
+                    post.append(each)
+                    taken.add(each)
+                elif not post:
+                    break
+            posts.append(post)
+        paired = self._paired(numbers, mentions, piece)
+        chosen: list[tuple[list[Mention], bool]] = []
+        for i, number in enumerate(numbers):
+            if paired and i in paired:
+                chosen.append(([paired[i]], False))
+                continue
+            start = numbers[i - 1].end if i else piece.start
+            before = [each for each in mentions if start <= each.start < number.start and each not in taken]
+            before.reverse()
+            own = posts[i] + before
+            if not own and i and (inherit or not COMPARING.search(text[start : number.start])):
+                if inherit or not posts[i - 1]:
+                    own = chosen[i - 1][0]
+            if not own:
+                stop = numbers[i + 1].start if i + 1 < len(numbers) else piece.end
+                own = [each for each in mentions if number.end <= each.start < stop and each not in taken]
+                if i + 1 < len(numbers):
+                    own = [each for each in own if not SPLIT.search(text[number.end : each.start])]
+                if inherit and not chain:
+                    own = own[:1]
+            chosen.append((own, bool(posts[i])))
+        return chosen
+
+    def _paired(self, numbers: Sequence[Numeral], mentions: list[Mention], piece: Piece) -> dict[int, Mention]:
+        """ "The 4090 and the 3090 earn $12 and $7": as many names as figures, all names first."""
+        if len(numbers) < 2:
+            return {}
+        for first in range(len(numbers) - 1):
+            start = numbers[first - 1].end if first else piece.start
+            before = [each for each in mentions if start <= each.start < numbers[first].start]
+            while len(before) >= 2 and len({each.key or each.period for each in before[-2:]}) < 2:
+                before.pop()
+            unit = numbers[first].unit.partition("/")[0]
+            last = first + 1
+            while (
+                last < len(numbers)
+                and numbers[last].unit.partition("/")[0] == unit
+                and not any(numbers[last - 1].end <= each.start < numbers[last].start for each in mentions)
+            ):
+                last += 1
+            count = last - first
+            if count < 2 or len(before) < count:
+                continue
+            names = before[-count:]
+            if any(
+                not re.search(r"\b(?:and|or|than|vs|versus|against|to|over)\b|[,&/]", self.text[a.end : b.start])
+                or re.search(r"[;.:]", self.text[a.end : b.start])
+                for a, b in zip(names, names[1:], strict=False)
+            ):
+                continue
+            if any(
+                each.start >= numbers[last - 1].end and each.start < numbers[last - 1].end + 20 for each in mentions
+            ):
+                continue
+            if len({each.key or each.period for each in names}) == count:
+                return {first + i: name for i, name in enumerate(names)}
+        return {}
+
+
+def _is_part(mention: Mention, numbers: Sequence[Numeral]) -> bool:
+    """Whether the words are the figure itself: "12 days" is no period where the answer tells 12 days."""
+    return any(
+        mention.start <= number.start < mention.end or number.start <= mention.start < number.end for number in numbers
+    )
+
+
+def _is_row_after(between: str, _tail: str) -> bool:
+    return bool(PREPOSITION.search(between)) and not APART.search(re.sub(r"^\W*", "", between))
+
+
+def _is_concept_after(_between: str, tail: str) -> bool:
+    return bool(NEXT_TO.match(tail))
+
+
+def _is_period_after(between: str, _tail: str) -> bool:
+    return not SPLIT.search(between)
+
+
+def joined(text: str, mentions: Sequence[Mention]) -> list[Mention]:
+    """Of the nearest names those that stand in one breath: "the 4090 and the A6000"."""
+    group = list(mentions[:1])
+    for each in mentions[1:]:
+        near, far = (group[-1], each) if group[-1].start > each.start else (each, group[-1])
+        if not COORDINATED.match(text[far.end : near.start]) or each.key.split()[0] != group[0].key.split()[0]:
+            break
+        group.append(each)
+    return group
+
+
+def nested(text: str, one: Mention, two: Mention) -> bool:
+    """Whether the second is said within the first: "the 4090 in Garage"."""
+    first, second = sorted((one, two))
+    return bool(NESTED.match(text[first.end : second.start]))

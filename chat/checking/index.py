@@ -1,0 +1,476 @@
+"""Facts as sets of bits, so that the words around a figure choose among hundreds of them in a few steps."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from . import units
+from .facts import Fact
+from .words import CHANGE, LOSS, PERIOD, TOTAL, Period, concepts, period
+
+MODEL = re.compile(
+    r"(?<![\w$.,])(?:(?:NVIDIA|GeForce|Quadro|Tesla|RTX|GTX|AMD|Instinct|Radeon)[\s-])*(?:RTX|GTX)?\s?"
+    r"(?P<base>(?:[ABHLPTV]\d{1,4}|GH200|GB?[23]00|MI\d{3}X?|[1-9]\d{3}))(?P<s>S(?=[\s,.])|s(?=\W|$))?"
+    r"(?P<kind>(?:[\s-]?(?:Ti|Super|Ada|SXM\d?|PCIe|NVL|D|XTX?)(?!\w))*)(?P<memory>[\s-]\d{2,3}\s?GB)?(?!\w)(?!\s?[%$])",
+    re.IGNORECASE,
+)
+DATE = re.compile(
+    r"\b(?P<y>\d{4})-(?P<m>\d{2})-(?P<d>\d{2})\b"
+    r"|\b(?P<d2>\d{1,2})(?:st|nd|rd|th)?\s(?:of\s)?(?P<m2>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b"
+    r"|\b(?P<m3>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?\s(?P<d3>\d{1,2})(?:st|nd|rd|th)?\b",
+    re.IGNORECASE,
+)
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+WORD = re.compile(r"[A-Za-z][A-Za-z0-9.'&+-]*[A-Za-z0-9]|[A-Za-z]")
+COMMON = frozenset(
+    [
+        "a",
+        "an",
+        "and",
+        "the",
+        "of",
+        "on",
+        "in",
+        "at",
+        "for",
+        "to",
+        "from",
+        "with",
+        "by",
+        "per",
+        "your",
+        "you",
+        "yours",
+        "my",
+        "our",
+        "rtx",
+        "gtx",
+        "nvidia",
+        "geforce",
+        "gpu",
+        "gpus",
+        "card",
+        "cards",
+        "model",
+        "portfolio",
+        "portfolios",
+        "rig",
+        "rigs",
+        "machine",
+        "machines",
+        "server",
+        "servers",
+        "platform",
+        "all",
+        "total",
+        "sum",
+        "fleet",
+        "together",
+        "overall",
+        "raise",
+        "lower",
+        "move",
+        "list",
+        "offer",
+        "try",
+        "keep",
+        "change",
+        "price",
+        "set",
+        "check",
+        "test",
+        "cut",
+        "use",
+        "switch",
+        "week",
+        "day",
+        "month",
+        "hour",
+        "days",
+        "weeks",
+        "months",
+        "hours",
+        "before",
+        "after",
+        "this",
+        "last",
+        "next",
+        "today",
+        "yesterday",
+        "what",
+        "if",
+        "as",
+        "it",
+        "is",
+        "new",
+        "old",
+        "now",
+        "none",
+        "other",
+        "others",
+        "no",
+        "yes",
+        "rest",
+        "part",
+        "on-demand",
+        "interruptible",
+        "reserved",
+        "verified",
+        "open",
+        "done",
+        "dismissed",
+        "active",
+        "measured",
+        "estimated",
+        "unknown",
+        "high",
+        "low",
+        "medium",
+        "good",
+        "bad",
+        "more",
+        "less",
+        "than",
+        "same",
+        "not",
+        "only",
+        "each",
+        "any",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "usd",
+        "us",
+        "eur",
+    ]
+)
+TOTALS = frozenset(
+    {"total", "all", "fleet", "all portfolios", "sum", "whole fleet", "your fleet", "account", "everything", "overall"}
+    | {"all gpus", "all your gpus", "your gpus", "all of it", "in total", "together"}
+)
+OWN = frozenset({"you", "yours", "me", "mine", "own", "your own"})
+COUNTED = {
+    "gpu": ("gpu", "configuration", "card", "machine", "model"),
+    "where_else": ("platform", "market"),
+    "cost": ("cost", "portfolio", "configuration"),
+    "price_change": ("change", "price"),
+    "kpi": ("portfolio", "kpi", "metric"),
+}
+
+
+class Mention(NamedTuple):
+    """A word of a text that points at facts. Units: characters; masks of facts.
+
+    `own` are facts whose row bears the name, `any` also those whose row tells it in a cell.
+    """
+
+    start: int
+    end: int
+    key: str
+    own: int
+    any: int
+    period: Period | None = None
+
+
+class Group(NamedTuple):
+    """The facts of one unit, in the order of their size."""
+
+    sizes: list[float]
+    bits: list[int]
+
+
+class Index:
+    """The facts of a conversation, ready to be asked."""
+
+    def __init__(self, facts: Sequence[Fact]) -> None:
+        self.facts = tuple(facts)
+        self.all = (1 << len(facts)) - 1
+        self.stale = self.text = self.counts = self.change = self.loss = self.total = self.known = 0
+        self.concepts: dict[str, int] = {}
+        self.periods: list[Period | None] = []
+        self.units: dict[str, int] = {}
+        self.models: dict[str, tuple[int, int]] = {}
+        self.names: dict[str, tuple[int, int]] = {}
+        self.dates: dict[tuple[int, int], tuple[int, int]] = {}
+        self.before = 0
+        self._agree: dict[tuple[str, str], int] = {}
+        self._clash: dict[Period, int] = {}
+        self._same: dict[Period, int] = {}
+        self._titles: dict[str, tuple[list[str], list[str], list[tuple[int, int]]]] = {}
+        cache: dict[tuple[str, ...], tuple[frozenset[str], Period | None, bool, bool]] = {}
+        for at, fact in enumerate(self.facts):
+            bit = 1 << at
+            self.units[fact.unit] = self.units.get(fact.unit, 0) | bit
+            key = (fact.label, fact.words, fact.title, fact.tool, fact.span, fact.unit, fact.kind)
+            if key not in cache:
+                cache[key] = _meaning(fact)
+            named, when, is_change, is_loss = cache[key]
+            for name in named:
+                self.concepts[name] = self.concepts.get(name, 0) | bit
+            self.periods.append(when)
+            self.stale |= bit if fact.is_stale else 0
+            self.text |= bit if fact.kind == "text" else 0
+            self.counts |= bit if fact.kind == "count" else 0
+            self.change |= bit if is_change else 0
+            self.loss |= bit if is_loss else 0
+            self.known |= bit if fact.value is not None else 0
+            self.before |= bit if when and when.shift == 1 else 0
+            self._name(fact, bit)
+        self._pattern = _names_pattern(self.names)
+        self._groups: dict[str, Group] = {}
+        for unit, mask in self.units.items():
+            sized = sorted((abs(float(fact.value)), at) for at, fact in self._of(mask) if fact.value is not None)
+            self._groups[unit] = Group([size for size, _at in sized], [at for _size, at in sized])
+
+    def _of(self, mask: int) -> list[tuple[int, Fact]]:
+        return [(at, self.facts[at]) for at in bits(mask)]
+
+    def _name(self, fact: Fact, bit: int) -> None:
+        title = fact.title.strip()
+        if title.lower() in TOTALS:
+            self.total |= bit
+        sources = [
+            (title, True),
+            *((words, False) for words in fact.about),
+            (fact.source.row if fact.kind != "count" else "", True),
+        ]
+        if fact.words and fact.kind == "text":
+            sources.append((fact.words, False))
+        for words, is_title in sources:
+            if words not in self._titles:
+                self._titles[words] = (
+                    [model_key(m) for m in MODEL.finditer(words)],
+                    list(_aliases(words)),
+                    _dates(words),
+                )
+            models, aliases, dates = self._titles[words]
+            if words == fact.source.row and is_title and words != title:
+                models, aliases = [], []
+            for key in models:
+                _add(self.models, key, bit, is_title)
+            for key in aliases if len(words) < 60 else ():
+                _add(self.names, key, bit, is_title)
+            for day in dates:
+                _add(self.dates, day, bit, is_title)
+
+    def agreeing(self, unit: str, noun: str) -> int:
+        """The facts of whose unit a figure of this unit may be."""
+        key = (unit, noun)
+        if key not in self._agree:
+            mask = 0
+            for known, facts in self.units.items():
+                if units.factor(unit, known) is not None:
+                    mask |= facts
+            per = units.parts(unit)[1]
+            if per in units.DAYS:
+                mask &= ~self._of_other_spans(mask, per)
+            if noun and (unit in ("", "GPU")):
+                mask = self._counting(noun, mask)
+            elif unit:
+                mask &= ~self.counts
+            self._agree[key] = mask
+        return self._agree[key]
+
+    def _of_other_spans(self, mask: int, per: str) -> int:
+        """Sums whose span is another one, or not known, are no sum "a week"."""
+        low, high = units.DAYS[per]
+        wrong = 0
+        for at, fact in self._of(mask):
+            if "/" in fact.unit or units.parts(fact.unit)[1]:
+                continue
+            when = self.periods[at]
+            told = re.search(
+                rf"\b(?:a|per|each|every) {per}\b|\b{per}ly\b|_{per}\b|\bdaily\b"
+                if per == "day"
+                else rf"\b(?:a|per|each|every) {per}\b|\b{per}ly\b|_{per}\b",
+                fact.label + " " + fact.words,
+                re.I,
+            )
+            if not told and not (when and when.days and low <= when.days <= high):
+                wrong |= 1 << at
+        return wrong
+
+    def _counting(self, noun: str, mask: int) -> int:
+        chosen = 0
+        for at, fact in self._of(mask | self.counts):
+            if fact.kind == "count":
+                stem = fact.tool.lower()
+                told = [noun for name, nouns in COUNTED.items() if name in stem for noun in nouns]
+                fits = not stem or noun in stem or noun in told
+            elif fact.unit == "GPU":
+                fits = noun in {"gpu", "card", "unit", "model"}
+            elif fact.kind == "text":
+                fits = noun in fact.noun or noun in fact.words.lower()
+            else:
+                fits = noun in fact.label.lower() or noun in fact.unit.lower() or noun in fact.title.lower()
+            if fits:
+                chosen |= 1 << at
+        return chosen
+
+    def clashing(self, when: Period) -> int:
+        if when not in self._clash:
+            self._clash[when] = sum(1 << at for at, known in enumerate(self.periods) if known and known.clashes(when))
+            self._clash[when] &= ~self.change
+            self._same[when] = sum(
+                1 << at
+                for at, known in enumerate(self.periods)
+                if known and known.shift == when.shift and known.days and not known.clashes(when)
+            )
+        return self._clash[when]
+
+    def same(self, when: Period) -> int:
+        self.clashing(when)
+        return self._same[when]
+
+    def sized(self, unit: str, low: float, high: float) -> list[int]:
+        """The facts of this exact unit whose size lies between these two, in the fact's unit."""
+        group = self._groups[unit]
+        return group.bits[bisect_left(group.sizes, low) : bisect_right(group.sizes, high)]
+
+    def mentions(self, text: str) -> list[Mention]:
+        """The rows that a text names."""
+        found = []
+        if self.models:
+            for match in MODEL.finditer(text):
+                own, either = self._model(model_key(match))
+                if either:
+                    found.append(Mention(match.start(), match.end(), f"model {model_key(match)}", own, either))
+        if self._pattern:
+            for match in self._pattern.finditer(text):
+                key = re.sub(r"\s+", " ", match[0].lower()).removesuffix("'s")
+                key = "you" if key in {"you", "your", "yours"} else key
+                own, either = self.names.get(key, (0, 0))
+                if either:
+                    found.append(Mention(match.start(), match.end(), key, own, either))
+        if self.dates:
+            for match in DATE.finditer(text):
+                day = _day(match)
+                if day in self.dates:
+                    found.append(Mention(match.start(), match.end(), f"date {day}", *self.dates[day]))
+        found.sort()
+        return found
+
+    def _model(self, key: str) -> tuple[int, int]:
+        if key in self.models:
+            return self.models[key]
+        base = key.partition(" ")[0]
+        own = either = 0
+        for known, (of_title, of_any) in self.models.items():
+            if known.partition(" ")[0] == base and (known.startswith(key) or key.startswith(known)):
+                own, either = own | of_title, either | of_any
+        return own, either
+
+
+def bits(mask: int) -> list[int]:
+    """The places of the bits that are set."""
+    found = []
+    while mask:
+        low = mask & -mask
+        found.append(low.bit_length() - 1)
+        mask ^= low
+    return found
+
+
+def model_key(match: re.Match[str]) -> str:
+    """A GPU model as one word and its kinds: "RTX 3090 Ti" is "3090 ti"."""
+    kinds = re.findall(r"ti|super|ada|sxm\d?|pcie|nvl|d|xtx?", (match["kind"] or "").lower())
+    if match["s"] == "S":
+        kinds.append("s")
+    memory = re.findall(r"\d+", match["memory"] or "")
+    return " ".join([match["base"].lower(), *kinds, *(f"{size}gb" for size in memory)])
+
+
+def _add(
+    known: dict[object, tuple[int, int]] | dict[str, tuple[int, int]] | dict[tuple[int, int], tuple[int, int]],
+    key: object,
+    bit: int,
+    is_title: bool,
+) -> None:
+    own, either = known.get(key, (0, 0))  # type: ignore[call-overload]
+    known[key] = (own | bit if is_title else own, either | bit)  # type: ignore[index]
+
+
+def _aliases(words: str) -> set[str]:
+    """By which words a text may call the thing that bears this name."""
+    if not words or words.lower() in TOTALS:
+        return set()
+    if words.lower() in OWN or re.match(r"(?i)^(?:your own|your (?:gpus?|cards?|occupancy|price|rate))$", words):
+        return {"you"}
+    tokens = WORD.findall(words)
+    plain = [token for token in tokens if token.lower() not in COMMON and not MODEL.fullmatch(token)]
+    found = set()
+    if 0 < len(tokens) <= 4:
+        for token in plain:
+            if not concepts(token) and not PERIOD.fullmatch(token.lower()) and len(token) > 2:
+                found.add(token.lower())
+        if not PERIOD.search(words) and plain and not MODEL.search(words):
+            found.add(" ".join(token.lower() for token in tokens))
+    else:
+        for token in plain[1:] if plain and plain[0] == tokens[0] else plain:
+            if token[0].isupper() and not concepts(token) and len(token) > 2:
+                found.add(token.lower())
+    for token in list(found):
+        if "." in token:
+            found.add(token.partition(".")[0])
+    return found
+
+
+def _names_pattern(names: dict[str, tuple[int, int]]) -> re.Pattern[str] | None:
+    if not names:
+        return None
+    words = sorted((re.escape(name).replace(r"\ ", r"\s+") for name in names if name != "you"), key=len, reverse=True)
+    if "you" in names:
+        words.append("you(?:rs?)?")
+    return re.compile(r"(?<![\w-])(?:" + "|".join(words) + r")(?:'s)?(?![\w-])", re.IGNORECASE)
+
+
+def _dates(words: str) -> list[tuple[int, int]]:
+    return [_day(match) for match in DATE.finditer(words)]
+
+
+def _day(match: re.Match[str]) -> tuple[int, int]:
+    if match["m"]:
+        return int(match["m"]), int(match["d"])
+    month = (match["m2"] or match["m3"]).lower()[:3]
+    return MONTHS.index(month) + 1, int(match["d2"] or match["d3"])
+
+
+def _meaning(fact: Fact) -> tuple[frozenset[str], Period | None, bool, bool]:
+    """What a fact measures, of which span, whether it is a change, and whether its own word is a loss."""
+    words = f"{fact.label} {fact.words}".replace("_", " ")
+    named = set(concepts(words))
+    if "market" in fact.tool.replace("me_or_market", ""):
+        named.add("market")
+    if "where_else" in fact.tool:
+        named.add("market")
+    if (title := concepts(fact.title)) and len(WORD.findall(fact.title)) <= 4:
+        named |= title
+    when = None
+    for source in (words, fact.title, fact.span):
+        found = [period(match) for match in PERIOD.finditer(source.replace("_", " "))]
+        if known := [each for each in found if each]:
+            when = known[-1]
+            break
+    if when and when.shift == 9:
+        when = when._replace(shift=0)
+    if when and not when.days and fact.span and (match := PERIOD.search(fact.span)) and (span := period(match)):
+        when = when._replace(days=span.days)
+    is_change = fact.unit in {"pt", "points"} or bool(CHANGE.search(words.replace(" of ", " ")))
+    if fact.kind == "text" and fact.sign:
+        is_change = True
+    if is_change:
+        named.add("change")
+    return frozenset(named), when, is_change, bool(LOSS.search(words))
+
+
+__all__ = ["TOTAL", "Index", "Mention", "bits"]
