@@ -63,6 +63,16 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Mark',
+            fields=[
+                ('subject', models.CharField(max_length=120, primary_key=True, serialize=False)),
+                ('seen_until', models.DateTimeField()),
+            ],
+            options={
+                'db_table': 'alert_marks',
+            },
+        ),
+        migrations.CreateModel(
             name='QuietHours',
             fields=[
                 ('id', models.UUIDField(default=gpuadvisor.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),

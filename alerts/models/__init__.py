@@ -2,7 +2,7 @@
 
 from .channels import Channel, ReceiverPause
 from .delivery import AlertDelivery, AlertLog, DeliveryAttempt
-from .episodes import Episode, EpisodeEvent, HostEvent, Inbox, Watch
+from .episodes import Episode, EpisodeEvent, HostEvent, Inbox, Mark, Watch
 from .rules import Alert, QuietHours, Throttle
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "EpisodeEvent",
     "HostEvent",
     "Inbox",
+    "Mark",
     "QuietHours",
     "ReceiverPause",
     "Throttle",

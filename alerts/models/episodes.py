@@ -112,6 +112,19 @@ class Watch(BaseModel):
         return f"{self.subject} {self.true_since:%Y-%m-%d %H:%M}"
 
 
+class Mark(models.Model):
+    """Until when the figures of one thing were evaluated, so that each reading counts once."""
+
+    subject = models.CharField(max_length=120, primary_key=True)
+    seen_until = models.DateTimeField()
+
+    class Meta:
+        db_table = "alert_marks"
+
+    def __str__(self) -> str:
+        return f"{self.subject} {self.seen_until:%Y-%m-%d %H:%M}"
+
+
 class EpisodeEvent(BaseModel):
     """A step of an episode for its page: opened, joined, reminded, told, snoozed, acted, cleared, resolved, event."""
 
