@@ -153,12 +153,11 @@ def analytics(database: str) -> Row:
 
 
 @contextmanager
-def _server(database: str) -> Iterator[int]:
-    """The real server on a free port, speaking to `database`."""
+def serve(env: dict[str, str]) -> Iterator[tuple[int, int]]:
+    """The real server in this environment; its port and its process."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    env = os.environ | {"DATABASE_URL": database_url(database), "DATABASE_ROLE": "owner"}
     command = [sys.executable, "-m", "uvicorn", "gpuadvisor.asgi:application", "--port", str(port), "--lifespan", "off"]
     server = subprocess.Popen([*command, "--no-proxy-headers", "--no-access-log", "--log-level", "warning"], env=env)
     try:
@@ -168,7 +167,7 @@ def _server(database: str) -> Iterator[int]:
                 break
             except OSError:
                 time.sleep(0.2)
-        yield port
+        yield port, server.pid
     finally:
         server.terminate()
         server.wait(15)
@@ -191,7 +190,7 @@ def warm(database: str) -> Row:
     client, _ = _clients(database)[0]
     cookie = f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"
     ours, limit = [], []
-    with _server(database) as port:
+    with serve(os.environ | {"DATABASE_URL": database_url(database), "DATABASE_ROLE": "owner"}) as (port, _pid):
         pages = {"ours": reverse("portfolios:dashboard") + "?period=30d", "limit": "/bench/empty/"}
         for address in pages.values():
             _wrk(f"http://127.0.0.1:{port}{address}", cookie, 3)
