@@ -37,7 +37,7 @@ PAYLOADS = {
     "autolink": f"<javascript:alert(1)> <{U}/> {U}/a //{FOREIGN}/b",
     "title-breaks-out": f'[x]({U} "\\"><img src={U}/p.png>")',
     "code-breaks-out": f'`</code><img src="{U}/p.png">`\n\n```html"><img/src={U}/q.png>\n</pre><img src={U}/r.png>',
-    "table": f'| a | b |\n|---|---|\n| <img src="{U}/p.png"> | ![x]({U}/q.png) |\n| \\| `|` <img src={U}/r.png> | </td>',
+    "table": f'| a | b |\n|---|---|\n| <img src="{U}/p.png"> | ![x]({U}/q.png) |\n| \\| <img src={U}/r.png> | </td>',
     "nested-brackets": "[" * 60 + f"![x]({U}/p.png)" + "]" * 60 + f"({U})",
     "unicode-slashes": "![a](https:／／foreign.example/p.png) [b](／／foreign.example) [c](https:\\\\foreign.example)",
     "unicode-controls": f"\u202e<img src='{U}/p.png'>\u2066 <\u200bimg src={U}/q.png> \ufeff![a]({U}/r.png)",
