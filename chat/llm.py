@@ -190,6 +190,8 @@ class Pieces(Iterator[Piece]):
 
     async def _turn(self, seconds: float) -> None:
         """Let the call go on until something has happened."""
+        if self._news:  # the call may have had its turn first
+            return
         self._is_news.clear()
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):

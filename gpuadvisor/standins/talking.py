@@ -6,6 +6,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterator
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 MOST_CALLS = 3
@@ -267,13 +268,17 @@ def _shown(value: str, unit: str) -> str:
     """A value as pages write it."""
     if not re.fullmatch(r"-?\d+(\.\d+)?", value):
         return value
-    number, sign = abs(float(value)), "-" if value.startswith("-") else ""
+    number, sign = abs(Decimal(value)), "-" if value.startswith("-") else ""
     if unit == "USD":
-        return f"{sign}${number:,.2f}"
+        return f"{sign}${_rounded(number, '0.01')}"
     if unit.startswith("USD/"):
-        return f"{sign}${number:,.4f}/{unit[4:]}"
-    shown = f"{number:,.1f}".removesuffix(".0") if "." in value else f"{number:,.0f}"
-    return f"{sign}{shown} %" if unit == "%" else f"{sign}{shown} {unit}".strip()
+        return f"{sign}${_rounded(number, '0.0001')}/{unit[4:]}"
+    shown = _rounded(number, "0.1").removesuffix(".0") if "." in value else f"{number:,}"
+    return f"{sign}{shown} {'' if unit == 'GPU' else unit}".strip()
+
+
+def _rounded(number: Decimal, step: str) -> str:
+    return f"{number.quantize(Decimal(step), rounding=ROUND_HALF_UP):,}"
 
 
 # -- Notes on a conversation -----------------------------------------------------------------------------------------
