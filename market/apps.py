@@ -7,6 +7,8 @@ class MarketConfig(AppConfig):
     def ready(self) -> None:
         from gpuadvisor.core import notices
 
+        from . import adviser
         from .notices import market_notices
 
         notices.register(market_notices)
+        adviser.register()

@@ -15,15 +15,19 @@ class PortfoliosConfig(AppConfig):
     verbose_name = _("Portfolios")
 
     def ready(self) -> None:
-        """Tell plans and tokens of portfolios; hear what the market tells."""
+        """Tell plans, tokens and the advisor of portfolios; hear what the market tells."""
         from billing import limits
         from gpuadvisor.accounts import api_tokens
 
-        from . import receivers  # noqa: F401 - connects them
+        from . import (
+            adviser,
+            receivers,  # noqa: F401 - connects them
+        )
         from .models import Portfolio
 
         limits.register("portfolios", lambda user: Portfolio.objects.visible_to(user).counting_towards_plan().count())
         api_tokens.register_portfolios(_portfolio_choices)
+        adviser.register()
 
 
 def _portfolio_choices(user: User) -> list[tuple[UUID, str]]:

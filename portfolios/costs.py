@@ -5,7 +5,7 @@ Source: docs/economics.md, "Cost profile".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -253,11 +253,23 @@ def _zones(portfolios: Iterable[UUID]) -> dict[UUID, str]:
 
 def costs_of_portfolio(portfolio: Portfolio) -> Costs:
     """What the portfolio's own entries say; fixed costs for all of it."""
-    profile = CostProfile.objects.filter(portfolio=portfolio, gpu_configuration=None).first()
+    return costs_of_portfolios([portfolio])[portfolio.pk]
+
+
+def costs_of_portfolios(portfolios: Sequence[Portfolio]) -> dict[UUID, Costs]:
+    """The same of several, which were read with their hosts, in as many queries as for one."""
+    rows = CostProfile.objects.filter(portfolio__in=portfolios, gpu_configuration=None)
+    profiles = {profile.portfolio_id: profile for profile in rows}
     today = clock.today()
-    rates = usd_rates([profile.currency], today) if profile else {}
-    zone = portfolio.user.timezone if profile and profile.tariff_bands else "UTC"
-    return merged(GPUConfiguration(quantity=1), None, profile, rates=rates, units=1, zone=zone, today=today)
+    rates = usd_rates({profile.currency for profile in profiles.values()}, today) if profiles else {}
+    found = {}
+    for portfolio in portfolios:
+        profile = profiles.get(portfolio.pk)
+        zone = portfolio.user.timezone if profile and profile.tariff_bands else "UTC"
+        found[portfolio.pk] = merged(
+            GPUConfiguration(quantity=1), None, profile, rates=rates, units=1, zone=zone, today=today
+        )
+    return found
 
 
 def price_figure(costs: Costs) -> Figure:

@@ -40,6 +40,26 @@ class Context:
 
 
 @dataclass(frozen=True)
+class Shift:
+    """How far a figure moved, as its words say it. Units: those of the figure, of a percentage points.
+
+    `percent` None where a ratio says nothing; `is_daily`: the mean days on record were compared.
+    """
+
+    absolute: Decimal
+    percent: Decimal | None = None
+    is_daily: bool = False
+
+
+class Moved(NamedTuple):
+    """A change in words, long and short, and in numbers; empty where there is none to tell."""
+
+    long: str = ""
+    short: str = ""
+    shift: Shift | None = None
+
+
+@dataclass(frozen=True)
 class Measure:
     """One figure of a window; `change` on the window before, `moved` the same in two words, `note` what it lacks."""
 
@@ -50,6 +70,7 @@ class Measure:
     spark: Spark = ()
     name: str = ""
     coverage: Decimal | None = None  # K16 of what the figure rests on, 0-100
+    shift: Shift | None = None
 
 
 def figure(total: Total, *, missing: str, method: str = "", as_of: datetime | None = None) -> Figure:
@@ -92,13 +113,14 @@ def _paced(sums: Sums, total: Total) -> Total:
     return replace(total, value=total.value * hours / (hours - unseen))
 
 
-def movement(now: Sequence[Total], before: Sequence[Total], context: Context) -> tuple[str, str]:
+def movement(now: Sequence[Total], before: Sequence[Total], context: Context) -> Moved:
     """The change of a sum over GPU configurations, long and short: like meets like, so that a gap is no loss.
 
     Where all is on record the sums meet as they are; else the mean days of the configurations known in both windows.
     """
     notes: list[tuple[str, str]] = []
-    if _is_whole(now, before, context):
+    is_whole = _is_whole(now, before, context)
+    if is_whole:
         a, b = Total.sum(now).value, Total.sum(before).value
     else:
         alike = economics.like_with_like(now=now, before=before)
@@ -109,23 +131,24 @@ def movement(now: Sequence[Total], before: Sequence[Total], context: Context) ->
             notes.append(_without(alike.shared, now, before))
     change = economics.change(now=a, before=b)
     if change is None or a is None:
-        return "", ""
+        return Moved()
     by = formats.percent(abs(change.percent)) if change.percent is not None else formats.money(abs(change.absolute))
     is_still = not change.absolute or (change.percent is not None and by == formats.percent(0))
     long = formats.change(b if is_still else a, b, context.before)
-    return _joined(long, _("no change") if is_still else moved(change.absolute, by), notes)
+    shift = Shift(change.absolute, change.percent, is_daily=not is_whole)
+    return Moved(*_joined(long, _("no change") if is_still else moved(change.absolute, by), notes), shift)
 
 
-def points(now: Decimal | None, before: Decimal | None, context: Context) -> tuple[str, str]:
+def points(now: Decimal | None, before: Decimal | None, context: Context) -> Moved:
     """The change of a percentage in points, long and short."""
     change = economics.change(now=now, before=before)
     if change is None:
-        return "", ""
-    by = formats.number(abs(change.absolute), 1)
+        return Moved()
+    shift, by = Shift(change.absolute), formats.number(abs(change.absolute), 1)
     if by == formats.number(0, 1):
-        return _("the same as %(period)s") % {"period": context.before}, _("no change")
+        return Moved(_("the same as %(period)s") % {"period": context.before}, _("no change"), shift)
     short = moved(change.absolute, _("%(by)s points") % {"by": by})
-    return _("%(moved)s on %(period)s") % {"moved": short, "period": context.before}, short
+    return Moved(_("%(moved)s on %(period)s") % {"moved": short, "period": context.before}, short, shift)
 
 
 def _joined(long: str, short: str, notes: Sequence[tuple[str, str]]) -> tuple[str, str]:
@@ -164,11 +187,11 @@ def money(
     """A sum of money over GPU configurations, with its change."""
     now = [part(pair.now) for pair in pairs]
     paced = [_paced(pair.now, total) for pair, total in zip(pairs, now, strict=True)]
-    long, short = movement(paced, [part(pair.before) for pair in pairs], context)
+    long, short, shift = movement(paced, [part(pair.before) for pair in pairs], context)
     if long and paced != now:
         long = _("%(change)s, by the hours seen so far") % {"change": long}
     whole = figure(Total.sum(now), missing=missing, method=method, as_of=context.as_of)
-    return Measure(whole, long, short, lacking(now), spark)
+    return Measure(whole, long, short, lacking(now), spark, shift=shift)
 
 
 def utilization(pairs: Sequence[Pair], context: Context, *, missing: str, spark: Spark = ()) -> Measure:
@@ -177,20 +200,20 @@ def utilization(pairs: Sequence[Pair], context: Context, *, missing: str, spark:
     now, before = [pair.now.use for pair in pairs], [pair.before.use for pair in pairs]
     notes: list[tuple[str, str]] = []
     if _is_whole(now, before, context):
-        long, short = points(sums.utilization, Sums.sum([pair.before for pair in pairs]).utilization, context)
+        long, short, shift = points(sums.utilization, Sums.sum([pair.before for pair in pairs]).utilization, context)
     else:
         shares = [(pair.gpus, pair.now.utilization, pair.before.utilization) for pair in pairs]
         both = [(gpus, a, b) for gpus, a, b in shares if a is not None and b is not None]
         if any((a is None) != (b is None) for _gpus, a, b in shares):
             notes.append(_without(len(both), now, before))
-        long, short = points(
+        long, short, shift = points(
             economics.weighted_utilization((gpus, a) for gpus, a, _b in both),
             economics.weighted_utilization((gpus, b) for gpus, _a, b in both),
             context,
         )
     if long:
         long, short = _joined(long, short, notes)
-    return Measure(known(sums.utilization, "%", missing, context), long, short, lacking(now), spark)
+    return Measure(known(sums.utilization, "%", missing, context), long, short, lacking(now), spark, shift=shift)
 
 
 def known(value: Decimal | None, unit: str, missing: str, context: Context, method: str = "") -> Figure:
@@ -200,12 +223,12 @@ def known(value: Decimal | None, unit: str, missing: str, context: Context, meth
     return Figure.estimate(value, unit, method, context.as_of) if method else Figure(value, unit, context.as_of)
 
 
-def rate_change(now: Decimal | None, before: Decimal | None, context: Context) -> tuple[str, str]:
+def rate_change(now: Decimal | None, before: Decimal | None, context: Context) -> Moved:
     """The change of a rate in percent, long and short; both empty where either is unknown, or was nothing."""
     change = economics.change(now=now, before=before)
     if change is None or change.percent is None:
-        return "", ""
-    by = formats.percent(abs(change.percent))
+        return Moved()
+    shift, by = Shift(change.absolute, change.percent), formats.percent(abs(change.percent))
     if by == formats.percent(0):
-        return formats.change(before, before, context.before), _("no change")
-    return formats.change(now, before, context.before), moved(change.absolute, by)
+        return Moved(formats.change(before, before, context.before), _("no change"), shift)
+    return Moved(formats.change(now, before, context.before), moved(change.absolute, by), shift)

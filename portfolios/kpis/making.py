@@ -119,12 +119,12 @@ class _Making:
         )
 
     def _share(self, name: str, now: Decimal | None, before: Decimal | None, missing: str, method: str = "") -> Measure:
-        long, short = measures.points(now, before, self.context)
-        return Measure(measures.known(now, BY_NAME[name].unit, missing, self.context, method), long, short)
+        long, short, shift = measures.points(now, before, self.context)
+        return Measure(measures.known(now, BY_NAME[name].unit, missing, self.context, method), long, short, shift=shift)
 
     def _rate(self, name: str, now: Decimal | None, before: Decimal | None, missing: str, method: str = "") -> Measure:
-        long, short = measures.rate_change(now, before, self.context)
-        return Measure(measures.known(now, BY_NAME[name].unit, missing, self.context, method), long, short)
+        long, short, shift = measures.rate_change(now, before, self.context)
+        return Measure(measures.known(now, BY_NAME[name].unit, missing, self.context, method), long, short, shift=shift)
 
     def _left_out(self, known: int, all_parts: int) -> str:
         """How many GPU configurations a mean leaves out, in words; empty where none, or where all are unknown."""

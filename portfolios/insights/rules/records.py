@@ -177,11 +177,14 @@ def _after_words(found: Sequence[Outage], short: Decimal) -> str:
     ) % {"lost": formats.money(short)}
 
 
+def price_of(outage: Outage, yield_rate: Decimal, rate: Decimal) -> Decimal:
+    """What it cost in USD (F9): its hours at `yield_rate`, and those that renters left out afterwards at `rate`."""
+    return outage.hours * yield_rate + (Decimal(str(outage.short.value)) * rate if outage.short else ZERO)
+
+
 def _events(found: Sequence[Outage], yield_rate: Decimal, rate: Decimal) -> list[Evidence]:
     """The dearest outages, each with its price."""
-    priced = [
-        (one.hours * yield_rate + (Decimal(str(one.short.value)) * rate if one.short else ZERO), one) for one in found
-    ]
+    priced = [(price_of(one, yield_rate, rate), one) for one in found]
     return [
         Evidence(
             _("Outage of %(day)s, %(hours)s")

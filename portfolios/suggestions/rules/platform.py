@@ -32,8 +32,8 @@ def platform_answer(gpu: GPUFact) -> Answer:
         return Silence(_("Platforms are compared after energy: enter the electricity price and watts."))
     if gpu.fee is None:
         return Silence(_("The fee of %(platform)s is unknown: enter yours.") % words)
-    own = _day(gpu, gpu.rate, gpu.share, gpu.fee)
-    market = _day(gpu, here_place.price, here_place.rented, gpu.fee) if here_place else None
+    own = day_of(gpu, gpu.rate, gpu.share, gpu.fee)
+    market = day_of(gpu, here_place.price, here_place.rented, gpu.fee) if here_place else None
     known = [value for value in (own, market) if value is not None]
     if not known:
         return Silence(_("What a GPU brings on %(platform)s is unknown: it tells no rented share.") % words)
@@ -45,7 +45,7 @@ def platform_answer(gpu: GPUFact) -> Answer:
         and one.is_open
         and one.is_for_advice
         and (one.offers is None or one.offers >= LEAST_OFFERS)
-        and (day := _day(gpu, one.price, one.rented, one.fee)) is not None
+        and (day := day_of(gpu, one.price, one.rented, one.fee)) is not None
     ]
     if not others:
         return Silence(_("No other open platform tells price, rented share and fee of this model."), is_fine=True)
@@ -55,7 +55,7 @@ def platform_answer(gpu: GPUFact) -> Answer:
     return _platform_advice(gpu, place, own=own, market=market, here=here, there=there)
 
 
-def _day(gpu: GPUFact, price: Decimal | None, share: Decimal | None, fee: Decimal | None) -> Decimal | None:
+def day_of(gpu: GPUFact, price: Decimal | None, share: Decimal | None, fee: Decimal | None) -> Decimal | None:
     """What one GPU leaves in a day after fee and energy (F7), in USD; None where a part is unknown."""
     hour = hour_net(
         rate=price,
@@ -73,7 +73,7 @@ def _platform_advice(
     gpu: GPUFact, place: PlaceFact, *, own: Decimal | None, market: Decimal | None, here: Decimal, there: Decimal
 ) -> Advice:
     days = MONTH_DAYS * gpu.quantity
-    cheap = _day(gpu, place.low_price, place.rented, place.fee)
+    cheap = day_of(gpu, place.low_price, place.rented, place.fee)
     worst = there - here if cheap is None else cheap - here
     least = min(value for value in (own, market) if value is not None)
     impact = Impact((there - here) * days, min(worst, there - here) * days, (there - least) * days)
