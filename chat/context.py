@@ -53,11 +53,13 @@ class Other:
     about: str
 
 
-def messages_for(answer: Answer, *, tool_tokens: int = 0) -> list[dict[str, Any]]:
+def messages_for(answer: Answer, *, most: int = REQUEST_TOKENS) -> list[dict[str, Any]]:
     """The messages of one request, the system's first and the question last, or behind it what was looked up for it.
 
-    `tool_tokens`: what the definitions of tools take of the budget.
+    `most`: tokens of the request, the definitions of tools among them.
     """
+    from .toolbox import definitions
+
     conversation = Conversation.objects.get(pk=answer.question.conversation_id)
     exchanges = _exchanges(conversation, answer.question)
     this = exchanges.pop()
@@ -67,7 +69,7 @@ def messages_for(answer: Answer, *, tool_tokens: int = 0) -> list[dict[str, Any]
         head.append({"role": "system", "content": notes})
     tail = [{"role": "user", "content": this.question.content}]
     tail += _tool_turns([tool for tool in this.tools if _is_of(tool, answer)], rows=None)
-    room = REQUEST_TOKENS - tool_tokens - estimate_messages([*head, *tail])
+    room = most - estimate_messages([*head, *tail], definitions())
     told: list[dict[str, Any]] = []
     for age, exchange in enumerate(reversed(exchanges)):
         turn = _turn(exchange, with_tools=age < TURNS_WITH_TOOLS)

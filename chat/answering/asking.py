@@ -39,7 +39,7 @@ class Talk:
             raise AdvisorFailure("unavailable")
         self._draft.read_facts()
         self._look_up_subject()
-        self._messages = first_request(self._answer, self._tools)
+        self._messages = first_request(self._answer)
         text = self._write()
         checked = self._draft.check(text)
         if checked.unmatched:

@@ -18,16 +18,14 @@ PER_LOOK_UP = 2_000  # tokens: a usual result
 
 def worth(answer: Answer) -> tuple[int, int]:
     """Tokens that the answer needs at least, and those it may take at most."""
-    tools = estimate_messages((), toolbox.definitions())
-    bare = estimate_messages(context.messages_for(answer, tool_tokens=context.REQUEST_TOKENS)) + tools
+    bare = estimate_messages(context.messages_for(answer, most=0), toolbox.definitions())
     if answer.question.metadata.get("subject"):
         bare += PER_LOOK_UP
     results = PER_LOOK_UP * MOST_LOOK_UPS * MOST_CALLS // 2
     return bare + LEAST_OUTPUT, MOST_CALLS * (context.REQUEST_TOKENS + MOST_OUTPUT) + results
 
 
-def first_request(answer: Answer, tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def first_request(answer: Answer) -> list[dict[str, Any]]:
     """What is sent first: as much of earlier talk as leaves room for `USUAL_CALLS` in what is held."""
-    share = min(context.REQUEST_TOKENS, answer.reserved_tokens // USUAL_CALLS - LEAST_OUTPUT)
-    taken = estimate_messages((), tools) + context.REQUEST_TOKENS - share
-    return context.messages_for(answer, tool_tokens=taken)
+    share = answer.reserved_tokens // USUAL_CALLS - LEAST_OUTPUT
+    return context.messages_for(answer, most=min(context.REQUEST_TOKENS, share))
