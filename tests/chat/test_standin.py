@@ -165,9 +165,7 @@ def test_arguments_of_pydantic_are_understood():
 
 def test_it_repeats_the_figures_as_pages_write_them_and_says_what_it_is():
     step = talking.step_for(body(user("Hm?"), called("kpis"), told("kpis", RESULT), tools=[tool("kpis")]))
-    assert step["text"].startswith(
-        "- **Basement**: net about $1,234.50; rate $0.4125/GPU-h; occupancy 61.3 %; GPUs 4."
-    )
+    assert step["text"].startswith("- **Basement**: net about $1,234.50; rate $0.4125/GPU-h; occupancy 61.3 %; GPUs 4.")
     assert "Days are UTC days." in step["text"]
     assert "stand-in" in step["text"]
 
