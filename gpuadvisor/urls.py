@@ -9,6 +9,7 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
     path("", include("market.urls")),
     path("", include("portfolios.urls")),
+    path("chat/", include("chat.urls")),
     path("api/", include("gpuadvisor.api.urls")),
     path("admin/", admin.site.urls),
 ]
