@@ -22,6 +22,7 @@ from billing.limits import LimitReached, claim
 from gpuadvisor.accounts.models import User
 from gpuadvisor.core import advising, clock
 from gpuadvisor.core.errors import DomainError
+from gpuadvisor.core.ids import uuid7
 from gpuadvisor.core.nudge import nudge
 from gpuadvisor.core.validators import visible_multiline, visible_text
 
@@ -49,16 +50,24 @@ class MessageLimit(LimitReached):
 
 
 def ask(
-    *, user: User, text: str, conversation: Conversation | None = None, subject: tuple[str, str] | None = None
+    *,
+    user: User,
+    text: str,
+    conversation: Conversation | None = None,
+    subject: tuple[str, str] | None = None,
+    once: UUID | None = None,
 ) -> Answer:
     """Put a question, in a new conversation where none is given; the answer, which waits for its worker.
 
-    `subject` is the kind and the key of what "ask why" pointed at.
+    `subject` is the kind and the key of what "ask why" pointed at. `once` is the question's key: sent again, it is
+    answered with the answer of the first time.
     Raises: DomainError where the text is none; StillAnswering, LimitReached, MessageLimit, CapReached.
     """
     words = clean_text(text)
     pointed = advising.subject(user, *subject) if subject else None
     with transaction.atomic():
+        if once and (sent := _sent(user, once)):
+            return sent
         owner = _alone(user)
         now = clock.now()
         talk = _begin(owner, words) if conversation is None else _go_on(owner, conversation)
@@ -72,6 +81,7 @@ def ask(
                 "arguments": dict(pointed.arguments),
             }
         question = Message.objects.create(
+            pk=once or uuid7(),
             conversation=talk,
             role=Message.Role.USER,
             content=words,
@@ -231,6 +241,12 @@ def _checked(text: str, check: Callable[[str], None]) -> str:
     except ValidationError as error:
         raise DomainError(" ".join(error.messages)) from error
     return text
+
+
+def _sent(user: User, once: UUID) -> Answer | None:
+    """The answer to a question that was sent before; a second click waits here until the first is stored."""
+    User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    return Answer.objects.visible_to(user).filter(question=once).order_by("-pk").first()
 
 
 def _alone(user: User) -> User:

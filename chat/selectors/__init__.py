@@ -1,17 +1,25 @@
 """What the pages of the advisor show."""
 
-from .conversation import Chip, Thread, Turn, thread, turn_of, turns_of
+from .composing import Composer, composer
+from .conversation import SPOKEN, Chip, Thread, Turn, thread, turn_of, turns_of
+from .remembering import Remembered, Wish, remembered
 from .sources import Looked, looked_of
 from .threads import Line, Threads, threads
 
 __all__ = [
+    "SPOKEN",
     "Chip",
+    "Composer",
     "Line",
     "Looked",
+    "Remembered",
     "Thread",
     "Threads",
     "Turn",
+    "Wish",
+    "composer",
     "looked_of",
+    "remembered",
     "thread",
     "threads",
     "turn_of",

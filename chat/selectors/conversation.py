@@ -76,7 +76,7 @@ class Thread:
     running: Answer | None = None
 
 
-def thread(conversation: Conversation, after: UUID | None = None) -> Thread:
+def thread(conversation: Conversation, after: UUID | None = None, *, is_demo: bool = False) -> Thread:
     """The newest turns, or those before the message `after`: as many queries for thirty as for ten thousand."""
     rows = Message.objects.filter(conversation=conversation, is_deleted=False, role__in=SPOKEN)
     if after is not None:
@@ -85,7 +85,7 @@ def thread(conversation: Conversation, after: UUID | None = None) -> Thread:
             rows = rows.filter(created_at__lte=edge).filter(Q(created_at__lt=edge) | Q(pk__lt=after))
     newest = list(rows.order_by("-created_at", "-pk")[: PAGE + 1])
     page = newest[:PAGE][::-1]
-    turns = turns_of(page, holds_last=after is None)
+    turns = turns_of(page, holds_last=after is None, is_demo=is_demo)
     running = next((turn.answer for turn in turns if turn.is_running), None)
     return Thread(tuple(turns), str(page[0].pk) if len(newest) > PAGE else "", running)
 
@@ -95,7 +95,7 @@ def turn_of(message: Message, *, is_last: bool = True) -> Turn:
     return turns_of([message], holds_last=is_last)[0]
 
 
-def turns_of(messages: Sequence[Message], *, holds_last: bool) -> list[Turn]:
+def turns_of(messages: Sequence[Message], *, holds_last: bool, is_demo: bool = False) -> list[Turn]:
     """Messages of one conversation in order of time, each with its answer's state, look-ups and offers: three queries.
 
     `holds_last` says that the last of them is the newest of the conversation.
@@ -114,6 +114,7 @@ def turns_of(messages: Sequence[Message], *, holds_last: bool) -> list[Turn]:
             chips=tuple(chips[message.pk]),
             offers=tuple(offers[message.pk]),
             is_last=holds_last and message is messages[-1],
+            is_demo=is_demo,
         )
         for message in messages
     ]

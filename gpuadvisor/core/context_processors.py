@@ -39,8 +39,9 @@ class Link:
 NAVIGATION = (
     Entry(_("Dashboard"), "portfolios:dashboard", "gauge", "d"),
     Entry(_("Portfolios"), "portfolios:list", "server", "p"),
-    Entry(_("Insights"), "portfolios:insights", "eye", "i"),
     Entry(_("Market"), "market:index", "trending-up", "m"),
+    Entry(_("Advisor"), "chat:index", "message-circle", "a"),
+    Entry(_("Insights"), "portfolios:insights", "eye", "i"),
     Entry(_("Analytics"), "portfolios:analytics", "calendar", "y"),
     Entry(_("Suggestions"), "portfolios:suggestions", "circle-check", "s"),
     Entry(_("Calculator"), "portfolios:calculator", "calculator", "c"),

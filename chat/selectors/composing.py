@@ -1,0 +1,125 @@
+"""What stands beside the button before anything is sent: the room of the conversation, the tokens of the day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from billing import limits
+from billing.plans import PLANS
+from gpuadvisor.accounts.models import Tier, User
+from gpuadvisor.core import clock, formats
+
+from .. import budget, outage
+from ..models import Answer, Conversation
+
+QUEUE_AWAY = timedelta(seconds=15)  # a question that waits for longer has no queue, or all workers are taken
+
+
+@dataclass(frozen=True)
+class Composer:
+    """What a host reads before sending. `blocked` is why nothing can be sent here now, "" where it can be.
+
+    `offer` says what the next plan allows; `is_elsewhere` that the same text may begin a new conversation.
+    """
+
+    meter: budget.Meter
+    room: budget.Room | None
+    conversations: limits.Usage
+    running: Answer | None
+    has_model: bool
+    is_out: bool
+    is_kept: bool
+    blocked: str = ""
+    offer: str = ""
+    is_elsewhere: bool = False
+
+    @property
+    def may_send(self) -> bool:
+        return not self.blocked and self.running is None
+
+    @property
+    def resets_at(self) -> datetime:
+        return self.meter.resets_at
+
+
+def composer(user: User, conversation: Conversation | None = None) -> Composer:
+    """The state of the box under `conversation`, or under a new one."""
+    room = budget.room(conversation, user) if conversation else None
+    kept = limits.usage(user, "conversations")
+    day = budget.meter(user)
+    running = Answer.objects.visible_to(user).running().select_related("message").first()
+    blocked = offer = ""
+    is_elsewhere = False
+    if room and room.is_full:
+        blocked = _full_room(room.limit or 0)
+        offer = next_plan(user, "messages")
+        is_elsewhere = not kept.is_full and not day.is_full
+    elif conversation is None and kept.is_full:
+        blocked = _full_list(kept.limit or 0)
+        offer = next_plan(user, "conversations")
+    elif day.is_full:
+        blocked = day.why
+        offer = next_plan(user, "tokens_a_day")
+    return Composer(
+        meter=day,
+        room=room,
+        conversations=kept,
+        running=running,
+        has_model=settings.ADVISOR_HAS_MODEL,
+        is_out=settings.ADVISOR_HAS_MODEL and outage.is_out(),
+        is_kept=running is not None
+        and running.state == Answer.State.WAITING
+        and clock.now() - running.asked_at > QUEUE_AWAY,
+        blocked=blocked,
+        offer=offer,
+        is_elsewhere=is_elsewhere,
+    )
+
+
+def next_plan(user: User, what: str) -> str:
+    """The first plan that allows more of `what` than the user's own, in a sentence; "" where there is none."""
+    tiers = list(PLANS)
+    own = getattr(PLANS[user.subscription_tier], what)
+    for tier in tiers[tiers.index(user.subscription_tier) + 1 :]:
+        allowed = getattr(PLANS[tier], what)
+        if allowed is None or (own is not None and allowed > own):
+            return _allows(what, allowed) % {"plan": Tier(tier).label, "most": formats.number(allowed, 0)}
+    return ""
+
+
+def _allows(what: str, allowed: int | None) -> str:
+    if what == "messages":
+        return (
+            _("The %(plan)s plan has no limit of messages.")
+            if allowed is None
+            else _("The %(plan)s plan holds %(most)s messages in a conversation.")
+        )
+    if what == "conversations":
+        return (
+            _("The %(plan)s plan has no limit of conversations.")
+            if allowed is None
+            else _("The %(plan)s plan holds %(most)s conversations.")
+        )
+    return _("The %(plan)s plan has %(most)s tokens a day.")
+
+
+def _full_room(limit: int) -> str:
+    return ngettext(
+        "This conversation has its %(limit)d message: your plan holds no more in one.",
+        "This conversation has its %(limit)d messages: your plan holds no more in one.",
+        limit,
+    ) % {"limit": limit}
+
+
+def _full_list(limit: int) -> str:
+    return ngettext(
+        "Your plan holds %(limit)d conversation, and you have it. Delete it to begin another.",
+        "Your plan holds %(limit)d conversations, and you have them. Delete one to begin another; archived ones count,"
+        " too.",
+        limit,
+    ) % {"limit": limit}
