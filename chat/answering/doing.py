@@ -66,14 +66,14 @@ def _outcome(answer: Answer, draft: Draft) -> _Outcome:
         else:
             Talk(answer, draft).run()
     except AdvisorFailure as failure:
-        draft.keep_what_is_shown()
+        draft.break_off()
         state = Answer.State.STOPPED if failure.code == "stopped" else Answer.State.FAILED
         return _Outcome(state, failure.code)
     except (Gone, GivenBack):
         raise
     except Exception:  # the host gets a sentence and a button, we get the traceback
         log.exception("an answer failed")
-        draft.keep_what_is_shown()
+        draft.break_off()
         return _Outcome(Answer.State.FAILED, "unknown")
     return _Outcome(Answer.State.FINISHED)
 

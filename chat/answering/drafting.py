@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from decimal import Decimal
 from threading import Event
 from time import monotonic
@@ -74,16 +75,20 @@ class Draft:
     def add(self, words: str) -> None:
         """More words of the model: show what may be shown."""
         self._attempt += words
-        now = monotonic()
-        if self._is_wrong or now - self._checked_at < CHECK_EVERY:
+        if monotonic() - self._checked_at >= CHECK_EVERY:
+            self._show()
+
+    def _show(self) -> None:
+        """All that may be shown now. Raises: Gone."""
+        self._checked_at = now = monotonic()
+        if self._is_wrong:
             return
-        self._checked_at = now
         may = checking.may_show(self._attempt, self.facts, self._said, self._shown)
         self._is_wrong = may.is_stopped
         if may.end > self._shown:
             self._put(self._attempt[: may.end])
             self._shown = may.end
-            self._store_now_and_then(now)
+        self._store_now_and_then(now)
 
     def settle_on(self, text: str) -> None:
         """The whole text, checked: what the host sees from now on."""
@@ -93,8 +98,10 @@ class Draft:
     def check(self, text: str) -> checking.Checked:
         return checking.check(text, self.facts, self._said)
 
-    def keep_what_is_shown(self) -> None:
-        """The answer breaks off: no half-checked word gets in."""
+    def break_off(self) -> None:
+        """The answer ends with what may be shown: no figure gets in that was not checked."""
+        with suppress(Gone):
+            self._show()
         self.text = self.text.rstrip()
 
     def _put(self, text: str) -> None:
@@ -124,7 +131,7 @@ class Draft:
     # -- What goes on meanwhile ----------------------------------------------------------------------------------------
     def is_unwanted(self) -> bool:
         """Whether to break off: stopped, deleted, taken over, or this process ends. Asked while nothing comes, too."""
-        self._store_now_and_then(monotonic())
+        self._show()
         return self._ending.is_set() or self._is_stop_asked() is not False
 
     def look(self) -> None:
