@@ -1,0 +1,105 @@
+"""What a question asks for, by its words. English; no Django.
+
+The first intent whose words stand in the question is meant; an amount with a rate or an electricity price makes a
+"what if" of it, a term of the trade a definition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from . import patterns
+from .naming import Named, name_tokens, who, without
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question, understood. Units: `rate` USD per GPU-hour; `price` USD per kWh; `percent` a change of the rate.
+
+    `intent` is one of `patterns`, or "term", or "unknown".
+    """
+
+    intent: str
+    period: Literal["today", "7d", "30d", "90d"] | None = None
+    gpus: tuple[Named, ...] = ()
+    portfolio: Named | None = None
+    model: Named | None = None
+    rate: Decimal | None = None
+    price: Decimal | None = None
+    percent: Decimal | None = None
+    is_pronoun: bool = False
+
+
+def understand(question: str, names: Sequence[Named] = (), terms: Iterable[str] = ()) -> Asked:
+    """What is asked, of what, for which period."""
+    text = " ".join(question.replace("’", "'").split())
+    gpus, portfolio, model = who(text, names)
+    plain = without(text, [*gpus, *([portfolio] if portfolio else []), *([model] if model else [])])
+    rate, price = _amounts(plain)
+    percent = _percent(plain) if rate is None else None
+    has_amount = rate is not None or price is not None or percent is not None
+    return Asked(
+        intent=_intent(plain, terms, has_amount=has_amount, is_named=bool(gpus or portfolio or model)),
+        period=next((period for period, words in patterns.PERIODS if words.search(plain)), None),  # type: ignore[arg-type]
+        gpus=gpus,
+        portfolio=portfolio,
+        model=model,
+        rate=rate,
+        price=price,
+        percent=percent,
+        is_pronoun=bool(patterns.PRONOUN.search(plain)),
+    )
+
+
+def term_in(question: str, terms: Iterable[str]) -> str:
+    """The longest term of the trade that the question names, or ""."""
+    text = f" {' '.join(name_tokens(question))} "
+    found = [term for term in terms if f" {' '.join(name_tokens(term))} " in text]
+    return max(found, key=len, default="")
+
+
+def _intent(text: str, terms: Iterable[str], *, has_amount: bool, is_named: bool) -> str:
+    is_general = not (has_amount or is_named) and not patterns.OWN.search(text)
+    if is_general and patterns.DEFINE.search(text) and term_in(text, terms):
+        return "term"
+    for intent, words in patterns.INTENTS:
+        if words.search(text):
+            is_condition = has_amount and patterns.CONDITION.search(text)
+            return "what_if" if is_condition and intent not in ("note_price", "accept", "changes") else intent
+    if has_amount:
+        return "what_if"
+    return "term" if term_in(text, terms) else "market" if is_named else "unknown"
+
+
+def _amounts(text: str) -> tuple[Decimal | None, Decimal | None]:
+    """The first amount that is a rate and the first that is a price of electricity."""
+    rate: Decimal | None = None
+    price: Decimal | None = None
+    for match in patterns.PRICE.finditer(text):
+        before, after = text[: match.start()], text[match.end("number") :]
+        is_part = before[-1:].isalnum() or before[-1:] in ("-", ".", "_", "/")
+        if is_part or patterns.NO_AMOUNT.match(after):
+            continue
+        number = Decimal(match["number"])
+        if match["cents"]:
+            number /= 100
+        is_money = bool(match["sign"] or match["cents"] or "." in match["number"])
+        is_of_power = is_money and patterns.POWER.search(before) and not patterns.RATE.search(before)
+        if match["kwh"] or is_of_power:
+            price = number if price is None else price
+        elif number > 0 and rate is None and (is_money or patterns.RATE_BEFORE.search(before)):
+            rate = number
+    return rate, price
+
+
+def _percent(text: str) -> Decimal | None:
+    match = patterns.PERCENT.search(text)
+    if match is None:
+        return None
+    number = Decimal(match["number"])
+    if not 0 < number < 100:
+        return None
+    return -number if patterns.DOWN.search(text) else number
