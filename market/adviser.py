@@ -75,10 +75,12 @@ def market_of_gpu(user: object, asked: MarketAsked) -> Result:
     places = page.model_places(model.name, model.slug, now)
     place, choice = page.choose(places, platform, region, "")
     query = urlencode({"platform": choice.platform, "region": choice.region}) if place else ""
-    url = reverse("market:gpu", args=[model.slug]) + (f"?{query}" if query else "")
+    page_url = reverse("market:gpu", args=[model.slug])
+    url = page_url + (f"?{query}" if query else "")
     lines = sides.platforms_of(places, facts)
-    rows = [_chosen(model, place, url, facts)]
-    rows += [_line(line, url) for line in lines if place is None or _key(line.place) != _key(place)]
+    own = next((line for line in lines if place is not None and _key(line.place) == _key(place)), None)
+    rows = [_chosen(model, place, own, url, facts)]
+    rows += [_line(line, page_url) for line in lines if place is None or _key(line.place) != _key(place)]
     return Result(
         tuple(rows[:ROWS]),
         place.as_of if place else None,
@@ -142,7 +144,9 @@ def _figures(place: MarketNow) -> dict[str, Cell]:
     return cells
 
 
-def _chosen(model: GPUModel, place: MarketNow | None, url: str, facts: dict[str, PlatformFacts]) -> Row:
+def _chosen(
+    model: GPUModel, place: MarketNow | None, line: sides.PlatformLine | None, url: str, facts: dict[str, PlatformFacts]
+) -> Row:
     """The place that was asked for, with how its price and rented share moved."""
     if place is None:
         cells = {
@@ -158,6 +162,8 @@ def _chosen(model: GPUModel, place: MarketNow | None, url: str, facts: dict[str,
     before = past([place], BACK).get(place, (None,) * len(BACK))
     for days, then in zip(BACK, before, strict=True):
         cells |= _moved(place, then, days)
+    if line is not None:
+        cells |= _hosting(line)
     known = facts.get(place.platform)
     name = known.name if known else place.platform
     return Row(_key(place), f"{model.name}, {name}, {region_words(place.region)}"[:TITLE], cells, url)
@@ -183,11 +189,17 @@ def _moved(place: MarketNow, then: Past | None, days: int) -> dict[str, Cell]:
     }
 
 
-def _line(line: sides.PlatformLine, url: str) -> Row:
+def _line(line: sides.PlatformLine, page_url: str) -> Row:
     """One platform as a whole, and what a host may expect there."""
     facts, place = line.facts, line.place
-    cells = _figures(place)
-    cells["basis"] = Cell(_("What the price is"), line.basis)
+    url = f"{page_url}?{urlencode({'platform': place.platform})}"
+    name = facts.name if facts else place.platform
+    return Row(_key(place), name[:TITLE], {**_figures(place), **_hosting(line)}, url)
+
+
+def _hosting(line: sides.PlatformLine) -> dict[str, Cell]:
+    facts, place = line.facts, line.place
+    cells = {"basis": Cell(_("What the price is"), line.basis)}
     fee = facts.fee_for(place.price_basis) if facts else None
     cells["fee"] = _cell(_("Fee"), fee, "%", place.as_of, _("Unknown, or nobody can host there."))
     cells["per_day"] = Cell(
@@ -200,7 +212,7 @@ def _line(line: sides.PlatformLine, url: str) -> Row:
     )
     if facts is not None:
         cells["open"] = Cell(_("Takes new hosts"), _("yes") if facts.open_to_new_hosts else _("no"))
-    return Row(_key(place), (facts.name if facts else place.platform)[:TITLE], cells, url)
+    return cells
 
 
 def _notes(place: MarketNow | None, missing: str) -> list[str]:

@@ -28,7 +28,7 @@ from ..models import Insight, OptimizationSuggestion, PriceChange
 from ..suggestions import selectors as suggestion_selectors
 from ..suggestions.selectors import CONFIDENCE, KINDS, in_state, paused, suggestions_of
 from ..views.addresses import address
-from .common import ROWS, GPUName, PortfolioName, Where, find_gpu, find_portfolio, name_of, one_of, plain, title, where
+from .common import ROWS, GPUName, Where, find_gpu, name_of, one_of, plain, title, where
 
 EVIDENCE = 8  # rows of it that are told
 NO_MONEY = gettext_lazy("No money is known of it.")
@@ -119,8 +119,7 @@ def suggestions(user: User, asked: SuggestionsAsked) -> Result:
     if asked.suggestion:
         rows = suggestions_of(user).select_related("portfolio", "gpu_configuration__gpu_model")
         row = one_of(rows, asked.suggestion, _("suggestion"))
-        told = (_suggestion(row, is_paused=bool(paused([row]))),)
-        return Result(told, url=address("suggestion", row.pk))
+        return Result((_suggestion(row, is_paused=bool(paused([row]))),), url=address("suggestion", row.pk))
     found = in_state(user, asked.state, portfolio=portfolio.pk if portfolio else None)
     if gpu is not None:
         found = found.filter(gpu_configuration=gpu)
@@ -188,15 +187,9 @@ def _change(row: PriceChange, names: Mapping[str, str]) -> Row:
 
 
 # -- Outages -----------------------------------------------------------------------------------------------------------
-class OutagesAsked(Arguments):
-    portfolio: PortfolioName = ""
-    gpu: Annotated[str, Field(description="Id or name of one GPU configuration; empty: all of them.")] = ""
-
-
-def outages(user: User, asked: OutagesAsked) -> Result:
+def outages(user: User, asked: Where) -> Result:
     """Outages of the last 30 full days with what each cost (F9), the dearest first."""
-    gpu = find_gpu(user, asked.gpu)
-    portfolio = find_portfolio(user, asked.portfolio)
+    portfolio, gpu = where(user, asked)
     facts = facts_of(user)
     items = [
         fact
@@ -215,6 +208,10 @@ def outages(user: User, asked: OutagesAsked) -> Result:
     notes = [] if told else [_("No hour offline is on record in the last 30 days.")]
     if silent:
         notes.append(_("GPU configurations without uptime on record: %(n)s.") % {"n": formats.number(silent)})
+    unpriced = sum(cost is None for cost, _fact, _one in told)
+    if 0 < unpriced < len(told):
+        words = {"n": formats.number(unpriced), "all": formats.number(len(told))}
+        notes.append(_("The sum leaves out %(n)s of %(all)s outages, whose cost is unknown.") % words)
     rows = (*_together(told), *(_outage(*entry) for entry in told[: ROWS - 1]))
     return Result(rows, notes=tuple(notes), url=address("checkup"), left_out=max(0, len(told) - ROWS + 1))
 
@@ -229,7 +226,7 @@ def _together(told: Sequence[tuple[Decimal | None, GPUFact, Outage]]) -> tuple[R
         "hours": plain(_("Hours offline"), sum((one.hours for _cost, _fact, one in told), Decimal(0)), "GPU-h"),
         "cost": plain(
             _("What they cost"),
-            sum(known, Decimal(0)) if len(known) == len(told) else None,
+            sum(known, Decimal(0)) if known else None,
             "USD",
             missing=_("Needs days with both revenue and utilization."),
             is_estimated=True,
@@ -282,6 +279,6 @@ TOOLS: tuple[Tool[Any], ...] = (
         gettext_lazy("Outages"),
         "Outages of the last 30 full days: hours offline and what each cost, the dearest first, all together on top.",
         outages,
-        OutagesAsked,
+        Where,
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +16,7 @@ from market.currencies import DOLLAR
 from ..costs import Costs, costs_of_portfolios, price_figure
 from ..fees import FeeSpan, fee_on, fee_spans
 from ..fleet import Fleet, read_fleet
-from ..models import GPUConfiguration, OrderType
+from ..models import CostProfile, GPUConfiguration, OrderType
 from ..views.addresses import address
 from .common import ROWS, Where, name_of, of_figure, plain, title, where
 
@@ -24,7 +24,7 @@ HUNDRED = Decimal(100)
 
 
 def costs(user: User, asked: Where) -> Result:
-    """Tariff and fixed costs of each portfolio or of one GPU configuration, then today's fee of each platform in use.
+    """Tariff and fixed costs: of portfolios and of GPUs with their own, or of one GPU; today's fee of each platform.
 
     The fees of all platforms are told where none is in use yet.
     """
@@ -41,13 +41,26 @@ def costs(user: User, asked: Where) -> Result:
             one.user = user
         told = costs_of_portfolios(found)
         rows += [_row(str(p.pk), p.name, told[p.pk], fleet, address("costs", p.pk)) for p in found]
-        used = _platforms(item for item in fleet.gpus if portfolio is None or item.portfolio_id == portfolio.pk)
+        items = [item for item in fleet.gpus if portfolio is None or item.portfolio_id == portfolio.pk]
+        rows += _own(items, fleet)
+        used = _platforms(items)
     spans = fee_spans(user, fleet.today, fleet.today, platforms=fleet.platforms.values())
     fees = [_fee(slug, spans, fleet) for slug in _order(used, fleet)]
     kept = max(ROWS - len(fees), 1)
     notes = (_("Fees are percent of what the renter pays, of on-demand rentals in USD."),)
     url = rows[0].url if len(rows) == 1 else address("fees")
     return Result((*rows[:kept], *fees), fleet.now, notes, url, max(0, len(rows) - kept))
+
+
+def _own(items: Sequence[GPUConfiguration], fleet: Fleet) -> list[Row]:
+    """Those GPU configurations that keep costs of their own beside their portfolio's."""
+    told = CostProfile.objects.filter(gpu_configuration__in=[item.pk for item in items])
+    keys = set(told.values_list("gpu_configuration", flat=True))
+    return [
+        _row(str(item.pk), name_of(item), fleet.costs[item.pk], fleet, address("gpu-costs", item.pk))
+        for item in items
+        if item.pk in keys and item.is_active
+    ]
 
 
 def _row(key: str, name: str, costs: Costs, fleet: Fleet, url: str) -> Row:
@@ -119,8 +132,9 @@ TOOLS: tuple[Tool[Any], ...] = (
     Tool(
         "costs",
         gettext_lazy("Your costs"),
-        "Electricity price (USD per kWh), fixed costs, overhead and purchase price of each portfolio or of one GPU"
-        " configuration, and today's fee of each platform in use. What energy and fees came to is told by `kpis`.",
+        "Electricity price (USD per kWh), fixed costs, overhead and purchase price: of each portfolio, of the GPU"
+        " configurations that have costs of their own, or of one; and today's fee of each platform in use. What energy"
+        " and fees came to is told by `kpis`.",
         costs,
         Where,
     ),

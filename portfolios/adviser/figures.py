@@ -175,7 +175,7 @@ def me_or_market(user: User, asked: SplitAsked) -> Result:
     split = split_of(user, asked.period, portfolio=portfolio, gpu=gpu, of=asked.of)
     if split is None:
         raise DomainError(_("There is no GPU in use here."), "empty")
-    query = {"period": asked.period, "of": asked.of}
+    query: dict[str, str] = {"period": asked.period, "of": asked.of}
     if gpu is not None:
         query["gpu"] = str(gpu.pk)
     elif portfolio is not None:
