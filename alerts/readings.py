@@ -37,7 +37,8 @@ select gpu_configuration_id, sampled_at + interval '15 minutes', 15,
             when sum(listed_gpus) filter (where is_online is not false) > 0
               then round(100.0 * sum(rented_gpus) filter (where is_online is not false)
                          / sum(listed_gpus) filter (where is_online is not false), 2)
-            when bool_and(is_online is false) then 0 end
+            when bool_and(is_online is false) then 0 end,
+       bool_and(is_online is false)
   from metric_samples
  where gpu_configuration_id = any(%(gpus)s)
    and sampled_at >= %(since)s and sampled_at <= %(until)s - interval '15 minutes'
@@ -45,7 +46,8 @@ select gpu_configuration_id, sampled_at + interval '15 minutes', 15,
 union all
 select gpu_configuration_id, (metric_date + 1)::timestamp at time zone 'UTC', 1440,
        case when sum(available_gpu_hours) > 0 then round(100.0 * sum(rented_gpu_hours) / sum(available_gpu_hours), 2)
-            else round(avg(utilization_percentage), 2) end
+            else round(avg(utilization_percentage), 2) end,
+       false
   from performance_metrics
  where gpu_configuration_id = any(%(gpus)s) and metric_date >= %(first)s and metric_date < %(last)s
  group by 1, metric_date
@@ -68,6 +70,7 @@ class Seen(NamedTuple):
     at: datetime
     lasted: timedelta
     value: Decimal | None
+    is_offline: bool = False
 
 
 class Price(NamedTuple):
@@ -96,10 +99,17 @@ def shares(gpus: Collection[UUID], since: datetime, until: datetime) -> dict[UUI
     with connection.cursor() as cursor:
         cursor.execute(
             SHARES,
-            {"gpus": list(gpus), "since": since, "until": until, "first": since.date(), "last": until.date()},
+            {
+                "gpus": list(gpus),
+                "since": since,
+                "until": until,
+                "first": since.date() - timedelta(days=1),
+                "last": until.date(),
+            },
         )
-        for gpu, at, minutes, value in cursor:
-            found[gpu].append(Seen(at, timedelta(minutes=minutes), value))
+        for gpu, at, minutes, value, is_offline in cursor:
+            if at > since:
+                found[gpu].append(Seen(at, timedelta(minutes=minutes), value, is_offline))
     return found
 
 

@@ -1,18 +1,17 @@
 """What an alert would have told, from the same figures that it is evaluated on (R-040)."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from alerts.conditions import parse
 from alerts.preview import preview
-from portfolios.models import MetricSample
+from tests.alerts.figures import sample
 from tests.factories import (
     NOON,
     CompSetFactory,
     GPUConfigurationFactory,
-    MarketDataFactory,
     PerformanceMetricFactory,
     PortfolioFactory,
     SuggestionFactory,
@@ -20,27 +19,6 @@ from tests.factories import (
 )
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def gpu():
-    return GPUConfigurationFactory(quantity=4, portfolio__state="active", portfolio__is_active=True)
-
-
-def sample(gpu, *rented, until=NOON, platform="vast", listed=4, **more):
-    """Quarter hours of `gpu` that end at `until`, oldest first."""
-    MetricSample.objects.bulk_create(
-        MetricSample(
-            gpu_configuration=gpu,
-            platform=platform,
-            sampled_at=until - timedelta(minutes=15) * (len(rented) - n),
-            listed_gpus=listed,
-            rented_gpus=count,
-            source="api",
-            **{"is_online": True, **more},
-        )
-        for n, count in enumerate(rented)
-    )
 
 
 def told(user, kind="utilization_drop", now=NOON, **conditions):
@@ -123,18 +101,6 @@ def test_a_planned_portfolio_is_not_looked_at(gpu):
     gpu.portfolio.save()
     sample(gpu, *[0] * 9)
     assert told(gpu.portfolio.user, threshold=60).lines == ()
-
-
-@pytest.fixture
-def price():
-    """Rows of the market up to now, for an old one speaks for nobody."""
-    now = datetime.now(UTC)
-
-    def make(value, minutes, offers=20):
-        moment = now - timedelta(minutes=minutes)
-        MarketDataFactory(median_price=Decimal(value), offer_count=offers, data_timestamp=moment)
-
-    return make
 
 
 def test_a_price_that_falls_by_a_tenth_and_stays_fires(gpu, price):
