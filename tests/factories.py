@@ -6,7 +6,9 @@ from decimal import Decimal
 import factory
 from factory.django import DjangoModelFactory
 
+from chat.models import Answer, Conversation, Message, Offer
 from gpuadvisor.accounts.models import User
+from gpuadvisor.core import clock
 from market.models import GPUModel, MarketData, Platform
 from portfolios.models import (
     Analytics,
@@ -219,3 +221,53 @@ class PriceChangeFactory(DjangoModelFactory[PriceChange]):
     changed_at = NOON
     from_rate = Decimal("0.40")
     to_rate = Decimal("0.44")
+
+
+class ConversationFactory(DjangoModelFactory[Conversation]):
+    class Meta:
+        model = Conversation
+
+    user = factory.SubFactory(UserFactory)
+    title = factory.Sequence(lambda n: f"Question {n}")
+    last_message_at = factory.LazyFunction(clock.now)
+
+
+class MessageFactory(DjangoModelFactory[Message]):
+    class Meta:
+        model = Message
+
+    conversation = factory.SubFactory(ConversationFactory)
+    role = "user"
+    content = "How am I doing?"
+
+
+class AnswerFactory(DjangoModelFactory[Answer]):
+    """A finished answer of the rules, with its question."""
+
+    class Meta:
+        model = Answer
+
+    user = factory.SelfAttribute("question.conversation.user")
+    question = factory.SubFactory(MessageFactory)
+    message = factory.SubFactory(
+        MessageFactory,
+        conversation=factory.SelfAttribute("..question.conversation"),
+        role="assistant",
+        content="Well enough.",
+        metadata={"advisor": "rules"},
+    )
+    state = "finished"
+    advisor = "rules"
+    asked_at = factory.LazyFunction(clock.now)
+    ended_at = factory.LazyAttribute(lambda o: o.asked_at if o.state not in ("waiting", "working") else None)
+
+
+class OfferFactory(DjangoModelFactory[Offer]):
+    class Meta:
+        model = Offer
+
+    user = factory.SelfAttribute("message.conversation.user")
+    message = factory.SubFactory(MessageFactory, role="assistant")
+    name = "accept_suggestion"
+    title = "Accept this suggestion?"
+    lines = factory.LazyFunction(lambda: [["Suggestion", "Raise rig-01 to $0.37"]])

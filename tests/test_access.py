@@ -38,6 +38,7 @@ PUBLIC = {
     "market:sitemap": 200,
     "portfolios:calculator": 200,
     "portfolios:calculator-save": 404,  # without a model; with one nobody is sent to sign up
+    "chat:stream": 200,  # an EventSource gets a message that asks to sign in, not a page
     "api:home": 302,
     "api:v1": 302,
     "api:openapi": 200,
@@ -81,6 +82,8 @@ IN_BETWEEN = {
 }
 # Any signed-in user, who sees their own. The value is the status for a host who has just confirmed the password.
 MEMBER = {
+    "chat:index": 200,
+    "chat:ask": 405,
     "portfolios:suggestions": 200,
     "portfolios:suggestions-quiet": 200,
     "portfolios:next-steps": 200,
@@ -133,6 +136,23 @@ MEMBER = {
 }
 # Someone's own object: which row of the `world` fixture its id names.
 OWNED = {
+    "chat:why": "insight",
+    "chat:conversation": "conversation",
+    "chat:ask-in": "conversation",
+    "chat:meter": "conversation",
+    "chat:rename": "conversation",
+    "chat:pin": "conversation",
+    "chat:archive": "conversation",
+    "chat:restore": "conversation",
+    "chat:delete": "conversation",
+    "chat:memory": "conversation",
+    "chat:answer": "answer",
+    "chat:stop": "answer",
+    "chat:retry": "answer",
+    "chat:sources": "looked_up",
+    "chat:offer-confirm": "offer",
+    "chat:offer-decline": "offer",
+    "chat:message-delete": "question",
     "portfolios:price-changes": "gpu",
     "portfolios:price-changes-panel": "gpu",
     "portfolios:price-change-add": "gpu",
@@ -177,6 +197,10 @@ OWNED = {
     "mfa_edit_webauthn": "passkey",
 }
 READ_ONLY = {  # these answer 405 to the other
+    "chat:conversation",
+    "chat:meter",
+    "chat:answer",
+    "chat:sources",
     "portfolios:price-changes",
     "portfolios:price-changes-panel",
     "portfolios:suggestion",
@@ -188,6 +212,14 @@ READ_ONLY = {  # these answer 405 to the other
     "portfolios:metric-import-refused",
 }
 WRITE_ONLY = {
+    "chat:ask-in",
+    "chat:pin",
+    "chat:archive",
+    "chat:restore",
+    "chat:stop",
+    "chat:retry",
+    "chat:offer-confirm",
+    "chat:offer-decline",
     "portfolios:suggestion-accept",
     "portfolios:suggestion-reject",
     "portfolios:suggestion-snooze",
@@ -229,7 +261,14 @@ def address(name, world=None, *, random=False):
     names = ROUTES[name]
     if name == "market:gpu":
         return reverse(name, kwargs={names[0]: "rtx-4090"})
-    values = {"key": "AbC:1-2", "uidb36": "1-x", "slug": "vast" if name.startswith("market:platform") else "rtx-4090"}
+    values = {
+        "kind": "insight",
+        "key": "AbC:1-2",
+        "uidb36": "1-x",
+        "slug": "vast" if name.startswith("market:platform") else "rtx-4090",
+    }
+    if name == "chat:why":
+        del values["key"]
     kwargs = {}
     for parameter in names:
         if parameter in values:

@@ -8,12 +8,15 @@ from fido2.webauthn import Aaguid, AttestationObject, AttestedCredentialData, Au
 
 from gpuadvisor.accounts import api_tokens
 from tests.factories import (
+    AnswerFactory,
     CompSetFactory,
     FeeOverrideFactory,
     GPUConfigurationFactory,
     InsightFactory,
     MarketDataFactory,
+    MessageFactory,
     MetricImportFactory,
+    OfferFactory,
     PerformanceMetricFactory,
     PlatformFactory,
     PortfolioFactory,
@@ -42,6 +45,8 @@ def one_of_each(host):
     gpu = GPUConfigurationFactory(portfolio__user=host)
     MarketDataFactory()
     PlatformFactory()
+    answer = AnswerFactory(question__conversation__user=host)
+    talk = answer.question.conversation
     return {
         "portfolio": gpu.portfolio.pk,
         "plan": PortfolioFactory(user=host, state="planned", is_active=False).pk,
@@ -54,6 +59,11 @@ def one_of_each(host):
         "comp_set": CompSetFactory(user=host, gpu_model=gpu.gpu_model).pk,
         "import": MetricImportFactory(user=host).pk,
         "token": api_tokens.create_token(user=host, name="Home server")[0].pk,
+        "conversation": talk.pk,
+        "question": answer.question_id,
+        "answer": answer.pk,
+        "looked_up": MessageFactory(conversation=talk, role="tool", content='{"rows": []}').pk,
+        "offer": OfferFactory(message=answer.message).pk,
         "passkey": Authenticator.objects.create(
             user=host, type="webauthn", data={"name": "Key", "credential": credential()}
         ).pk,
