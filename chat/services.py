@@ -28,7 +28,7 @@ from gpuadvisor.core.validators import visible_multiline, visible_text
 
 from . import answering, budget, live, tokens
 from .budget import CapReached
-from .memory import MAX_PREFERENCES, condensing
+from .memory import MAX_PREFERENCES, condensing, forget
 from .models import Answer, Conversation, Message, Offer
 
 __all__ = ["CapReached", "LimitReached", "MessageLimit", "StillAnswering"]  # beside what is defined below
@@ -309,6 +309,7 @@ def _hide(keys: list[UUID]) -> None:
         conversation__messages__in=keys, role=Message.Role.TOOL, metadata__answer__in=[str(key) for key in keys]
     )
     Message.objects.filter(pk__in=list(looked_up.values_list("pk", flat=True))).update(is_deleted=True)
+    forget(keys)
 
 
 @transaction.atomic

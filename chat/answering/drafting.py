@@ -45,7 +45,7 @@ class Draft:
         self.finish_reason = ""
         self.told: list[checking.Told] = []
         self.facts: list[checking.Fact] = []
-        self._said: list[str] = []
+        self.said: list[str] = []
         self._ending = ending
         self._attempt = ""  # the text that the model writes now
         self._shown = 0  # characters of it that the host sees
@@ -59,7 +59,7 @@ class Draft:
         results = rows.filter(role=Message.Role.TOOL).order_by("-created_at", "-pk")[:MOST_RESULTS]
         self.told = [_told(message) for message in reversed(results)]
         said = rows.filter(role=Message.Role.USER).order_by("-created_at", "-pk")
-        self._said = list(reversed(said.values_list("content", flat=True)[:MOST_SAID]))
+        self.said = list(reversed(said.values_list("content", flat=True)[:MOST_SAID]))
         self.facts = checking.facts_of(self.told)
 
     def learn(self, message: Message) -> None:
@@ -83,7 +83,7 @@ class Draft:
         self._checked_at = now = monotonic()
         if self._is_wrong:
             return
-        may = checking.may_show(self._attempt, self.facts, self._said, self._shown)
+        may = checking.may_show(self._attempt, self.facts, self.said, self._shown)
         self._is_wrong = may.is_stopped
         if may.end > self._shown:
             self._put(self._attempt[: may.end])
@@ -96,7 +96,7 @@ class Draft:
         self._shown = len(text)
 
     def check(self, text: str) -> checking.Checked:
-        return checking.check(text, self.facts, self._said)
+        return checking.check(text, self.facts, self.said)
 
     def break_off(self) -> None:
         """The answer ends with what may be shown: no figure gets in that was not checked."""

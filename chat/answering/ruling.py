@@ -26,7 +26,14 @@ def answer_by_rules(answer: Answer, draft: Draft) -> None:
         draft.learn(message)
         return result
 
-    text = rules.answer(user=answer.user, question=answer.question.content, call=call)
+    question = answer.question
+    text = rules.answer(
+        user=answer.user,
+        question=question.content,
+        call=call,
+        earlier=draft.said[:-1],
+        subject=question.metadata.get("subject"),
+    )
     checked = draft.check(text)
     if checked.unmatched:  # a bug of the rules: what they write comes from results
         log.error("the rules wrote figures that no result holds: %s", [found.text for found in checked.unmatched])

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -60,6 +61,24 @@ def refresh(answer: Answer) -> None:
         _refresh(answer)
     except Exception:  # an answer that stands is worth more than its notes
         log.exception("the notes of an answer were not made")
+
+
+def forget(messages: Collection[UUID]) -> None:
+    """Take out of the notes what rests on these messages: they were deleted. A summary is made anew in time.
+
+    Call it inside the transaction that deletes them.
+    """
+    gone = {str(pk) for pk in messages}
+    rows = Conversation.objects.select_for_update(no_key=True, of=("self",)).order_by("pk")
+    for row in rows.filter(pk__in=Message.objects.filter(pk__in=messages).values("conversation")):
+        summary = row.context_summary
+        if summary.get("until", "") >= min(gone):
+            summary = {key: value for key, value in summary.items() if key == "titled"}
+        items = [item for item in row.user_preferences.get("items", []) if item.get("message") not in gone]
+        Conversation.objects.filter(pk=row.pk).update(
+            context_summary=summary,
+            user_preferences={**row.user_preferences, "items": items} if items or row.user_preferences else {},
+        )
 
 
 def _refresh(answer: Answer) -> None:
