@@ -173,7 +173,7 @@ def release(answer_pk: UUID) -> None:
         if row is None:
             return
         Answer.objects.filter(pk=row.pk).update(reserved_tokens=0)
-        TokenDay.objects.filter(user=row.user_id, day=row.reserved_on).update(
+        TokenDay.objects.filter(user=row.user_id, day=row.reserved_on or clock.today()).update(
             reserved=Greatest(F("reserved") - row.reserved_tokens, 0)
         )
 

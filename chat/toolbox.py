@@ -143,7 +143,7 @@ def _call(answer: Answer, asked: Call, arguments: dict[str, Any]) -> tuple[Messa
             cursor.execute("set transaction read only")
             cursor.execute(f"set local statement_timeout = '{SECONDS}s'")
             if tool is CALCULATION:
-                result = _calculate(answer, checked)  # type: ignore[arg-type]
+                result = _calculate(answer, checked)
             elif tool is not None:
                 result = tool.run(answer.user, checked)
             elif offer is not None:
