@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -39,7 +40,9 @@ class Desk:
             return None
         self.calls += 1
         try:
-            result = self.call(tool, {name: value for name, value in arguments.items() if value not in (None, "")})
+            result = self.call(
+                tool, {name: _plain(value) for name, value in arguments.items() if value not in (None, "")}
+            )
         except DomainError as error:
             self.refusals.append(plain(error.user_message))
             return None
@@ -71,6 +74,11 @@ class Desk:
         own = self.gpus or self.own
         listed = ", ".join(plain(one.name) for one in own[:8])
         return _("Which GPU do you mean? You have: %(gpus)s. Ask again with its name.") % {"gpus": listed}
+
+
+def _plain(value: Any) -> Any:
+    """As JSON takes it: arguments are stored with the look-up."""
+    return format(value, "f") if isinstance(value, Decimal) else value
 
 
 def first(result: Result | None) -> Row | None:

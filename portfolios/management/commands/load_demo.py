@@ -13,6 +13,7 @@ from gpuadvisor.core.errors import DomainError
 from market import forecasts, history, invented
 from market.models import GPUModel
 from portfolios import comparing, demo
+from portfolios.signals import demo_loaded
 
 log = logging.getLogger(__name__)
 MARKET_DAYS = 30
@@ -36,6 +37,7 @@ class Command(BaseCommand):
         forecasts.make_forecasts()
         comparing.make_days()
         demo.advise(user, clock.today())
+        demo_loaded.send(sender=Command, user=user)
         if verbosity:
             self.stdout.write(self.style.SUCCESS(f"Demo login: {demo.EMAIL} / {demo.PASSWORD}"))
 
