@@ -14,6 +14,7 @@ from gpuadvisor.core.nudge import nudge
 
 from . import decisions, ingest, invented, quarantine, retention, schedule
 from .pages.warm import warm
+from .signals import market_refreshed
 from .sources import SIMULATED, SOURCES
 
 JITTER_SECONDS = 25
@@ -54,7 +55,7 @@ def refresh_source(name: str, wait: float = 0) -> int:
     report = ingest.refresh(name)
     finish(run_id, rows=report.changed, error=report.error)
     if report.changed:
-        warm_soon()
+        _tell()
     return report.changed
 
 
@@ -67,7 +68,7 @@ def simulate() -> int:
     changed = invented.simulate() + invented.fill_in(seconds=FILL_IN_SECONDS)
     finish(run_id, rows=changed)
     if changed:
-        warm_soon()
+        _tell()
     return changed
 
 
@@ -75,6 +76,12 @@ def simulate() -> int:
 def warm_pages() -> int:
     """Make what the public pages show before a reader asks (R-052); the number of things made or found fresh."""
     return warm()
+
+
+def _tell() -> None:
+    """New figures: pages are made ready, and the apps above look at them."""
+    warm_soon()
+    market_refreshed.send(sender=None)
 
 
 def warm_soon() -> None:

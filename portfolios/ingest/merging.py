@@ -28,6 +28,7 @@ from gpuadvisor.core.partitions import ensure_months
 from .. import caching, estimates, statements
 from ..models import IngestBatch, MetricSample, PerformanceMetric
 from ..settling import COLUMNS, Statement
+from ..signals import figures_merged
 from .days import Key, sampled_days
 from .items import OLDEST
 
@@ -128,6 +129,8 @@ def merge_waiting(*, seconds: float = RUN_SECONDS) -> int:
         merged += number
     if busy:
         nudge("portfolios.tasks.merge_waiting", countdown=BUSY_AFTER)
+    if merged:
+        figures_merged.send(sender=None)
     return merged
 
 
