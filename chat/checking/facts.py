@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -76,44 +78,48 @@ def facts_of(told: Iterable[Told]) -> list[Fact]:
     return facts
 
 
+NAMING = {"model", "portfolio", "platform", "gpu", "where", "place", "region", "location", "machine", "host"}
+BEFORE = re.compile(r"\b(\d+) days before\b|\bchange is one on (yesterday)\b")
+EDGE = re.compile(r"[,;:.!?()](?:\s|$)|\s[–—]\s|→")
+
+
 def _of_result(told: Told) -> Iterator[Fact]:
-    span = " ".join(_span(name, value) for name, value in told.arguments.items())
-    for row in told.result.rows:
-        yield from _of_row(told, row, span)
-    count = len(told.result.rows) + told.result.left_out
-    yield Fact(Decimal(count), "", Source(str(told.message), "", ""), kind="count", tool=told.name, span=span)
-    if told.result.left_out:
-        yield Fact(
-            Decimal(len(told.result.rows)),
-            "",
-            Source(str(told.message), "", ""),
-            kind="count",
-            tool=told.name,
-            span=span,
-        )
-        yield Fact(
-            Decimal(told.result.left_out),
-            "",
-            Source(str(told.message), "", ""),
-            kind="count",
-            tool=told.name,
-            span=span,
-        )
-    for note in told.result.notes:
-        yield from _of_text(
-            note, Fact(None, "", Source(str(told.message), "", ""), kind="text", tool=told.name, span=span)
-        )
+    result, message = told.result, str(told.message)
+    spans = [span for name, value in told.arguments.items() if (span := _span(name, value))]
+    if not spans:
+        labels = (cell.label for row in result.rows[:2] for cell in row.cells.values())
+        spans = [
+            "today" if match[2] else f"last {match[1]} days"
+            for words in (*result.notes, *labels)
+            if (match := BEFORE.search(words))
+        ][:1]
+    about = tuple(str(value) for value in told.arguments.values() if isinstance(value, str) and not _is_id(value))
+    about += tuple(row.title for row in result.rows if row.id == "here")
+    base = Fact(None, "", Source(message, "", ""), about=about, tool=told.name, span=" ".join(spans))
+    for row in result.rows:
+        yield from _of_row(row, base, result.as_of)
+    shown = len(result.rows)
+    for count in {shown, result.left_out, shown + result.left_out} if result.left_out else {shown}:
+        yield replace(base, value=Decimal(count), kind="count", about=())
+    for note in result.notes:
+        yield from _of_text(note, replace(base, kind="text", span=""))
 
 
-def _of_row(told: Told, row: Row, span: str) -> Iterator[Fact]:
+def _of_row(row: Row, base: Fact, as_of: datetime | None) -> Iterator[Fact]:
     about = tuple(
-        str(cell.value) for cell in row.cells.values() if isinstance(cell.value, str) and len(cell.value) < 60
+        cell.value
+        for name, cell in row.cells.items()
+        if isinstance(cell.value, str) and len(cell.value) < 60 and name in NAMING
     )
-    base = Fact(
-        None, "", Source(str(told.message), row.id, ""), title=row.title, about=about, tool=told.name, span=span
+    base = replace(
+        base,
+        source=Source(base.source.message, row.id, ""),
+        title=row.title,
+        about=(*base.about, *about),
+        span=_day(row.id, as_of) or base.span,
     )
     for name, cell in row.cells.items():
-        source = Source(str(told.message), row.id, name)
+        source = base.source._replace(cell=name)
         fact = replace(base, source=source, unit=cell.unit, quality=cell.quality, label=f"{cell.label} {name}")
         if isinstance(cell.value, (int, Decimal)) and not isinstance(cell.value, bool) and cell.quality != "unknown":
             yield replace(fact, value=Decimal(cell.value))
@@ -124,19 +130,38 @@ def _of_row(told: Told, row: Row, span: str) -> Iterator[Fact]:
     yield from _of_text(row.title, base)
 
 
+def _is_id(words: str) -> bool:
+    return len(words) == 36 and words.count("-") == 4
+
+
+def _day(row: str, as_of: datetime | None) -> str:
+    """A row that is one day: how many days before the result it lies."""
+    try:
+        day = date.fromisoformat(row[:10]) if len(row) == 10 else None
+    except ValueError:
+        day = None
+    if day is None:
+        return ""
+    return f"day {(as_of.date() - day).days}" if as_of else "day"
+
+
 def _of_text(text: str, fact: Fact) -> Iterator[Fact]:
-    """The numbers within words: a note, a title, a sentence in a cell."""
-    for number in numerals(text):
-        sign = number.sign
-        value = Decimal(str(number.value)) * (-1 if sign < 0 and number.is_signed else 1)
-        words = text if len(text) < 160 else text[max(0, number.start - 80) : number.end + 80]
+    """The numbers within words: a note, a title, a sentence in a cell. The words of each are those beside it."""
+    numbers = numerals(text)
+    edges = sorted({0, len(text), *(match.end() for match in EDGE.finditer(text))})
+    for at, number in enumerate(numbers):
+        start = max([edge for edge in edges if edge <= number.start] + [numbers[at - 1].end if at else 0])
+        end = min(
+            [edge for edge in edges if edge >= number.end]
+            + [numbers[at + 1].start if at + 1 < len(numbers) else len(text)]
+        )
         yield replace(
             fact,
-            value=value,
+            value=Decimal(str(number.value)) * (-1 if number.sign < 0 and number.is_signed else 1),
             unit=number.unit,
             kind="text",
-            words=words,
-            sign=sign,
+            words=text[start:end],
+            sign=number.sign,
             noun=number.noun,
             step=number.step,
         )
@@ -144,15 +169,11 @@ def _of_text(text: str, fact: Fact) -> Iterator[Fact]:
 
 def _span(name: str, value: Any) -> str:
     """A period among a call's arguments, in words: `{"period": "7d"}`, `{"days": 30}`."""
-    if isinstance(value, bool) or value is None:
+    if name not in {"period", "window", "span", "days", "range"} or isinstance(value, bool) or value is None:
         return ""
-    if isinstance(value, int):
-        return f"last {value} days" if name in {"days", "window", "period"} else ""
-    words = str(value).replace("_", " ")
-    if name in {"period", "window", "span", "days", "range", "since"}:
-        return (
-            f"last {words} days"
-            if words.isdigit()
-            else {"week": "last 7 days", "month": "last 30 days"}.get(words, words)
-        )
-    return ""
+    words = str(value).replace("_", " ").strip().lower()
+    if words.isdigit():
+        return f"last {words} days"
+    if match := re.fullmatch(r"(\d+)\s?d", words):
+        return f"last {match[1]} days"
+    return {"week": "last 7 days", "month": "last 30 days"}.get(words, words)

@@ -12,8 +12,9 @@ from .facts import Fact
 from .words import CHANGE, LOSS, PERIOD, TOTAL, Period, concepts, period
 
 MODEL = re.compile(
-    r"(?<![\w$.,])(?:(?:NVIDIA|GeForce|Quadro|Tesla|RTX|GTX|AMD|Instinct|Radeon)[\s-])*(?:RTX|GTX)?\s?"
-    r"(?P<base>(?:[ABHLPTV]\d{1,4}|GH200|GB?[23]00|MI\d{3}X?|[1-9]\d{3}))(?P<s>S(?=[\s,.])|s(?=\W|$))?"
+    r"(?<![\w$.,])(?P<maker>(?:(?:NVIDIA|GeForce|Quadro|Tesla|RTX|GTX|AMD|Instinct|Radeon)[\s-])*)(?:RTX|GTX)?\s?"
+    r"(?P<base>[ABHLPTV]\d{1,4}|GH200|GB?[23]00|MI\d{3}X?|10[5-8]0|16[56]0|20[678]0|[345]0[5-9]0|(?<=RTX\s)[456][05]00)"
+    r"(?P<s>S(?=[\s,.]|$)|s(?=\W|$))?"
     r"(?P<kind>(?:[\s-]?(?:Ti|Super|Ada|SXM\d?|PCIe|NVL|D|XTX?)(?!\w))*)(?P<memory>[\s-]\d{2,3}\s?GB)?(?!\w)(?!\s?[%$])",
     re.IGNORECASE,
 )
@@ -455,22 +456,42 @@ def _meaning(fact: Fact) -> tuple[frozenset[str], Period | None, bool, bool]:
         named.add("market")
     if (title := concepts(fact.title)) and len(WORD.findall(fact.title)) <= 4:
         named |= title
-    when = None
-    for source in (words, fact.title, fact.span):
-        found = [period(match) for match in PERIOD.finditer(source.replace("_", " "))]
-        if known := [each for each in found if each]:
-            when = known[-1]
-            break
-    if when and when.shift == 9:
-        when = when._replace(shift=0)
-    if when and not when.days and fact.span and (match := PERIOD.search(fact.span)) and (span := period(match)):
-        when = when._replace(days=span.days)
+    when = _period_of(fact, words, named)
     is_change = fact.unit in {"pt", "points"} or bool(CHANGE.search(words.replace(" of ", " ")))
     if fact.kind == "text" and fact.sign:
         is_change = True
     if is_change:
         named.add("change")
     return frozenset(named), when, is_change, bool(LOSS.search(words))
+
+
+def _period_of(fact: Fact, words: str, named: set[str]) -> Period | None:
+    """The span that a fact tells of: its label's, its title's, else that of the whole result where it is a sum."""
+    for source in (words, fact.title):
+        if found := [period(match) for match in PERIOD.finditer(source.replace("_", " "))]:
+            when = next((each for each in reversed(found) if each), None)
+            if when is None:
+                return None  # "of a month": a rate
+            if when.shift == 9:
+                when = when._replace(shift=0)
+            if not when.days and (whole := _span(fact.span)):
+                when = when._replace(days=whole.days)
+            return when
+    is_sum = fact.unit in {"USD", "EUR", "kWh", "GPU-h", "points", "pt", "USD/day", "USD/GPU-day"} or (
+        fact.unit == "%" and named & {"occupancy", "margin", "uptime", "coverage", "change"} and "market" not in named
+    )
+    if fact.kind != "cell" or not is_sum or named & {"resale", "capex", "worth", "then"}:
+        return None
+    return _span(fact.span)
+
+
+def _span(words: str) -> Period | None:
+    if match := re.fullmatch(r"day (-?\d+)", words):
+        return Period(1, int(match[1]))
+    if words == "day":
+        return Period(1, 9)
+    found = [when for match in PERIOD.finditer(words) if (when := period(match))]
+    return found[-1]._replace(shift=0) if found else None
 
 
 __all__ = ["TOTAL", "Index", "Mention", "bits"]

@@ -54,16 +54,18 @@ class Checked:
         return not self.unmatched
 
 
-_last: list[tuple[tuple[int, ...], Index]] = []
+_recent: dict[tuple[int, ...], Index] = {}
+KEPT = 8  # indexes: as many answers as a worker writes at once
 
 
 def index_of(facts: Sequence[Fact]) -> Index:
-    """The index of these facts; the last one is kept, for an answer that streams is checked at every word."""
-    key = tuple(map(id, facts))
-    if _last and _last[0][0] == key:
-        return _last[0][1]
-    index = Index(facts)
-    _last[:] = [(key, index)]
+    """The index of these facts. The last ones are kept: an answer that streams is checked at every few words."""
+    key = tuple(map(id, facts))  # an index holds its facts, so no other fact can have one of these ids
+    if (index := _recent.get(key)) is None:
+        index = Index(facts)
+        for old in list(_recent)[: max(0, len(_recent) + 1 - KEPT)]:
+            _recent.pop(old, None)
+        _recent[key] = index
     return index
 
 

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 # What a figure measures. One concept may be said in many ways; a label may hold several.
 CONCEPTS: dict[str, str] = {
+    "rented_rate": r"rented (?:out )?(?:at|for)|(?:average|mean) (?:rented |hourly )?(?:rate|price)|rented rate",
+    "yield": r"yields?|per (?:available|offered) (?:GPU[- ])?hour",
     "breakeven": r"break[- ]?even|breaks? even|covers? (?:its|your|the|all) (?:own )?costs?",
     "tariff": r"tariffs?|electricity (?:price|rate)s?|price of (?:electricity|power)|power price|kWh price",
     "draw": r"power draw|draws?|drawing|drew|watts|consum(?:es?|ption)",
@@ -26,7 +28,7 @@ CONCEPTS: dict[str, str] = {
     "percentile": r"percentiles?|cheaper than",
     "median": r"medians?|middle of the market|mid-?point|typical",
     "market": r"markets?|others|other hosts?|competitors?|competition|comparables?|comparison set|compared|comp set|rivals?|peers?"
-    r"|elsewhere|similar (?:machines|cards|GPUs|offers|listings)|going rate|everyone else|go(?:es)? for|renters pay",
+    r"|elsewhere|similar (?:machines|cards|GPUs|offers|listings)|going rate|everyone else|go(?:es)? for|renters pay|they",
     "payback": r"pays?(?: itself)? back|pay-?back|paid (?:itself )?off|earned back|recoup(?:s|ed)?|amorti[sz]ed",
     "reliability": r"reliability",
     "uptime": r"uptime|online|reachable|up and running",
@@ -36,14 +38,14 @@ CONCEPTS: dict[str, str] = {
     "current": r"current(?:ly)?|now|today's rate|present(?:ly)?|at the moment|as it is|as things stand|existing",
     "suggested": r"suggest(?:s|ed|ion)?|recommend(?:s|ed|ation)?|proposed?|new (?:price|rate)|move (?:it )?to|raise (?:it |them )?to"
     r"|lower (?:it |them )?to|target",
-    "worth": r"worth|gains?|uplifts?|extra|adds?|benefit|upside|would bring|more a (?:month|day)",
+    "worth": r"impact|worth|gains?|uplifts?|extra|adds?|benefit|upside|would bring|more a (?:month|day)",
     "confidence": r"confiden(?:ce|t)|certainty|sure",
     "list": r"list(?:ed)?|asking|ask(?:s)?|advertised",
     "average": r"averages?|averaged|mean|on average",
     "idle": r"idle|unrented|vacant|empty",
     "lost": r"lost|losing|loses|losses|loss|cost you|missed|forgone|price tag",
-    "low": r"low(?:er)? (?:end|bound|case)|worst case|at worst|pessimistic|p10|cheapest|bottom",
-    "high": r"high(?:er)? (?:end|bound|case)|best case|at best|optimistic|p90|dearest|top|most expensive",
+    "low": r"10 of 100|low(?:er)? (?:end|bound|case)|worst case|at worst|pessimistic|p10|cheapest|bottom",
+    "high": r"90 of 100|high(?:er)? (?:end|bound|case)|best case|at best|optimistic|p90|dearest|top|most expensive",
     "rate": r"rates?|prices?|priced|charg(?:e|es|ed|ing)|rents? (?:at|for)|hourly",
     "cost": r"costs?|expenses?|spend(?:ing)?|spent|bills?",
     "resale": r"resale|second[- ]hand|sell(?:s|ing)?(?: it)? for|used price",
@@ -53,6 +55,10 @@ CONCEPTS: dict[str, str] = {
     "index": r"ind(?:ex|ices)",
     "supply": r"supply|on offer|offered|listings",
     "temperature": r"temperatures?|degrees",
+    "then": r"(?<=, )then|rate then|would|what[- ]if|if you|if it|at (?=\\$)|with (?=[$\\d])|at that (?:rate|price)",
+    "limit": r"power limit|capped|limit(?:ed)? to",
+    "demand": r"demand|score",
+    "overhead": r"overhead",
     "pace": r"pace|on the books|contracted|reserved",
 }
 # A cell that says one of these, where the text does not, is another cell than the one without.
@@ -79,7 +85,13 @@ QUALIFIERS = (
     "capex",
     "tariff",
     "pace",
+    "then",
+    "yield",
+    "limit",
+    "overhead",
+    "demand",
 )
+IMPLIED = {"rented_rate": ("rate", "occupancy"), "fee": ("cost",), "energy": ("cost",), "fixed": ("cost",)}
 CONCEPT = re.compile(
     "|".join(rf"(?P<{name}>\b(?:{pattern})(?![\w]))" for name, pattern in CONCEPTS.items()), re.IGNORECASE
 )
@@ -191,4 +203,4 @@ def _days(count: str | None, span: str | None) -> int:
 def concepts(words: str) -> frozenset[str]:
     """The concepts that these words name."""
     found = {match.lastgroup for match in CONCEPT.finditer(words.replace("_", " ")) if match.lastgroup}
-    return frozenset(found)
+    return frozenset(found.union(*(IMPLIED.get(name, ()) for name in found)))
