@@ -45,6 +45,7 @@ class Draft:
         self.finish_reason = ""
         self.told: list[checking.Told] = []
         self.facts: list[checking.Fact] = []
+        self.figures: list[checking.Found] = []  # of the whole text, where they are known beforehand
         self.said: list[str] = []
         self._ending = ending
         self._attempt = ""  # the text that the model writes now
@@ -74,7 +75,7 @@ class Draft:
 
     def add(self, words: str) -> None:
         """More words of the model: show what may be shown."""
-        self._attempt += words
+        self._attempt = (self._attempt + words).lstrip()
         if monotonic() - self._checked_at >= CHECK_EVERY:
             self._show()
 
@@ -105,7 +106,8 @@ class Draft:
         self.text = self.text.rstrip()
 
     def _put(self, text: str) -> None:
-        if text == self.text:
+        if text.rstrip() == self.text.rstrip():
+            self.text = text
             return
         if text.startswith(self.text):
             self.writer.text(text[len(self.text) :])
@@ -161,7 +163,7 @@ class Draft:
         told: dict[str, Any] = {"advisor": self.answer.advisor}
         if self.answer.advisor == Answer.Advisor.MODEL:
             told["model"] = settings.OPENAI_MODEL
-        found = self.check(self.text).figures
+        found = self.figures or self.check(self.text).figures
         told["figures"] = [
             [figure.start, figure.end, figure.source.message, figure.source.row, figure.source.cell] for figure in found
         ]

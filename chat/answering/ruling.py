@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from gpuadvisor.core.advising import Result
@@ -16,27 +17,49 @@ log = logging.getLogger(__name__)
 
 
 def answer_by_rules(answer: Answer, draft: Draft) -> None:
-    """Leave what the rules say on the draft."""
+    """Leave what the rules say on the draft, each figure with the cell that it was taken from."""
     draft.read_facts()
+    sources: dict[int, checking.Source] = {}
+    results: list[Result] = []  # kept, so that no other cell takes the place of one of theirs
 
     def call(name: str, arguments: Mapping[str, Any]) -> Result:
         draft.look()
         draft.writer.tool(toolbox.label_of(name))
-        message, result = toolbox.look_up(answer, name, arguments)
+        message, _whole = toolbox.look_up(answer, name, arguments)
+        result = toolbox.decode(message.content)  # what is stored, for that is what its figures link to
         draft.learn(message)
+        results.append(result)
+        for row in result.rows:
+            for key, cell in row.cells.items():
+                sources[id(cell)] = checking.Source(str(message.pk), row.id, key)
         return result
 
     question = answer.question
-    text = rules.answer(
+    said = rules.answer(
         user=answer.user,
         question=question.content,
         call=call,
         earlier=draft.said[:-1],
         subject=question.metadata.get("subject"),
     )
-    checked = draft.check(text)
-    if checked.unmatched:  # a bug of the rules: what they write comes from results
-        log.error("the rules wrote figures that no result holds: %s", [found.text for found in checked.unmatched])
-        text = checking.take_out(text, checked.unmatched)
+    text, known = said.text, _figures(said, sources)
+    wrong = [one for one in draft.check(text).unmatched if not _is_within(one, known)]
+    if wrong:  # a bug of the rules: what they write comes from results
+        log.error("the rules wrote figures that no result holds: %s", [found.text for found in wrong])
+        text, known = checking.take_out(text, wrong), []
+    draft.figures = known
     draft.finish_reason = "stop"
     draft.settle_on(text)
+
+
+def _figures(said: rules.Said, sources: Mapping[int, checking.Source]) -> list[checking.Found]:
+    """The numbers that the rules took from a cell of these results; words and days among the cells link nowhere."""
+    return [
+        checking.Found(anchor.start, anchor.end, said.text[anchor.start : anchor.end], sources[id(anchor.cell)])
+        for anchor in said.anchors
+        if id(anchor.cell) in sources and isinstance(anchor.cell.value, (int, Decimal))
+    ]
+
+
+def _is_within(figure: checking.Unmatched, known: Sequence[checking.Found]) -> bool:
+    return any(one.start <= figure.start and figure.end <= one.end for one in known)

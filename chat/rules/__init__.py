@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-from .asking import Call, answer
+from .asking import Said, answer
+from .desk import Call
+from .saying import Anchor
 
-__all__ = ["Call", "answer"]
+__all__ = ["Anchor", "Call", "Said", "answer"]

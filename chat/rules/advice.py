@@ -73,9 +73,9 @@ def _market(desk: Desk, row: Row) -> str:
     if number(place, "p10") is None or number(place, "p90") is None:
         return ""
     words = {"low": say(cell_of(place, "p10")), "high": say(cell_of(place, "p90"))}
-    text = _("Most offers of the market ask between %(low)s and %(high)s.") % words
+    text = _("The market's p10 is %(low)s and its p90 %(high)s: most offers ask something between them.") % words
     if number(place, "rented") is not None:
-        text += " " + _("%(share)s of them are rented.") % {"share": say(cell_of(place, "rented"))}
+        text += " " + _("The market's rented share is %(share)s.") % {"share": say(cell_of(place, "rented"))}
     return text
 
 
@@ -163,7 +163,7 @@ def unusual(desk: Desk) -> str:
     parts.append(_offline(outages))
     coverage = cell_of(figures, "coverage")
     if coverage is not None and coverage.value is not None:
-        parts.append(_("In the last 7 days %(share)s of the hours are on record.") % {"share": say(coverage)})
+        parts.append(_("Coverage of the last 7 days is %(share)s.") % {"share": say(coverage)})
     elif coverage is not None:
         parts.append(unknown(coverage))
     return paragraphs(parts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.urls import reverse
@@ -16,7 +16,7 @@ from . import advice, markets, results
 from .desk import Call, Desk
 from .glossary import TERMS
 from .names import names_of
-from .saying import bullets, joined, linked, paragraphs, say, unknown
+from .saying import Anchor, bullets, joined, linked, marking, paragraphs, say, unknown
 from .words import Asked, term_in, understand
 
 ANSWERS: Mapping[str, Callable[[Desk], str]] = {
@@ -40,14 +40,28 @@ PERIODS = ("today", "7d", "30d", "90d")
 OF_NO_GPU = frozenset({"market", "term", "help", "unknown"})  # intents that need no GPU of one's own
 
 
+@dataclass(frozen=True)
+class Said:
+    """What the rules say, and the cell behind each figure that they took from one."""
+
+    text: str
+    anchors: tuple[Anchor, ...] = ()
+
+
 def answer(
     *, user: User, question: str, call: Call, earlier: Sequence[str] = (), subject: Mapping[str, Any] | None = None
-) -> str:
+) -> Said:
     """What the rules say to a question, as Markdown whose figures all stand in what `call` returned.
 
     At most five calls an answer. A tool that says no is told in its own sentence. `earlier`: the host's questions
     before, newest last, for what "it" means; `subject`: the tool and arguments that "ask why" pointed at.
     """
+    with marking() as unmark:
+        text, anchors = unmark(_text(user, question, call, earlier, subject))
+    return Said(text, tuple(anchors))
+
+
+def _text(user: User, question: str, call: Call, earlier: Sequence[str], subject: Mapping[str, Any] | None) -> str:
     names = names_of(user)
     asked = understand(question, names, TERMS)
     asked = _pointed(asked, names, earlier, subject)

@@ -76,7 +76,7 @@ def _market(model: str, result: Result) -> str:
         parts.append(unknown(cell_of(row, "median_change_7d"), _("How it moved")))
     share = cell_of(row, "rented")
     if share is not None and share.value is not None:
-        text = _("%(share)s of its GPUs are rented") % {"share": say(share)}
+        text = _("Its rented share is %(share)s") % {"share": say(share)}
         points = number(row, "rented_change_7d")
         if points is not None:
             moved = say(row.cells["rented_change_7d"], is_bare=True)
@@ -279,7 +279,7 @@ def power(desk: Desk) -> str:
             parts.append(_("Beside it: %(others)s.") % {"others": ", ".join(others)})
         even = cell_of(row, "break_even_electricity")
         if even is not None and even.value is not None:
-            parts.append(_("It would pay up to an electricity price of %(price)s.") % {"price": say(even)})
+            parts.append(_("The break-even electricity price is %(price)s.") % {"price": say(even)})
     lines = [_price(one) for one in (prices.rows if prices else ()) if "usd_per_kwh" in one.cells]
     fees = [_fee(one) for one in (prices.rows if prices else ()) if "fee" in one.cells]
     return paragraphs(

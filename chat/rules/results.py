@@ -166,7 +166,7 @@ def _gaps(row: Row) -> str:
     share = number(row, "coverage")
     if share is None or share >= 99:
         return ""
-    return _("Only %(share)s of the hours of this period are on record, so take the sums as parts.") % {
+    return _("Coverage is %(share)s, so take the sums as parts of what there was.") % {
         "share": say(row.cells["coverage"])
     }
 
@@ -193,8 +193,16 @@ def _how_far(row: Row, period: str) -> str:
             unknown(cell) for name in ("revenue", "occupancy") if (cell := cell_of(row, name)) and cell.value is None
         ]
         return joined([_("Nothing can be compared for this period yet."), *unknowns])
-    words = {"who": _whose(row), "when": before_words(period), "moves": moves}
-    return _("%(when)s, %(who)s: %(moves)s.") % words
+    head = _("%(when)s:") if row.id == "account" else _("%(when)s, %(who)s:")
+    return (
+        head % {"who": _whose(row), "when": before_words(period)}
+        + "\n\n"
+        + bullets(
+            f"{label} {words}"
+            for name, label in (("revenue", _("Revenue is")), ("net", _("Net is")), ("occupancy", _("Occupancy is")))
+            if (words := moved(row, name))
+        )
+    )
 
 
 def _split(desk: Desk, result: Result | None) -> str:
@@ -211,6 +219,11 @@ def _split(desk: Desk, result: Result | None) -> str:
         "change": say(whole.cells["change"], is_signed=True)
     }
     return f"{head}\n\n{bullets(lines)}" if lines else ""
+
+
+def _cause(row: Row) -> str:
+    """The part's name; that of the own rate without the market, which is another part."""
+    return _("Your rate") if row.id in ("rate", "price") else plain(row.title)
 
 
 def _outages(result: Result | None) -> str:

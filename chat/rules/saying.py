@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import date, datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from django.utils.translation import gettext as _
 
@@ -14,6 +18,52 @@ from gpuadvisor.core.advising import Cell, Result, Row
 from ..checking import Told, check, facts_of
 
 SHOWN = 5  # rows of a list
+_OPEN, _SHUT, _END = "\ue000", "\ue001", "\ue002"  # around a figure while its text is put together
+_MARKED = re.compile(f"{_OPEN}(\\d+){_SHUT}([^{_END}]*){_END}")
+_cells: ContextVar[list[Cell] | None] = ContextVar("cells", default=None)
+
+
+_NO_MARKS = dict.fromkeys(map(ord, (_OPEN, _SHUT, _END)))
+
+
+class Anchor(NamedTuple):
+    """A figure of the text and the cell that it says. Units: characters."""
+
+    start: int
+    end: int
+    cell: Cell
+
+
+@contextmanager
+def marking() -> Iterator[Callable[[str], tuple[str, list[Anchor]]]]:
+    """While this lasts `say` marks its figures; what it yields takes the marks out of a text and tells where each was."""
+    cells: list[Cell] = []
+    token = _cells.set(cells)
+
+    def unmark(text: str) -> tuple[str, list[Anchor]]:
+        parts: list[str] = []
+        anchors: list[Anchor] = []
+        length = place = 0
+        for match in _MARKED.finditer(text):
+            before = text[place : match.start()]
+            start = length + len(before)
+            anchors.append(Anchor(start, start + len(match[2]), cells[int(match[1])]))
+            parts += [before, match[2]]
+            length, place = start + len(match[2]), match.end()
+        return "".join([*parts, text[place:]]), anchors
+
+    try:
+        yield unmark
+    finally:
+        _cells.reset(token)
+
+
+def _mark(cell: Cell, text: str) -> str:
+    cells = _cells.get()
+    if cells is None:
+        return text
+    cells.append(cell)
+    return f"{_OPEN}{len(cells) - 1}{_SHUT}{text}{_END}"
 
 
 def known(row: Row | None, *names: str) -> list[Cell]:
@@ -50,7 +100,7 @@ def say(cell: Cell | None, *, is_signed: bool = False, is_bare: bool = False) ->
     text = _with_unit(amount, cell.unit)
     if is_signed and amount > 0:
         text = f"+{text}"
-    return text
+    return _mark(cell, text)
 
 
 def _with_unit(value: Decimal, unit: str) -> str:
@@ -81,7 +131,7 @@ def unknown(cell: Cell | None, label: str = "") -> str:
 
 def plain(text: str) -> str:
     """Words of a row as one line of Markdown that draws nothing: marks are taken as letters."""
-    line = " ".join(text.split())
+    line = " ".join(text.translate(_NO_MARKS).split())
     return "".join(f"\\{letter}" if letter in "\\`*_[]<>|#!" else letter for letter in line)
 
 
