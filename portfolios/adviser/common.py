@@ -73,8 +73,9 @@ def find_portfolio(user: User, words: str) -> Portfolio | None:
 
     Raises: DomainError where none fits, several do, or the one that fits is not active.
     """
-    if not (wanted := clean(words)):
+    if not words.strip():
         return None
+    wanted = clean(words)
     rows = Portfolio.objects.visible_to(user).select_related("user")
     if (key := _uuid(wanted)) is not None:
         found = list(rows.filter(pk=key))
@@ -91,8 +92,9 @@ def find_gpu(user: User, words: str) -> GPUConfiguration | None:
 
     Raises: DomainError where none fits, or several do.
     """
-    if not (wanted := clean(words)):
+    if not words.strip():
         return None
+    wanted = clean(words)
     rows = GPUConfiguration.objects.visible_to(user).filter(portfolio__is_active=True)
     rows = rows.select_related("gpu_model", "portfolio")
     if (key := _uuid(wanted)) is not None:
@@ -144,7 +146,7 @@ def _uuid(words: str) -> UUID | None:
 
 def _only(found: Sequence[tuple[T, str, str]], wanted: str, kind: str) -> T:
     """The one that is meant: by the exact name, by it in any case, else the only one whose name holds the words."""
-    if not found:
+    if not found or not wanted:
         raise DomainError(_("You have no %(kind)s “%(name)s”.") % {"kind": kind, "name": title(wanted)}, "unknown")
     exact = [one for one in found if one[1] == wanted]
     alike = [one for one in found if one[1].casefold() == wanted.casefold()]
