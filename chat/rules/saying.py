@@ -36,7 +36,7 @@ class Anchor(NamedTuple):
 
 @contextmanager
 def marking() -> Iterator[Callable[[str], tuple[str, list[Anchor]]]]:
-    """While this lasts `say` marks its figures; what it yields takes the marks out of a text and tells where each was."""
+    """While this lasts `say` marks its figures; what it yields takes the marks out and tells where each was."""
     cells: list[Cell] = []
     token = _cells.set(cells)
 
@@ -192,6 +192,6 @@ def moved(row: Row | None, name: str) -> str:
     words = _("up %(amount)s") if value > 0 else _("down %(amount)s")
     text = words % {"amount": say(change, is_bare=True)}
     percent = cell_of(row, f"{name}_change_percent")
-    if percent is not None and percent.value is not None and change.unit != "%":
+    if percent is not None and percent.value is not None and "/" not in change.unit:
         text += f" ({say(percent, is_signed=True)})"
     return text
