@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+from collections import Counter
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
@@ -35,6 +36,7 @@ log = logging.getLogger(__name__)
 
 MOST_ROWS = 30
 MOST_BYTES = 12_000
+PLACES = 6  # of a number; pages show four at most
 LONGEST = 300  # characters of one text in a result
 MOST_NOTES = 10
 SECONDS = 10  # what one look-up may take of the database
@@ -84,12 +86,12 @@ def _definition(name: str, description: str, arguments: type[Arguments]) -> dict
 
 
 def _plain(schema: Any) -> Any:
-    """Without the titles that pydantic makes of names."""
+    """Without the titles that pydantic makes of names, and limits that are told where they are passed: tokens."""
     if isinstance(schema, dict):
         return {
             key: {name: _plain(one) for name, one in value.items()} if key == "properties" else _plain(value)
             for key, value in schema.items()
-            if key != "title"
+            if key not in ("title", "additionalProperties", "maxLength", "maxItems")
         }
     return [_plain(one) for one in schema] if isinstance(schema, list) else schema
 
@@ -238,7 +240,7 @@ def encode(result: Result, number: int = 0) -> str:
 def decode(content: str) -> Result:
     """What `encode` wrote; a result without rows for an error, and for what is none."""
     try:
-        told = json.loads(content)
+        told = json.loads(content, parse_float=Decimal)
     except ValueError:
         return Result(())
     if not isinstance(told, dict) or "rows" not in told:
@@ -248,7 +250,7 @@ def decode(content: str) -> Result:
             Row(
                 id=row["id"],
                 title=row["title"],
-                cells={name: _cell_of(cell) for name, cell in row["cells"].items()},
+                cells={name: _cell_of(cell, row.get("as_of")) for name, cell in row["cells"].items()},
                 url=row.get("url", ""),
             )
             for row in told["rows"]
@@ -270,17 +272,22 @@ def error_of(content: str) -> str:
 
 
 def _row(row: Row) -> dict[str, Any]:
+    """`as_of` is that of all cells which name no other."""
+    moments = Counter(cell.as_of for cell in row.cells.values())
+    common = moments.most_common(1)[0][0] if moments else None
     told: dict[str, Any] = {"id": row.id, "title": _cut(row.title)}
-    told["cells"] = {name: _cell(cell) for name, cell in row.cells.items()}
+    if common:
+        told["as_of"] = common.isoformat()
+    told["cells"] = {name: _cell(cell, common) for name, cell in row.cells.items()}
     if row.url:
         told["url"] = _cut(row.url)
     return told
 
 
-def _cell(cell: Cell) -> dict[str, Any]:
+def _cell(cell: Cell, common: datetime | None) -> dict[str, Any]:
     told: dict[str, Any] = {"label": _cut(cell.label), "value": cell.value}
     if isinstance(cell.value, Decimal):
-        told |= {"value": format(cell.value, "f"), "kind": "number"}
+        told["value"] = float(round(cell.value, PLACES))  # 7.0, not 7: no whole number by its kind
     elif isinstance(cell.value, datetime):
         told |= {"value": cell.value.isoformat(), "kind": "time"}
     elif isinstance(cell.value, date):
@@ -293,27 +300,25 @@ def _cell(cell: Cell) -> dict[str, Any]:
         told["quality"] = cell.quality
     if cell.missing:
         told["missing"] = _cut(cell.missing)
-    if cell.as_of:
-        told["as_of"] = cell.as_of.isoformat()
+    if cell.as_of != common:
+        told["as_of"] = cell.as_of.isoformat() if cell.as_of else None
     return told
 
 
-def _cell_of(told: Mapping[str, Any]) -> Cell:
+def _cell_of(told: Mapping[str, Any], common: str | None) -> Cell:
     value = told["value"]
-    kind = told.get("kind")
-    if kind == "number":
-        value = Decimal(value)
-    elif kind == "time":
+    if told.get("kind") == "time":
         value = datetime.fromisoformat(value)
-    elif kind == "date":
+    elif told.get("kind") == "date":
         value = date.fromisoformat(value)
+    as_of = told.get("as_of", common)
     return Cell(
         label=told["label"],
         value=value,
         unit=told.get("unit", ""),
         quality=told.get("quality", "measured"),
         missing=told.get("missing", ""),
-        as_of=datetime.fromisoformat(told["as_of"]) if told.get("as_of") else None,
+        as_of=datetime.fromisoformat(as_of) if as_of else None,
     )
 
 
