@@ -384,7 +384,7 @@ LAMBDA_API_KEY = env.key("LAMBDA_API_KEY")
 # -- The language model: without a key or an address the advisor answers by rules --------------------------------------
 OPENAI_API_KEY = env.key("OPENAI_API_KEY")
 OPENAI_BASE_URL = env.address("OPENAI_BASE_URL")  # a server of one's own that speaks the same; it may need no key
-OPENAI_MODEL = env.str("OPENAI_MODEL", default="gpt-5-mini")
+OPENAI_MODEL = env.str("OPENAI_MODEL", default="gpt-6-luna")
 OPENAI_PRICE = env.prices("OPENAI_PRICE")  # USD per million tokens of a model that chat/prices.py does not know
 ADVISOR_HAS_MODEL = bool(OPENAI_API_KEY or OPENAI_BASE_URL)
 
