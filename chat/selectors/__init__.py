@@ -3,7 +3,7 @@
 from .composing import Composer, composer
 from .conversation import SPOKEN, Chip, Thread, Turn, thread, turn_of, turns_of
 from .remembering import Remembered, Wish, remembered
-from .sources import Looked, looked_of
+from .sources import Looked, looked_of, looked_up_for
 from .threads import Line, Threads, threads
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Wish",
     "composer",
     "looked_of",
+    "looked_up_for",
     "remembered",
     "thread",
     "threads",

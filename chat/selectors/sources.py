@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
+from pydantic import ValidationError
 
+from gpuadvisor.accounts.models import User
 from gpuadvisor.core import advising
+from gpuadvisor.core.errors import DomainError
 from gpuadvisor.core.figures import Figure
+from portfolios.insights.selectors import insights_of
+from portfolios.models import GPUConfiguration, Portfolio
+from portfolios.suggestions.selectors import suggestions_of
 
 from .. import toolbox
 from ..models import Message
@@ -59,16 +68,34 @@ class Looked:
     error: str = ""
 
 
-def looked_of(message: Message) -> Looked:
-    """The tool's turn `message`, decoded."""
+def looked_of(message: Message, user: User) -> Looked:
+    """The tool's turn `message` of a conversation of `user`, decoded."""
     name = str(message.metadata.get("name", ""))
-    result = toolbox.decode(message.content)
+    label = str(message.metadata.get("label") or label_of(name))
+    arguments = arguments_in_words(user, name, message.metadata.get("arguments"))
+    return _looked(label, arguments, toolbox.decode(message.content), toolbox.error_of(message.content))
+
+
+def looked_up_for(user: User, subject: advising.Subject) -> Looked | None:
+    """What the advisor gets along with a question about `subject`; None where it cannot be looked up now."""
+    tool = advising.tools().get(subject.tool)
+    if tool is None:
+        return None
+    try:
+        result = tool.run(user, tool.arguments.model_validate(subject.arguments))
+    except (DomainError, ValidationError):
+        return None
+    return _looked(str(tool.label), (), result)
+
+
+def _looked(label: str, arguments: tuple[tuple[str, str], ...], result: advising.Result, error: str = "") -> Looked:
     names = list(dict.fromkeys(name for row in result.rows for name in row.cells))
-    is_table = len(result.rows) > 1 and len(names) <= WIDEST
+    is_even = all(len(row.cells) * 2 > len(names) for row in result.rows)
+    is_table = len(result.rows) > 1 and len(names) <= WIDEST and is_even
     columns = [next(row.cells[name] for row in result.rows if name in row.cells) for name in names] if is_table else []
     return Looked(
-        label=str(message.metadata.get("label") or label_of(name)),
-        arguments=arguments_in_words(name, message.metadata.get("arguments")),
+        label=label,
+        arguments=arguments,
         rows=tuple(
             ShownRow(
                 row.id,
@@ -85,30 +112,44 @@ def looked_of(message: Message) -> Looked:
         notes=result.notes,
         url=_ours(result.url),
         left_out=result.left_out,
-        error=toolbox.error_of(message.content),
+        error=error,
     )
 
 
-def arguments_in_words(name: str, arguments: object) -> tuple[tuple[str, str], ...]:
-    """Each argument with what it is called; what was left to its default is not told."""
+def arguments_in_words(user: User, name: str, arguments: object) -> tuple[tuple[str, str], ...]:
+    """Each argument with what it is called, keys of the user's own rows by their names; defaults are not told."""
     if not isinstance(arguments, Mapping):
         return ()
-    words = []
-    for key, value in arguments.items():
-        if value is None or value == "" or value == [] or value == {}:
-            continue
-        words.append((_title(name, str(key)), _words(value)))
-    return tuple(words)
+    return tuple(
+        (_title(name, str(key)), _named(user, str(key), value))
+        for key, value in arguments.items()
+        if value not in (None, "", [], {})
+    )
 
 
 def _title(name: str, key: str) -> str:
     tool: advising.Tool[Any] | advising.Offered[Any] | None
-    tool = (
-        toolbox.CALCULATION if name == toolbox.CALCULATE else advising.tools().get(name) or advising.offers().get(name)
-    )
+    tool = advising.tools().get(name) or advising.offers().get(name)
     known = tool.arguments.model_fields.get(key) if tool else None
     titles = {"gpu": _("GPU"), "usd_per_kwh": _("USD per kWh"), "of": _("Figure")}
     return (known.title if known else None) or titles.get(key) or key.replace("_", " ").capitalize()
+
+
+def _named(user: User, key: str, value: object) -> str:
+    rows: dict[str, Callable[[], QuerySet[Any]]] = {
+        "gpu": lambda: GPUConfiguration.objects.visible_to(user).select_related("gpu_model"),
+        "portfolio": lambda: Portfolio.objects.visible_to(user),
+        "suggestion": lambda: suggestions_of(user),
+        "insight": lambda: insights_of(user),
+    }
+    periods = {"today": _("today"), "7d": _("7 days"), "30d": _("30 days"), "90d": _("90 days"), "1y": _("1 year")}
+    if key == "period" and value in periods:
+        return periods[str(value)]
+    if key in rows:
+        with suppress(ValueError):
+            row = rows[key]().filter(pk=UUID(str(value))).first()
+            return str(getattr(row, "name", "") or getattr(row, "title", "") or row) if row else str(value)
+    return _words(value)
 
 
 def _words(value: object) -> str:

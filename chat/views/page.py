@@ -79,6 +79,7 @@ def show_new(
         "form": form or AskForm(user=request.user),
         "composer": state,
         "subject": subject,
+        "looked": selectors.looked_up_for(request.user, subject) if subject else None,
         "code": code,
         "suggested": [] if subject or request.user.is_demo else _suggested(request.user),
         "ask_url": request.path if subject else reverse("chat:ask"),

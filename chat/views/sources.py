@@ -24,7 +24,7 @@ def sources(request: AppRequest, pk: UUID) -> HttpResponse:
     message = get_object_or_404(
         Message.objects.visible_to(request.user).filter(role=Message.Role.TOOL).select_related("conversation"), pk=pk
     )
-    looked = selectors.looked_of(message)
+    looked = selectors.looked_of(message, request.user)
     context = {"message": message, "conversation": message.conversation, "looked": looked}
     return render(request, "chat/sources.html", context)
 
