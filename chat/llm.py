@@ -14,6 +14,8 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import cache
+from ssl import SSLContext
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -97,6 +99,14 @@ def complete(messages: Sequence[dict[str, Any]], *, max_tokens: int, clock: Cloc
                 case End(_, usage):
                     return "".join(words), usage
     raise AdvisorFailure("cut", pieces.usage)
+
+
+@cache
+def _trusted() -> SSLContext:
+    """The authorities that a server's certificate is checked with: reading them takes 20 ms, so once."""
+    import httpx2
+
+    return httpx2.create_ssl_context()
 
 
 def forget() -> None:
@@ -224,7 +234,11 @@ class Pieces(Iterator[Piece]):
 
         timeout = openai.Timeout(None, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS, write=self._clock.silence)
         client = openai.AsyncOpenAI(
-            api_key=settings.OPENAI_API_KEY or NO_KEY, base_url=self._address, timeout=timeout, max_retries=0
+            api_key=settings.OPENAI_API_KEY or NO_KEY,
+            base_url=self._address,
+            timeout=timeout,
+            max_retries=0,
+            http_client=openai.DefaultAsyncHttpxClient(verify=_trusted(), timeout=timeout),
         )
         try:
             async with client, await self._open(client) as chunks:

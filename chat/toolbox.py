@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from django.db import DatabaseError, connection, transaction
@@ -80,9 +81,15 @@ def definitions() -> list[dict[str, Any]]:
 
 
 def _definition(name: str, description: str, arguments: type[Arguments]) -> dict[str, Any]:
-    schema = _plain(arguments.model_json_schema())
+    function = {"name": name, "description": description, "parameters": _parameters(arguments)}
+    return {"type": "function", "function": function}
+
+
+@cache
+def _parameters(arguments: type[Arguments]) -> dict[str, Any]:
+    schema: dict[str, Any] = _plain(arguments.model_json_schema())
     schema.pop("description", None)
-    return {"type": "function", "function": {"name": name, "description": description, "parameters": schema}}
+    return schema
 
 
 def _plain(schema: Any) -> Any:
