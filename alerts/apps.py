@@ -13,3 +13,9 @@ class AlertsConfig(AppConfig):
         from .models import Alert
 
         limits.register("alerts", lambda user: Alert.objects.visible_to(user).count())
+
+        from gpuadvisor.core import notices
+
+        from .banner import channel_notices
+
+        notices.register(channel_notices)

@@ -123,6 +123,8 @@ class AlertDelivery(BaseModel):
         verbose_name_plural = _("deliveries")
         indexes = [
             models.Index(fields=["next_at"], condition=Q(status="pending"), name="alerts_delivery_due"),
+            models.Index(fields=["user", "next_at"], condition=Q(status="pending"), name="alerts_delivery_due_of_user"),
+            models.Index(fields=["channel", "id"], condition=Q(status="pending"), name="alerts_delivery_in_order"),
             models.Index(fields=["channel", "-created_at"], name="alerts_delivery_of_channel"),
             models.Index(fields=["user", "-created_at"], name="alerts_delivery_of_user"),
             models.Index(fields=["-created_at"], condition=Q(status="dead"), name="alerts_delivery_dead"),

@@ -1,0 +1,73 @@
+"""What a channel is told: the payload of docs/alerts.md, "Webhook schema". Mails and embeds are drawn from it too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from .models import AlertLog, Channel
+
+VERSION = 1
+LISTED = 20
+
+
+def payload(log: AlertLog, *, more: Sequence[AlertLog] = ()) -> dict[str, Any]:
+    """The message of one trigger, and of those told along with it."""
+    said = _item(log) | {"version": VERSION, "type": f"alert.{log.kind}", "facts": log.trigger_data}
+    episode = log.episode
+    said["episode"] = episode and {
+        "id": str(episode.pk),
+        "title": episode.title,
+        "cause": episode.cause,
+        "opened_at": episode.opened_at.isoformat(),
+        "resolved_at": episode.resolved_at and episode.resolved_at.isoformat(),
+        "money_per_day": None if episode.money_per_day is None else str(episode.money_per_day),
+    }
+    said["text"] = log.trigger_reason if episode else ""
+    said["title"] = _title(log)
+    said["url"] = site_url(f"/alerts/episodes/{episode.pk}/" if episode else "/alerts/")
+    said["more"] = {"count": len(more), "items": [_item(one) for one in more[:LISTED]]}
+    return said
+
+
+def test(channel: Channel, *, now: datetime) -> dict[str, Any]:
+    """What a test says."""
+    return {
+        "version": VERSION,
+        "type": "alert.test",
+        "title": _("Test of “%(name)s”") % {"name": channel.name},
+        "text": _("This channel works. Nothing is the matter."),
+        "severity": "info",
+        "timestamp": now.isoformat(),
+        "alert": None,
+        "episode": None,
+        "facts": {},
+        "url": site_url("/alerts/channels/"),
+        "more": {"count": 0, "items": []},
+    }
+
+
+def site_url(path: str) -> str:
+    return f"{settings.SITE_URL.rstrip('/')}{path}"
+
+
+def _title(log: AlertLog) -> str:
+    title = log.episode.title if log.episode and log.episode.title else log.trigger_reason
+    if log.kind == AlertLog.Kind.RESOLVED:
+        return (_("Over: %(title)s") % {"title": title})[:200]
+    if log.kind == AlertLog.Kind.REMINDER:
+        return (_("Still so: %(title)s") % {"title": title})[:200]
+    return title[:200]
+
+
+def _item(log: AlertLog) -> dict[str, Any]:
+    return {
+        "title": log.trigger_reason[:200],
+        "severity": log.severity,
+        "timestamp": log.triggered_at.isoformat(),
+        "alert": {"id": str(log.alert_id), "name": log.alert.name, "type": log.alert.alert_type},
+    }

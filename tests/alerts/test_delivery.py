@@ -1,0 +1,410 @@
+"""Told once, in time, for sure: triggers, the outbox and its schedule (reliability promises 1 to 4, 8, 31)."""
+
+import hashlib
+import json
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import time, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from django.core import mail
+from django.db import connection
+
+from alerts import delivery, messages, triggers
+from alerts.channels import Outcome, webhook
+from alerts.channels import kind as kind_of
+from alerts.delivery import claiming, schedule
+from alerts.models import Alert, AlertDelivery, AlertLog, Channel, DeliveryAttempt, Episode, QuietHours, ReceiverPause
+from gpuadvisor.core import clock
+from gpuadvisor.core.crypto import seal
+from gpuadvisor.core.models import QueuedMail
+from tests.factories import NOON, UserFactory
+
+HOUR = timedelta(hours=1)
+
+
+class Receiver(ThreadingHTTPServer):
+    """Counts what it got; answers as told."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.got, self.status, self.extra = [], 200, {}
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    @property
+    def host(self):
+        return f"127.0.0.1:{self.server_address[1]}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["content-length"]))
+        self.server.got.append((dict(self.headers), json.loads(body), body))
+        self.send_response(self.server.status)
+        for name, value in self.server.extra.items():
+            self.send_header(name, value)
+        self.send_header("content-length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def receiver(settings):
+    server = Receiver()
+    settings.GUARD_ALLOWED_HOSTS = [server.host]
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def a_channel(user, kind, address, **fields):
+    module = kind_of(kind)
+    address = module.validate(address, user)
+    if module.has_secret:
+        fields["secret"] = seal(webhook.new_secret(), purpose="channel")
+    return Channel.objects.create(
+        user=user,
+        kind=kind,
+        name=f"My {kind}",
+        address=seal(address.encode(), purpose="channel"),
+        digest_of_address=hashlib.sha256(address.encode()).hexdigest(),
+        hint=module.hint(address),
+        receiver=module.receiver(address),
+        **fields,
+    )
+
+
+def a_test(channel):
+    now = clock.now()
+    payload = messages.test(channel, now=now)
+    return AlertDelivery.objects.create(
+        user_id=channel.user_id, channel=channel, purpose="test", payload=payload, next_at=now, created_at=now
+    )
+
+
+@pytest.fixture
+def hook(receiver):
+    def make(user, path="hook", kind="webhook", **fields):
+        return a_channel(user, kind, f"http://{receiver.host}/{path}", **fields)
+
+    return make
+
+
+def an_alert(user, *channels, kind="utilization_drop", **fields):
+    alert = Alert.objects.create(user=user, name="Rack 1 idle", alert_type=kind, **fields)
+    alert.channels.set(channels)
+    return alert
+
+
+def fire(alert, now=NOON, **more):
+    return triggers.record_trigger(alert=alert, reason="fell to 41 %", data={"percentage": 41}, now=now, **more)
+
+
+def make_due():
+    AlertDelivery.objects.filter(status="pending").update(next_at=clock.now() - timedelta(seconds=1))
+
+
+# -- Triggers --------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("hours", "told"), [(0, 1), (3.99, 1), (4, 2)])
+def test_a_type_is_told_once_in_four_hours(host, hook, hours, told):
+    alert = an_alert(host, hook(host))
+    fire(alert)
+    log = fire(alert, NOON + hours * HOUR)
+    assert AlertDelivery.objects.count() == told
+    assert log.suppressed_by == ("throttle" if told == 1 else "")
+    alert.refresh_from_db()
+    assert (alert.trigger_count, alert.last_triggered) == (2, NOON + hours * HOUR)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_fifty_triggers_at_once_exactly_one_is_told(hook):
+    host = UserFactory()
+    alert = an_alert(host, hook(host))
+
+    def one(_n):
+        try:
+            return fire(alert).delivery_status
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(10) as pool:
+        assert Counter(pool.map(one, range(50))) == {"pending": 1, "suppressed": 49}
+    assert AlertDelivery.objects.count() == 1
+
+
+def test_the_end_of_an_episode_is_never_held_back_by_the_throttle_and_tells_what_was(host, hook):
+    alert = an_alert(host, hook(host))
+    fire(alert)
+    held = fire(alert, NOON + HOUR)
+    end = fire(alert, NOON + 2 * HOUR, kind="resolved")
+    held.refresh_from_db()
+    assert (end.delivery_status, held.folded_into_id) == ("pending", end.pk)
+    payload = AlertDelivery.objects.get(log=end).payload
+    assert (payload["type"], payload["more"]["count"]) == ("alert.resolved", 1)
+
+
+@pytest.mark.parametrize(
+    ("why", "set_up"),
+    [
+        ("snooze", lambda alert, hook: Alert.objects.filter(pk=alert.pk).update(snoozed_until=NOON + HOUR)),
+        ("quiet", lambda alert, hook: QuietHours.objects.create(user=alert.user, starts=time(11), ends=time(13))),
+        ("severity", lambda alert, hook: Channel.objects.update(least_severity="critical")),
+        ("digest", lambda alert, hook: Channel.objects.update(digest="daily")),
+        ("channels", lambda alert, hook: Channel.objects.update(state="paused")),
+    ],
+    ids=["snooze", "quiet", "severity", "digest", "channels"],
+)
+def test_what_is_held_back_says_why_and_uses_up_no_throttle(host, hook, why, set_up):
+    alert = an_alert(host, hook(host))
+    set_up(alert, hook)
+    log = fire(Alert.objects.select_related("user").get(pk=alert.pk))
+    assert (log.suppressed_by, log.delivery_status, AlertDelivery.objects.count()) == (why, "suppressed", 0)
+    assert triggers.claim_throttles([(host.pk, alert.alert_type)], now=NOON)
+
+
+def test_a_window_holds_back_only_what_lies_wholly_in_it(host, hook, world):
+    from portfolios.models import MaintenanceWindow, Portfolio
+
+    alert, portfolio = an_alert(host, hook(host)), Portfolio.objects.filter(user=host).first()
+    MaintenanceWindow.objects.create(portfolio=portfolio, starts_at=NOON - HOUR, ends_at=NOON + HOUR)
+    assert fire(alert, portfolios=frozenset({portfolio.pk})).suppressed_by == "window"
+    assert fire(alert, portfolios=frozenset({portfolio.pk, host.pk})).suppressed_by == ""
+
+
+@pytest.mark.parametrize(
+    ("starts", "ends", "zone", "quiet"),
+    [
+        (time(22), time(7), "UTC", False),
+        (time(22), time(7), "Asia/Tokyo", False),
+        (time(20), time(7), "Asia/Tokyo", True),
+        (time(12), time(13), "UTC", True),
+        (time(11), time(12), "UTC", False),
+        (time(3), time(5), "America/Los_Angeles", True),
+    ],
+)
+def test_quiet_hours_are_those_on_the_hosts_wall(host, starts, ends, zone, quiet):
+    from alerts.quiet import is_quiet
+
+    assert is_quiet(QuietHours(user=host, starts=starts, ends=ends), zone=zone, now=NOON) is quiet
+
+
+def test_a_storm_is_one_message_for_each_user_that_counts_the_rest(host, stranger, hook):
+    mine = [an_alert(host, hook(host)) for _ in range(1)]
+    mine += [an_alert(host, *mine[0].channels.all()) for _ in range(29)]
+    theirs = an_alert(stranger, hook(stranger, "other"))
+    logs = triggers.record_triggers(
+        [
+            triggers.Trigger(alert, "platform down", severity="critical" if alert is mine[7] else "info")
+            for alert in mine
+        ]
+        + [triggers.Trigger(theirs, "platform down")],
+        now=NOON,
+    )
+    summary, other = AlertDelivery.objects.filter(user=host).get(), AlertDelivery.objects.filter(user=stranger).get()
+    assert (summary.purpose, summary.log_id, other.purpose) == ("summary", logs[7].pk, "alert")
+    assert (summary.payload["more"]["count"], len(summary.payload["more"]["items"])) == (29, 20)
+    assert AlertLog.objects.filter(folded_into=summary.log).count() == 29
+
+
+# -- The outbox ------------------------------------------------------------------------------------------------------
+def test_a_delivery_arrives_signed_and_is_recorded(host, hook, receiver):
+    channel = hook(host)
+    log = fire(an_alert(host, channel))
+    assert delivery.deliver_due() == 1
+    (headers, payload, _body), row = receiver.got[0], AlertDelivery.objects.get()
+    assert headers["webhook-id"] == payload["id"] == str(row.pk)
+    log.refresh_from_db()
+    channel.refresh_from_db()
+    assert (row.status, row.attempts, log.delivery_status) == ("delivered", 1, "delivered")
+    assert log.delivered_at == row.ended_at
+    assert log.delivery_details == {str(channel.pk): "delivered"}
+    assert channel.last_success_at
+    assert DeliveryAttempt.objects.values_list("number", "status_code", "answer").get() == (1, 200, "ok")
+
+
+@pytest.mark.parametrize(
+    ("attempts", "outcome", "seconds"),
+    [
+        *((n, Outcome("retry"), s) for n, s in enumerate([5, 60, 300, 1_800, 7_200, 18_000, 36_000], start=1)),
+        (8, Outcome("retry"), None),
+        (2, Outcome("retry", 429, after=timedelta(seconds=90)), 90),
+        (8, Outcome("retry", 429, after=timedelta(seconds=90)), None),
+        (1, Outcome("dead", 410), None),
+        (1, Outcome("delivered", 200), None),
+    ],
+)
+def test_it_is_tried_eight_times_over_the_schedule(attempts, outcome, seconds):
+    wait = schedule.wait(attempts, outcome)
+    if seconds is None or outcome.after:
+        assert wait == (seconds and timedelta(seconds=seconds))
+    else:
+        assert 0.8 * seconds <= wait.total_seconds() <= 1.2 * seconds
+
+
+@pytest.mark.parametrize(
+    ("status", "extra", "state", "after"),
+    [
+        (200, {}, "delivered", None),
+        (204, {}, "delivered", None),
+        (301, {"location": "https://elsewhere.example.com/"}, "pending", 5),
+        (404, {}, "pending", 5),
+        (410, {}, "dead", None),
+        (429, {"retry-after": "120"}, "pending", 120),
+        (429, {"retry-after": "9999999"}, "pending", 86_400),
+        (503, {"retry-after": "nonsense"}, "pending", 5),
+        (500, {}, "pending", 5),
+    ],
+)
+def test_what_a_receiver_answers_decides_what_follows(host, hook, receiver, status, extra, state, after):
+    channel = hook(host)
+    log = fire(an_alert(host, channel))
+    receiver.status, receiver.extra = status, extra
+    assert delivery.deliver_due() == 1
+    row = AlertDelivery.objects.get()
+    assert row.status == state
+    if after:
+        assert 0.75 * after <= (row.next_at - clock.now()).total_seconds() <= 1.2 * after
+    channel.refresh_from_db()
+    log.refresh_from_db()
+    assert channel.state == ("failed" if status == 410 else "active")
+    assert log.delivery_status == {"dead": "failed"}.get(state, state)
+
+
+def test_a_dead_worker_only_delays_and_its_late_answer_changes_nothing(host, hook, receiver):
+    fire(an_alert(host, hook(host)))
+    dead = claiming.claim()
+    assert [row.attempts for row in dead.rows] == [1]
+    assert delivery.deliver_due() == 0  # leased
+    AlertDelivery.objects.update(lease_until=clock.now() - timedelta(seconds=1))
+    assert delivery.deliver_due() == 1
+    assert receiver.got[0][1]["id"] == str(dead.rows[0].pk)
+    from alerts.delivery.recording import Sent, record
+
+    record([Sent(dead.rows[0], Outcome("retry", 500), 0.1)], lease=dead.lease)
+    row = AlertDelivery.objects.get()
+    assert (row.status, row.attempts) == ("delivered", 2)
+
+
+def test_no_user_waits_behind_the_many_of_another(host, hook):
+    many = hook(host)
+    rows = [AlertDelivery(user=host, channel=many, next_at=NOON, created_at=NOON) for _ in range(60)]
+    AlertDelivery.objects.bulk_create(rows)
+    others = [UserFactory() for _ in range(3)]
+    for other in others:
+        AlertDelivery.objects.create(user=other, channel=hook(other, "theirs"), next_at=clock.now(), created_at=NOON)
+    taken = Counter(row.user_id for row in claiming.claim().rows)
+    assert taken == {host.pk: 10, **{other.pk: 1 for other in others}}
+
+
+def test_ten_failures_in_a_row_pause_a_channel_and_its_owner_is_told(host, hook, receiver, host_client):
+    channel = hook(host)
+    kept = hook(host, "kept")
+    lonely, both = an_alert(host, channel), an_alert(host, channel, kept, kind="pricing_change")
+    receiver.status = 500
+    AlertDelivery.objects.bulk_create(
+        [AlertDelivery(user=host, channel=channel, next_at=NOON, created_at=NOON) for _ in range(9)]
+    )
+    delivery.deliver_due()
+    channel.refresh_from_db()
+    assert (channel.state, channel.failures_in_row) == ("active", 9)
+    log = fire(lonely)
+    delivery.deliver_due()
+    for row in (channel, lonely, both, log):
+        row.refresh_from_db()
+    assert (channel.state, channel.last_error) == ("failed", "Answered 500")
+    assert (lonely.is_active, lonely.off_reason, both.is_active) == (False, "no_channel", True)
+    assert set(AlertDelivery.objects.values_list("status", flat=True)) == {"cancelled"}
+    assert log.delivery_status == "failed"
+    assert QueuedMail.objects.get().to == host.email
+    assert b"was paused after failures" in host_client.get("/").content
+
+
+def test_a_success_forgets_the_failures_before(host, hook, receiver):
+    channel = hook(host)
+    Channel.objects.update(failures_in_row=9)
+    fire(an_alert(host, channel))
+    delivery.deliver_due()
+    channel.refresh_from_db()
+    assert (channel.failures_in_row, channel.state) == (0, "active")
+
+
+def test_deliveries_to_a_receiver_that_staff_paused_wait(host, hook, receiver):
+    fire(an_alert(host, hook(host)))
+    ReceiverPause.objects.create(receiver="127.0.0.1")
+    assert delivery.deliver_due() == 0
+    assert AlertDelivery.objects.get().status == "pending"
+    claiming.resume_receiver("127.0.0.1")
+    assert delivery.deliver_due() == 1
+
+
+def test_a_test_is_tried_once_even_at_a_paused_channel(host, hook, receiver):
+    channel = hook(host)
+    Channel.objects.update(state="paused")
+    receiver.status = 500
+    row = a_test(channel)
+    assert delivery.deliver_due() == 1
+    row.refresh_from_db()
+    channel.refresh_from_db()
+    assert (row.status, row.last_error, channel.failures_in_row) == ("dead", "Answered 500", 0)
+    assert receiver.got[0][1]["type"] == "alert.test"
+
+
+def test_a_discord_channel_gets_one_message_at_a_time_and_all_wait_as_it_asks(host, hook, receiver):
+    channel = hook(host, "api/webhooks/123456/abc-DEF", "discord")
+    AlertDelivery.objects.bulk_create(
+        [
+            AlertDelivery(user=host, channel=channel, next_at=NOON, created_at=NOON, payload={"title": str(n)})
+            for n in range(3)
+        ]
+    )
+    assert [row.payload["title"] for row in claiming.claim().rows] == ["0"]
+    assert claiming.claim().rows == []  # the first is under way
+    AlertDelivery.objects.update(lease=None, lease_until=None)
+    receiver.status, receiver.extra = 429, {"retry-after": "60"}
+    assert delivery.deliver_due() == 1
+    assert AlertDelivery.objects.filter(next_at__gt=clock.now() + timedelta(seconds=50)).count() == 3
+    receiver.status = 204
+    make_due()
+    delivery.deliver_due()
+    assert [body["embeds"][0]["title"] for _, body, _ in receiver.got] == ["0", "0", "1", "2"]
+
+
+def test_deleting_the_user_meanwhile_breaks_nothing(host, hook, receiver):
+    from alerts.delivery.recording import Sent, record
+
+    fire(an_alert(host, hook(host)))
+    taken = claiming.claim()
+    host.delete()
+    record([Sent(taken.rows[0], Outcome("delivered", 200), 0.1)], lease=taken.lease)
+    assert DeliveryAttempt.objects.count() == 0
+
+
+def test_an_episode_says_where_it_was_told(host, hook):
+    alert = an_alert(host, hook(host))
+    episode = Episode.objects.create(
+        alert=alert, user=host, title="Rack 1 is idle", opened_at=NOON, last_seen_at=NOON, money_per_day="7.20"
+    )
+    fire(alert, episode=episode)
+    payload = AlertDelivery.objects.get().payload
+    assert (payload["title"], payload["episode"]["money_per_day"]) == ("Rack 1 is idle", "7.20")
+    assert payload["url"].endswith(f"/alerts/episodes/{episode.pk}/")
+    assert episode.events.get().kind == "told"
+
+
+def test_a_mail_goes_to_the_confirmed_address_only_as_long_as_it_is(host):
+    channel = a_channel(host, "email", host.email)
+    fire(an_alert(host, channel))
+    delivery.deliver_due()
+    assert [message.to for message in mail.outbox] == [[host.email]]
+    host.emailaddress_set.update(verified=False)
+    a_test(channel)
+    delivery.deliver_due()
+    assert len(mail.outbox) == 1
+    assert AlertDelivery.objects.get(purpose="test").status == "dead"
