@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -24,9 +25,22 @@ SPLIT = re.compile(
     re.IGNORECASE,
 )
 NEXT_TO = re.compile(
-    r"^\s*(?:(?:in|of|as|for|the|its|your|a|an|total|is|GPU|hourly|estimated|gross|pure|yearly|monthly|daily|weekly|own|platform|to|hours?|time|their)\s+)*[-\s(]*$",
+    r"^\s*(?:(?:in|of|as|for|to)\s+(?:(?:the|its|your|their|a|an)\s+)?(?:be\s+)?)?"
+    r"(?:(?:total|GPU|hourly|estimated|gross|pure|yearly|monthly|daily|weekly|own|platform|hours?|time|is|was)\s+)*[-\s(]*$",
     re.IGNORECASE,
 )
+BREAK = re.compile(
+    r"[,;:(—]|\s–\s|\b(?:and|but|while|than|versus|vs|against|compared|whereas|or|from|up|down|instead)\b",
+    re.IGNORECASE,
+)
+_FAR = re.compile(SPLIT.pattern + r"|,", re.IGNORECASE)
+CONTRAST = re.compile(
+    r"\b(?:instead of|from|against|vs|versus|compared (?:with|to)|than|rather than|not)\s+(?:the |your |its |a |about |only |yesterday's |today's )*\S{0,2}$",
+    re.IGNORECASE,
+)
+TO = re.compile(r"\b(?:to|towards)\s+(?:about |around |roughly |some |only |just )*\S{0,2}$", re.IGNORECASE)
+NOW = re.compile(r"\b(?:now|today|currently|at present|as it is|where it is|here)\b", re.IGNORECASE)
+TOGETHER = re.compile(r"\b(?:and|or|than|vs|versus|against|to|over)\b|[,&/]", re.IGNORECASE)
 COORDINATED = re.compile(r"^(?:\s|,|/|&|\band\b|\bor\b|\bboth\b|\bthe\b|\byour\b|\ba\b|'s|s)*$", re.IGNORECASE)
 COMPARING = re.compile(
     r"\b(?:from|against|vs|versus|compared (?:with|to)|than|instead of|was|were|had been)\b", re.IGNORECASE
@@ -46,7 +60,11 @@ class Bound:
     concepts: list[str] = field(default_factory=list)
     near: frozenset[str] = frozenset()
     periods: list[Mention] = field(default_factory=list)
-    is_own: bool = False
+    is_inherited: bool = False  # its rows are those of the figure before
+    is_elliptic: bool = False  # its cell is that of the figure before
+    is_contrast: bool = False  # "instead of $0.38", "against $6.76 now"
+    is_to: bool = False  # "to $0.41"
+    is_now: bool = False
     is_total: bool = False
     is_yours: bool = False
 
@@ -70,7 +88,7 @@ class Reader:
     def bind(self, piece: Piece, numbers: Sequence[Numeral]) -> list[Bound]:
         """What each figure of the piece is of."""
         rows = [each for each in self.within(self.rows, piece.start, piece.end) if not _is_part(each, numbers)]
-        named = self.within(self.concepts, piece.start, piece.end)
+        named = [each for each in self.within(self.concepts, piece.start, piece.end) if not _overlaps(each, rows)]
         when = [each for each in self.within(self.periods, piece.start, piece.end) if not _is_part(each, numbers)]
         text = self.text
         words = text[piece.start : piece.end]
@@ -96,7 +114,11 @@ class Reader:
                 concepts=[each.key for each in of_concepts[i][0]],
                 near=near,
                 periods=of_periods[i][0],
-                is_own=bool(of_rows[i][0]),
+                is_inherited=of_rows[i][1],
+                is_elliptic=of_concepts[i][1],
+                is_contrast=bool(CONTRAST.search(text[numbers[i - 1].end if i else piece.start : numbers[i].start])),
+                is_to=bool(TO.search(text[max(piece.start, numbers[i].start - 24) : numbers[i].start])),
+                is_now=bool(NOW.search(text[numbers[i].end : numbers[i].end + 24].split(",")[0])),
                 is_total=bool(TOTAL.search(words)),
                 is_yours=bool(YOU.search(words)),
             )
@@ -119,7 +141,6 @@ class Reader:
             concepts=[each.key for each in named]
             + [each.key for s, e in piece.over for each in self.within(self.concepts, s, e)],
             periods=when + [each for s, e in piece.over for each in self.within(self.periods, s, e)][:1],
-            is_own=True,
         )
 
     def _carried(self, piece: Piece, words: str) -> list[Mention]:
@@ -132,7 +153,7 @@ class Reader:
             for s, e in piece.previous:
                 if found := self.within(self.rows, s, e):
                     keys = {each.key for each in found}
-                    return found[:1] if len(keys) == 1 else []
+                    return found[:1] if len(keys) == 1 or is_it else []
         for s, e in piece.over:
             if found := self.within(self.rows, s, e):
                 keys = {each.key for each in found}
@@ -155,7 +176,7 @@ class Reader:
         chain: bool = False,
         inherit: bool = True,
     ) -> list[tuple[list[Mention], bool]]:
-        """For each figure the mentions that are its own, nearest first; whether they are said behind it."""
+        """For each figure the mentions that are its own, nearest first; whether they are those of the figure before."""
         text, taken = self.text, set[Mention]()
         posts: list[list[Mention]] = []
         for i, number in enumerate(numbers):
@@ -166,6 +187,8 @@ class Reader:
                 if not number.end <= each.start < stop:
                     continue
                 between = text[at : each.start]
+                if not chain and i + 1 < len(numbers) and not BREAK.search(text[each.end : stop]):
+                    break  # it leads to the next figure
                 if is_after(between, text[max(number.after, number.end) : each.start]) or (
                     chain and post and text[post[-1].end : each.start].strip() in {"", "-"}
                 ):
@@ -183,18 +206,18 @@ class Reader:
             start = numbers[i - 1].end if i else piece.start
             before = [each for each in mentions if start <= each.start < number.start and each not in taken]
             before.reverse()
-            own = posts[i] + before
+            own, is_inherited = posts[i] + before, False
             if not own and i and (inherit or not COMPARING.search(text[start : number.start])):
                 if inherit or not posts[i - 1]:
-                    own = chosen[i - 1][0]
+                    own, is_inherited = chosen[i - 1][0], True
             if not own:
                 stop = numbers[i + 1].start if i + 1 < len(numbers) else piece.end
                 own = [each for each in mentions if number.end <= each.start < stop and each not in taken]
                 if i + 1 < len(numbers):
-                    own = [each for each in own if not SPLIT.search(text[number.end : each.start])]
+                    own = [each for each in own if not _FAR.search(text[number.end : each.start])]
                 if inherit and not chain:
                     own = own[:1]
-            chosen.append((own, bool(posts[i])))
+            chosen.append((own, is_inherited))
         return chosen
 
     def _paired(self, numbers: Sequence[Numeral], mentions: list[Mention], piece: Piece) -> dict[int, Mention]:
@@ -203,9 +226,9 @@ class Reader:
             return {}
         for first in range(len(numbers) - 1):
             start = numbers[first - 1].end if first else piece.start
-            before = [each for each in mentions if start <= each.start < numbers[first].start]
-            while len(before) >= 2 and len({each.key or each.period for each in before[-2:]}) < 2:
-                before.pop()
+            before = [each for each in mentions if each.start < numbers[first].start]
+            if not any(start <= each.start for each in before):
+                continue
             unit = numbers[first].unit.partition("/")[0]
             last = first + 1
             while (
@@ -217,20 +240,27 @@ class Reader:
             count = last - first
             if count < 2 or len(before) < count:
                 continue
-            names = before[-count:]
-            if any(
-                not re.search(r"\b(?:and|or|than|vs|versus|against|to|over)\b|[,&/]", self.text[a.end : b.start])
-                or re.search(r"[;.:]", self.text[a.end : b.start])
-                for a, b in zip(names, names[1:], strict=False)
-            ):
+            if any(numbers[last - 1].end <= each.start < numbers[last - 1].end + 20 for each in mentions):
                 continue
-            if any(
-                each.start >= numbers[last - 1].end and each.start < numbers[last - 1].end + 20 for each in mentions
-            ):
-                continue
-            if len({each.key or each.period for each in names}) == count:
-                return {first + i: name for i, name in enumerate(names)}
+            for names in (before[at : at + count] for at in range(len(before) - count, -1, -1)):
+                if len({each.key or each.period for each in names}) == count and all(
+                    TOGETHER.search(self.text[a.end : b.start])
+                    and not re.search(r"[;.:]\s", self.text[a.end : b.start])
+                    for a, b in itertools.pairwise(names)
+                ):
+                    return {first + i: name for i, name in enumerate(names)}
         return {}
+
+
+def _overlaps(mention: Mention, others: Sequence[Mention]) -> bool:
+    return any(mention.start < each.end and each.start < mention.end for each in others)
+
+
+def _is_list(between: str, figures: Sequence[Numeral]) -> bool:
+    """Whether two names stand side by side, or in a comparison: "Garage made $40 more than Colocation"."""
+    if figures:
+        return bool(re.search(r"\b(?:more|less|higher|lower|better|worse|cheaper|dearer)\b[^,;]*\bthan\b", between))
+    return bool(TOGETHER.search(between))
 
 
 def _is_part(mention: Mention, numbers: Sequence[Numeral]) -> bool:
@@ -241,6 +271,8 @@ def _is_part(mention: Mention, numbers: Sequence[Numeral]) -> bool:
 
 
 def _is_row_after(between: str, _tail: str) -> bool:
+    if re.search(r"[,;:]|\)", between.strip(" (")):
+        return False
     return bool(PREPOSITION.search(between)) and not APART.search(re.sub(r"^\W*", "", between))
 
 

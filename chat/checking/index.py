@@ -21,6 +21,7 @@ MODEL = re.compile(
 DATE = re.compile(
     r"\b(?P<y>\d{4})-(?P<m>\d{2})-(?P<d>\d{2})\b"
     r"|\b(?P<d2>\d{1,2})(?:st|nd|rd|th)?\s(?:of\s)?(?P<m2>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b"
+    r"|\bthe (?P<d4>\d{1,2})(?:st|nd|rd|th)\b(?! percentile)"
     r"|\b(?P<m3>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?\s(?P<d3>\d{1,2})(?:st|nd|rd|th)?\b",
     re.IGNORECASE,
 )
@@ -156,7 +157,19 @@ COMMON = frozenset(
     ]
 )
 TOTALS = frozenset(
-    {"total", "all", "fleet", "all portfolios", "sum", "whole fleet", "your fleet", "account", "everything", "overall"}
+    {
+        "total",
+        "all",
+        "fleet",
+        "all portfolios",
+        "all active portfolios",
+        "sum",
+        "whole fleet",
+        "your fleet",
+        "account",
+        "everything",
+        "overall",
+    }
     | {"all gpus", "all your gpus", "your gpus", "all of it", "in total", "together"}
 )
 OWN = frozenset({"you", "yours", "me", "mine", "own", "your own"})
@@ -196,7 +209,9 @@ class Index:
     def __init__(self, facts: Sequence[Fact]) -> None:
         self.facts = tuple(facts)
         self.all = (1 << len(facts)) - 1
-        self.stale = self.text = self.counts = self.change = self.loss = self.total = self.known = 0
+        self.stale = self.calculated = self.here = self.text = self.counts = self.change = self.loss = self.total = (
+            self.known
+        ) = 0
         self.concepts: dict[str, int] = {}
         self.periods: list[Period | None] = []
         self.units: dict[str, int] = {}
@@ -220,6 +235,8 @@ class Index:
                 self.concepts[name] = self.concepts.get(name, 0) | bit
             self.periods.append(when)
             self.stale |= bit if fact.is_stale else 0
+            self.calculated |= bit if fact.tool == "calculate" else 0
+            self.here |= bit if fact.source.row in {"here", "whole"} else 0
             self.text |= bit if fact.kind == "text" else 0
             self.counts |= bit if fact.kind == "count" else 0
             self.change |= bit if is_change else 0
@@ -227,6 +244,7 @@ class Index:
             self.known |= bit if fact.value is not None else 0
             self.before |= bit if when and when.shift == 1 else 0
             self._name(fact, bit)
+        self.spans = {when.days for when in self.periods if when}
         self._pattern = _names_pattern(self.names)
         self._groups: dict[str, Group] = {}
         for unit, mask in self.units.items():
@@ -259,10 +277,11 @@ class Index:
                 models, aliases = [], []
             for key in models:
                 _add(self.models, key, bit, is_title)
-            for key in aliases if len(words) < 60 else ():
+            for key in aliases if is_title or words != fact.words else ():
                 _add(self.names, key, bit, is_title)
-            for day in dates:
-                _add(self.dates, day, bit, is_title)
+            for month, day in dates:
+                _add(self.dates, (month, day), bit, is_title)
+                _add(self.dates, (0, day), bit, is_title)
 
     def agreeing(self, unit: str, noun: str) -> int:
         """The facts of whose unit a figure of this unit may be."""
@@ -442,6 +461,8 @@ def _dates(words: str) -> list[tuple[int, int]]:
 def _day(match: re.Match[str]) -> tuple[int, int]:
     if match["m"]:
         return int(match["m"]), int(match["d"])
+    if match["d4"]:
+        return 0, int(match["d4"])
     month = (match["m2"] or match["m3"]).lower()[:3]
     return MONTHS.index(month) + 1, int(match["d2"] or match["d3"])
 
@@ -457,6 +478,8 @@ def _meaning(fact: Fact) -> tuple[frozenset[str], Period | None, bool, bool]:
     if (title := concepts(fact.title)) and len(WORD.findall(fact.title)) <= 4:
         named |= title
     when = _period_of(fact, words, named)
+    if fact.unit == "USD/GPU-h":
+        named.add("rate")
     is_change = fact.unit in {"pt", "points"} or bool(CHANGE.search(words.replace(" of ", " ")))
     if fact.kind == "text" and fact.sign:
         is_change = True

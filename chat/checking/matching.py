@@ -107,6 +107,8 @@ class Check:
             for i, bound in enumerate(self.reader.bind(piece, numbers)):
                 number = numbers[i]
                 text = self.shown[number.start : number.end]
+                if self._is_span(number, words) or self._is_percentile(number):
+                    continue
                 fact, reason = self.source(number, bound, words, numbers[:i])
                 if fact:
                     figures.append(Found(number.start, number.end, text, fact.source))
@@ -150,12 +152,7 @@ class Check:
             chosen = same | (chosen & index.change)
         if match := units.ADJECTIVE.search(words[: max(0, number.start - self._begin(words, number))][-40:]):
             chosen = self._by_adjective(number, match, chosen)
-        chosen = self._of_rows(bound, chosen)
-        is_named = False
-        for name in bound.concepts:
-            if (mask := index.concepts.get(name, 0)) and chosen & mask:
-                chosen &= mask
-                is_named = True
+        chosen, is_named = self._narrowed(bound, chosen)
         is_change = bool(number.sign and not number.is_signed) or number.unit == "pt"
         if is_change and chosen & index.change:
             if not (set(bound.concepts) & {"lost", "cost", "fee", "offline"}):
@@ -163,7 +160,11 @@ class Check:
         if is_named:
             for name in QUALIFIERS:
                 mask = index.concepts.get(name, 0)
-                if name == "change" and (is_change or number.is_signed):
+                if name == "change" and (is_change or number.is_signed or bound.is_elliptic):
+                    continue
+                if name in {"then", "suggested", "current"} and (bound.is_to or bound.is_contrast):
+                    continue
+                if name in {"low", "high"} and number.is_range:
                     continue
                 if name not in bound.near and chosen & ~mask:
                     chosen &= ~mask
@@ -177,6 +178,23 @@ class Check:
             and chosen & index.total
         ):
             chosen &= index.total
+        return chosen | serving & index.calculated, is_named
+
+    def _narrowed(self, bound: Bound, chosen: int) -> tuple[int, bool]:
+        """The facts of the rows and cells that are named: first what is said of this figure, then what it takes over."""
+        if bound.is_inherited and not bound.is_elliptic or not bound.rows:
+            chosen, is_named = self._of_cells(bound, chosen)
+            return self._of_rows(bound, chosen), is_named
+        return self._of_cells(bound, self._of_rows(bound, chosen))
+
+    def _of_cells(self, bound: Bound, chosen: int) -> tuple[int, bool]:
+        is_named = False
+        for name in bound.concepts:
+            if bound.is_contrast and name in {"then", "suggested"}:
+                continue
+            if (mask := self.index.concepts.get(name, 0)) and chosen & mask:
+                chosen &= mask
+                is_named = True
         return chosen, is_named
 
     def _begin(self, words: str, number: Numeral) -> int:
@@ -203,6 +221,8 @@ class Check:
         names = [each for each in (bound.rows or bound.over) if chosen & each.any]
         if not names:
             return chosen
+        if bound.is_inherited and bound.is_contrast and bound.is_now and chosen & self.index.here:
+            return chosen & self.index.here
         group = joined(self.text, names)
         own = either = 0
         for each in group:
@@ -272,6 +292,19 @@ class Check:
             for each in self.said
         )
 
+    def _is_span(self, number: Numeral, words: str) -> bool:
+        """ "over 30 days", where the tools tell of 30 days."""
+        days = {"day": 1, "week": 7, "month": 30}.get(number.unit, 0) * number.value
+        before = self.text[max(0, number.start - 12) : number.start]
+        return bool(days) and bool(_SPAN.search(before)) and any(abs(days - each) < 2 for each in self.index.spans)
+
+    def _is_percentile(self, number: Numeral) -> bool:
+        """The 10th and the 90th percentile are names of cells, where the tools tell them."""
+        if number.unit != "percentile":
+            return False
+        name = {10.0: "low", 90.0: "high"}.get(number.value, "")
+        return bool(self.index.concepts.get(name, 0))
+
     def _ratio(self, number: Numeral, bound: Bound) -> Fact | None:
         """ "Twice as much": two facts of one cell whose ratio is that, of the rows that the sentence names."""
         rows = bound.rows
@@ -307,6 +340,7 @@ class Check:
         return all(any(abs(value - end) <= slack for value in values) for end in ends)
 
 
+_SPAN = re.compile(r"\b(?:over|within|in|for|during|of|these|the|on|per|across)\s+(?:the |all )?$", re.IGNORECASE)
 _COMPARED = re.compile(r"\b(?:from|against|vs|versus|compared|than|was|were|had been)\b", re.IGNORECASE)
 
 

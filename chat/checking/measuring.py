@@ -22,6 +22,7 @@ from gpuadvisor.core.advising import Cell, Result, Row
 
 from .facts import Fact, Told, facts_of
 from .matching import check
+from .numerals import WORDS
 
 FOLDER = Path(__file__).parent / "corpus"
 PARTS = ("development", "held_out")
@@ -123,7 +124,7 @@ def unmarked(marked: str, *, put_right: bool = False) -> tuple[str, list[Marked]
         shown, kind = match[1], match[2] or ""
         if kind and put_right:
             shown, kind = match[3], ""
-        if shown:
+        if any(letter.isdigit() for letter in shown) or shown.lower() in WORDS:
             marks.append(Marked(len(text), len(text) + len(shown), kind))
         text += shown
         at = match.end()

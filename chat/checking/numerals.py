@@ -55,7 +55,7 @@ FREE = re.compile(
     | \b(?:try|test|wait|check|look|review|give|hold|keep|leave|run|watch|see|come\sback|revisit|compare|ask|again|stay|decide)\b[^.;,]{{0,40}}?\b(?:in|for|after|over|within|another|at\sleast|about|wait|it|until)\s(?:at\sleast\s|about\s|another\s|the\s)?(?:\d+|{_WORD})(?:\s?(?:–|-|to|or)\s?(?:\d+|{_WORD}))?\s(?:full\s|more\s)?{_SPAN}
     | \bwait\s(?:\d+|{_WORD})(?:\s?(?:–|-|to|or)\s?(?:\d+|{_WORD}))?\s(?:more\s)?{_SPAN}
     | \b100\s?%\s(?:sure|certain|clear|right|yours)\b | \b(?:index|market)\s(?:\w+\s)?(?:=|is|at|of)\s100\b(?!\s?%|\.\d) | \b100\s?(?:=|is|means|stands\sfor)\s(?:the\s)?market
-    | \b24\shours\sa\sday\b | \b7\sdays\sa\sweek\b | \bp\d{{1,2}}\b | \bK\d{{1,2}}\b | \bFP\d+\b | \bINT\d\b
+    | \b(?:out\s)?of\s100\b(?![.,]?\d|\s?%) | \b24\shours\sa\sday\b | \b7\sdays\sa\sweek\b | \bp\d{{1,2}}\b | \bK\d{{1,2}}\b | \bFP\d+\b | \bINT\d\b
     | ^[ \t>]*\d{{1,3}}[.)](?=\s) | ^\#{{1,6}}\s\d+(?:\.\d+)*[.):]?(?=\s)
     | \bdouble[- ]check\w* | \bhalf\s(?:an?|the|of|a\sday)\b | \bhalf[- ](?:hour|day|way)\w*
     | \b(?:\d{{1,2}}|{_WORD})\s(?:\w+\s)?(?:things?|steps?|ways?|reasons?|options?|questions?|ideas?|causes?|factors?|caveats?|notes?|levers?|moves?|candidates?|scenarios?|facts|details|sentences?|words?|examples?)\b
@@ -86,13 +86,13 @@ _FILL = (
 )
 DOWN = re.compile(
     r"\b(?:down|fell|falls?|fallen|falling|drop(?:s|ped|ping)?|declin(?:e|ed|es|ing)|decreas(?:e|ed|es|ing)|lost|los(?:es?|ing|s|ses)|shed|slipped|slid"
-    r"|shrank|shrunk|minus|negative|reduc(?:e|ed|es|ing|tion)|dip(?:s|ped)?|cuts?|lower(?:ed)?|sank|worse|gave up|trails?|behind|lags?"
-    r"|took(?: away)?|takes(?: away)?|costs? you|below)" + _FILL,
+    r"|shrank|shrunk|minus|negative|reduc(?:e|ed|es|ing|tion)|dip(?:s|ped)?|cuts?|lower(?:ed)?|sank|worse|gave up"
+    r"|took(?: away)?|costs? you)" + _FILL,
     re.IGNORECASE,
 )
 UP = re.compile(
     r"\b(?:up|rose|rises?|risen|rising|grew|grows?|grown|gain(?:s|ed|ing)?|increas(?:e|ed|es|ing)|climb(?:s|ed|ing)?|jump(?:s|ed)?"
-    r"|add(?:s|ed)?|plus|improv(?:e|ed|es|ement)|higher|rais(?:e|ed|es|ing)|ahead|better|won)" + _FILL,
+    r"|add(?:s|ed)?|plus|improv(?:e|ed|es|ement)|higher|rais(?:e|ed|es|ing)|better|won|gave)" + _FILL,
     re.IGNORECASE,
 )
 DOWN_AFTER = re.compile(
@@ -219,16 +219,25 @@ def _counted(text: str, match: re.Match[str], free: Spans) -> Numeral | None:
     return None if unit == "pt" and not directed.sign else directed
 
 
+def _may_be_range(text: str, one: Numeral, two: Numeral, between: str) -> bool:
+    """ "by 2.7 % to $752" is no range, nor is "81 % and 43 %"; "between 71 and 81 %" is one."""
+    word = between.strip().lower()
+    before = text[max(0, one.start - 16) : one.start].lower()
+    if one.unit and two.unit and one.unit.partition("/")[0] != two.unit.partition("/")[0]:
+        return False
+    if word in {"and", "or"}:
+        return bool(re.search(r"\bbetween\s+\S{0,3}$", before))
+    return not (word == "to" and re.search(r"\bby\s+\S{0,3}$", before))
+
+
 def _joined(text: str, found: list[Numeral]) -> list[Numeral]:
     """Ranges and lists say a unit once: "$0.31–0.38/h", "71, 74 and 81 %"."""
     for i in range(len(found) - 2, -1, -1):
         one, two = found[i], found[i + 1]
         between = text[one.end : two.start]
-        is_range = bool(RANGE.match(between))
+        is_range = bool(RANGE.match(between)) and _may_be_range(text, one, two, between)
         if not is_range and not LISTED.match(between):
             continue
-        if is_range and re.match(r"^\s?and\s?$|^\s?or\s?$", between):
-            is_range = bool(re.search(r"\bbetween\s+\S{0,3}$", text[max(0, one.start - 14) : one.start]))
         first, second = one.unit, two.unit
         if not first and not one.noun:
             first = second
@@ -241,7 +250,7 @@ def _joined(text: str, found: list[Numeral]) -> list[Numeral]:
         near, sign = two.near, two.sign
         if is_range:
             near = near or one.near
-            sign = sign or one.sign
+            sign = sign or (one.sign if one.is_signed else 0)
         found[i] = replace(one, unit=first, is_range=one.is_range or is_range, noun=one.noun or two.noun)
         found[i + 1] = replace(two, unit=second, is_range=two.is_range or is_range, near=near, sign=sign)
     return found

@@ -191,10 +191,6 @@ def factor(text: str, fact: str) -> float | None:
         ("x", ""): 1.0,
         ("percentile", "%"): 1.0,
         ("percentile", ""): 1.0,
-        ("day", ""): 1.0,
-        ("h", ""): 1.0,
-        ("month", ""): 1.0,
-        ("GB", ""): 1.0,
     }
     return agreed.get((told, known))
 

@@ -18,13 +18,15 @@ CONCEPTS: dict[str, str] = {
     "revenue": r"revenues?|earn(?:s|ed|ings?)?|gross(?:ed)?|incomes?|brought(?: you)? in|brings?(?: you)? in|takings|turnover"
     r"|took in|billed|pulled in|before fees",
     "payout": r"pay-?outs?|paid out",
-    "net": r"net(?:s|ted|ting)?|profits?|left over|leaves?(?: you)?|clear(?:s|ed) (?=[$\d])|bottom line|take[- ]home"
+    "net": r"net(?:s|ted|ting)?|profits?|left(?: over| you)?|leaves?(?: you)?|clear(?:s|ed) (?=[$\d])|bottom line|take[- ]home"
     r"|after (?:all )?(?:costs|fees|everything)|pocket(?:s|ed)?|keeps?|kept",
     "margin": r"margins?",
     "fee": r"fees?|commissions?|platform(?:'s)? (?:take|cut|share)|take rate",
     "energy": r"energy|electricity|power(?: costs?| bills?)?|electric",
     "occupancy": r"occupanc(?:y|ies)|utili[sz]ation|occupied|busy|in use|rented|rent(?:s|ing)? out|booked",
     "floor": r"floors?|minimum|lowest (?:sensible |sane )?(?:rate|price|bid)|not go below|never go below",
+    "low": r"a tenth|one in ten|10 in 100|10th percentile|the 10th|10 of 100|low(?:er)? (?:end|bound|case)|worst case|at worst|pessimistic|p10|cheapest|bottom",
+    "high": r"90th percentile|the 90th|90 of 100|high(?:er)? (?:end|bound|case)|best case|at best|optimistic|p90|dearest|top|most expensive",
     "percentile": r"percentiles?|cheaper than",
     "median": r"medians?|middle of the market|mid-?point|typical",
     "market": r"markets?|others|other hosts?|competitors?|competition|comparables?|comparison set|compared|comp set|rivals?|peers?"
@@ -36,17 +38,15 @@ CONCEPTS: dict[str, str] = {
     "coverage": r"coverage|on record|observed",
     "forecast": r"forecasts?|expect(?:s|ed)?|predict(?:s|ed|ion)?|project(?:s|ed|ion)|likely|look(?:s|ing) ahead",
     "current": r"current(?:ly)?|now|today's rate|present(?:ly)?|at the moment|as it is|as things stand|existing",
-    "suggested": r"suggest(?:s|ed|ion)?|recommend(?:s|ed|ation)?|proposed?|new (?:price|rate)|move (?:it )?to|raise (?:it |them )?to"
+    "suggested": r"instead of|should|rais(?:e|ing)|lowering|set (?:it |them )?(?:at|to)|suggest(?:s|ed|ion)?|recommend(?:s|ed|ation)?|proposed?|new (?:price|rate)|move (?:it )?to|raise (?:it |them )?to"
     r"|lower (?:it |them )?to|target",
     "worth": r"impact|worth|gains?|uplifts?|extra|adds?|benefit|upside|would bring|more a (?:month|day)",
     "confidence": r"confiden(?:ce|t)|certainty|sure",
-    "list": r"list(?:ed)?|asking|ask(?:s)?|advertised",
+    "list": r"list(?:ed|s)?|advertised",
     "average": r"averages?|averaged|mean|on average",
     "idle": r"idle|unrented|vacant|empty",
     "lost": r"lost|losing|loses|losses|loss|cost you|missed|forgone|price tag",
-    "low": r"10 of 100|low(?:er)? (?:end|bound|case)|worst case|at worst|pessimistic|p10|cheapest|bottom",
-    "high": r"90 of 100|high(?:er)? (?:end|bound|case)|best case|at best|optimistic|p90|dearest|top|most expensive",
-    "rate": r"rates?|prices?|priced|charg(?:e|es|ed|ing)|rents? (?:at|for)|hourly",
+    "rate": r"rates?|prices?|priced|charg(?:e|es|ed|ing)|rents? (?:at|for)|hourly|ask(?:s|ed|ing)?",
     "cost": r"costs?|expenses?|spend(?:ing)?|spent|bills?",
     "resale": r"resale|second[- ]hand|sell(?:s|ing)?(?: it)? for|used price",
     "capex": r"purchase(?:d)?|bought|paid for (?:it|them|the)|invested|buying",
@@ -55,7 +55,7 @@ CONCEPTS: dict[str, str] = {
     "index": r"ind(?:ex|ices)",
     "supply": r"supply|on offer|offered|listings",
     "temperature": r"temperatures?|degrees",
-    "then": r"(?<=, )then|rate then|would|what[- ]if|if you|if it|at (?=\\$)|with (?=[$\\d])|at that (?:rate|price)",
+    "then": r"(?<=, )then|rate then|difference|delta|would|what[- ]if|if you|if it|at (?=\\$)|with (?=[$\\d])|at that (?:rate|price)",
     "limit": r"power limit|capped|limit(?:ed)? to",
     "demand": r"demand|score",
     "overhead": r"overhead",
@@ -79,7 +79,6 @@ QUALIFIERS = (
     "lost",
     "confidence",
     "coverage",
-    "worth",
     "change",
     "resale",
     "capex",
@@ -96,7 +95,7 @@ CONCEPT = re.compile(
     "|".join(rf"(?P<{name}>\b(?:{pattern})(?![\w]))" for name, pattern in CONCEPTS.items()), re.IGNORECASE
 )
 CHANGE = re.compile(
-    r"\b(?:chang(?:e|es|ed)|mov(?:e|es|ed)|differen(?:ce|t)|delta|effect|against|versus|vs|compared with|on the (?:\d+|seven|week|day|month|year)\b"
+    r"\b(?:chang(?:e|es|ed)|impact|at worst|at best|mov(?:e|es|ed)|differen(?:ce|t)|delta|effect|against|versus|vs|compared with|on the (?:\d+|seven|week|day|month|year)\b"
     r"|share of the (?:fall|rise)|part of|growth|trend|shift)\b",
     re.IGNORECASE,
 )
