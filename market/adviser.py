@@ -184,7 +184,7 @@ def _moved(place: MarketNow, then: Past | None, days: int) -> dict[str, Cell]:
         f"median_change_{days}d": _cell(_("Price, change over %(days)d days") % words, percent, "%", at, NO_PAST),
         f"rented_{days}d_ago": _cell(_("Rented share %(days)d days ago") % words, share, "%", at, NO_PAST),
         f"rented_change_{days}d": _cell(
-            _("Rented share, change over %(days)d days") % words, points, _("points"), at, NO_PAST
+            _("Rented share, change over %(days)d days") % words, points, "points", at, NO_PAST
         ),
     }
 

@@ -23,10 +23,10 @@ from ..measures import Measure
 from ..models import GPUConfiguration, Portfolio
 
 Period = Literal["today", "7d", "30d", "90d"]
-PortfolioName = Annotated[str, Field(description="Id or name of one portfolio; empty: all of them.")]
-GPUName = Annotated[str, Field(description="Id or name of one GPU configuration; empty: all of them.")]
-OneGPU = Annotated[str, Field(description="Id or name of one GPU configuration.", min_length=1)]
-Windows = Annotated[Period, Field(description="UTC days up to today; each is compared with as many days before.")]
+PortfolioName = Annotated[str, Field(description="Id or name; empty: all.")]
+GPUName = Annotated[str, Field(description="Id or name; empty: all.")]
+OneGPU = Annotated[str, Field(description="Id or name.", min_length=1)]
+Windows = Annotated[Period, Field(description="UTC days up to today.")]
 _NUMBER = WithJsonSchema({"type": "number"})  # models write 0.42, not "0.42"
 GPURate = Annotated[Decimal, Field(gt=0, le=MAX_RATE), _NUMBER]
 PricePerKwh = Annotated[Decimal, Field(ge=0, le=MAX_PRICE), _NUMBER]
@@ -195,7 +195,7 @@ def changes(name: str, label: object, measure: Measure, period: str = "") -> dic
         return {}
     words = {"label": label, "period": period}
     said = _("%(label)s, change on %(period)s") if period else _("%(label)s, change")
-    unit = _("points") if unit == "%" else unit
+    unit = "points" if unit == "%" else unit
     if shift.is_daily:
         said, unit = _("%(said)s, per day on record") % {"said": said}, f"{unit}/day" if unit == "USD" else unit
     cells = {f"{name}_change": plain(said % words, shift.absolute, unit)}

@@ -135,7 +135,7 @@ def days(user: User, asked: DaysAsked) -> Result:
     told = daily(user, window.first, window.last, portfolio=portfolio, gpu=gpu, fleet=fleet)
     _order(told, asked.sort)
     url = address("gpu", gpu.pk, period=asked.period) if gpu else _kpi_address(asked.period, portfolio, gpu)
-    rows = tuple(_day(day, url) for day in told[:ROWS])
+    rows = tuple(_day(day) for day in told[:ROWS])
     notes = (_("Days are UTC days; the last one is not over."),)
     return Result(rows, fleet.now, notes, url, max(0, len(told) - ROWS))
 
@@ -155,13 +155,13 @@ def _order(told: list[DayFigures], sort: str) -> None:
     told.sort(key=key)
 
 
-def _day(day: DayFigures, url: str) -> Row:
+def _day(day: DayFigures) -> Row:
     missing = _("Enter or import daily figures.")
     cells = {
         name: plain(label, getattr(day, name), DAY_UNITS[name], missing=missing, is_estimated=name in FOLLOWS)
         for name, label in DAY_LABELS.items()
     }
-    return Row(day.day.isoformat(), formats.full_day(day.day), cells, url)
+    return Row(day.day.isoformat(), formats.full_day(day.day), cells)  # the result says on which page
 
 
 # -- Me or the market --------------------------------------------------------------------------------------------------
@@ -181,7 +181,10 @@ def me_or_market(user: User, asked: SplitAsked) -> Result:
     elif portfolio is not None:
         query["portfolio"] = str(portfolio.pk)
     url = address("me-or-market", **query)
-    rows = (_whole(split, url), *(_cause(*pair, url) for pair in zip(attribution.CAUSES, split.rows, strict=False)))
+    rows = (
+        _whole(split, url),
+        *(_cause(*pair, _unit(split)) for pair in zip(attribution.CAUSES, split.rows, strict=False)),
+    )
     notes = [split.sentence or split.missing]
     notes += [_("Compared with: %(who)s") % {"who": who} for who in split.compared[:3]]
     return Result(rows, notes=(*notes, *split.notes), url=url)
@@ -195,17 +198,22 @@ def _whole(split: Split, url: str) -> Row:
     cells = {
         "now": plain(label, split.now_value, unit, missing=split.missing),
         "before": plain(_("%(label)s, %(period)s") % words, split.before_value, unit, missing=split.missing),
-        "change": plain(_("%(label)s, change") % words, split.whole, split.unit, missing=split.missing),
+        "change": plain(_("%(label)s, change") % words, split.whole, _unit(split), missing=split.missing),
     }
     return Row("whole", str(label), cells, url)
 
 
-def _cause(cause: attribution.Cause, bar: Bar, url: str) -> Row:
-    part = plain(bar.label, bar.value, bar.unit, missing=bar.note or _("not known yet"), is_estimated=True)
+def _unit(split: Split) -> str:
+    """The unit of the parts, in no language."""
+    return "points" if split.of == "occupancy" else "USD/day"
+
+
+def _cause(cause: attribution.Cause, bar: Bar, unit: str) -> Row:
+    part = plain(bar.label, bar.value, unit, missing=bar.note or _("not known yet"), is_estimated=True)
     cells = {"part": part}
     if bar.value is not None and bar.note:
         cells["note"] = plain(_("Note"), bar.note)
-    return Row(cause.value, bar.label, cells, url)
+    return Row(cause.value, bar.label, cells)
 
 
 TOOLS: tuple[Tool[Any], ...] = (
