@@ -7,9 +7,10 @@ class AlertsConfig(AppConfig):
     verbose_name = _("Alerts")
 
     def ready(self) -> None:
-        """Tell plans how alerts are counted."""
+        """Tell plans how alerts are counted; hear of new figures."""
         from billing import limits
 
+        from . import receivers  # noqa: F401 - connects them
         from .models import Alert
 
         limits.register("alerts", lambda user: Alert.objects.visible_to(user).count())

@@ -11,6 +11,7 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.autodiscover_tasks(["market"], related_name="tasks_history")
 app.autodiscover_tasks(["market"], related_name="tasks_money")
+app.autodiscover_tasks(["alerts"], related_name="tasks_evaluating")
 
 # Jobs take a slot (core.jobs), so a second beat starts nothing twice. What is due every minute or more often expires
 # when the next is due, so that no pile awaits a worker that was down.
@@ -54,6 +55,11 @@ app.conf.beat_schedule = {
     "portfolios.suggest-fleets": {"task": "portfolios.tasks.suggest_fleets", "schedule": crontab(minute=48)},
     "chat.sweep": {"task": "chat.tasks.sweep", "schedule": 10.0, "options": {"expires": 10.0}},
     "chat.archive-silent": {"task": "chat.tasks.archive_silent", "schedule": crontab(minute=38, hour=4)},
+    "alerts.look-around": {
+        "task": "alerts.tasks_evaluating.look_around",
+        "schedule": 300.0,
+        "options": {"expires": 300.0},
+    },
     "portfolios.top-up-demo": {"task": "portfolios.tasks.top_up_demo", "schedule": crontab(minute=5, hour="*/6")},
 }
 

@@ -15,7 +15,7 @@ from gpuadvisor.servers.errors import Refused
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description="Measure against limits of the same run.")
     parser.add_argument("--scale", type=int, default=10, help="million daily metrics in the large database (10 or 100)")
-    parser.add_argument("--only", default="", help="ids, comma separated: P1,P2,P3,P4,P5,P6,P7,P10,P14,import")
+    parser.add_argument("--only", default="", help="ids, comma separated: P1,P2,P3,P4,P5,P6,P7,P8,P10,P14,import")
     return parser.parse_args()
 
 
@@ -74,6 +74,11 @@ def main() -> int:
 
         data.create_database(refresh.DATABASE)
         rows.append(refresh.full_market())
+    if not only or "P8" in only:
+        from . import alerts
+
+        data.create_database(alerts.DATABASE)
+        rows.append(alerts.evaluation())
     if not only or "P10" in only:
         from . import chat
 

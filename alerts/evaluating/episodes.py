@@ -1,0 +1,256 @@
+"""Steps of single things become episodes: one per alert and cause, told of at its beginning and its end."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Count, Q, Sum
+from django.utils import translation
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from gpuadvisor.core import clock, formats
+from gpuadvisor.core.ids import uuid7
+
+from ..models import Episode, EpisodeEvent, Watch
+from ..triggers import Trigger, record_triggers
+from .following import Change
+
+Watches = Mapping[tuple[UUID, str], Watch]
+MOST_NAMED = 5
+
+
+def apply(changes: Sequence[Change], watches: Watches, now: datetime) -> list[Trigger]:
+    """Write what these changes mean into watches, episodes and their events; what there is to tell.
+
+    Call inside a transaction, with all the changes of an alert together.
+    """
+    held = _hold(changes, watches)
+    news = _open([one for one in changes if one.step == "opened"], held, now)
+    cleared = [one for one in changes if one.step in ("resolved", "dropped")]
+    return [*news, *_clear(cleared, watches, held, now)]
+
+
+def _hold(changes: Iterable[Change], watches: Watches) -> dict[tuple[UUID, str], Watch]:
+    """The watches of what holds, as it stands at last."""
+    held: dict[tuple[UUID, str], Watch] = {}
+    for one in changes:
+        key = (one.alert.pk, one.subject)
+        if one.standing.true_since is None:
+            held.pop(key, None)
+            continue
+        row = held.get(key) or watches.get(key) or Watch(alert=one.alert, subject=one.subject)
+        row.true_since = one.standing.true_since
+        row.held_minutes = int(one.standing.held.total_seconds() // 60)
+        row.value, row.limit, row.seen_at = one.reading.value, one.reading.limit, one.reading.at
+        row.money_per_day = one.money_per_day
+        held[key] = row
+    Watch.objects.bulk_create(
+        held.values(),
+        update_conflicts=True,
+        unique_fields=["alert", "subject"],
+        update_fields=["true_since", "held_minutes", "value", "limit", "money_per_day", "seen_at"],
+    )
+    return held
+
+
+def _open(opened: Sequence[Change], held: Watches, now: datetime) -> list[Trigger]:
+    """New episodes, and those that go on with one thing more."""
+    groups: dict[tuple[UUID, str, str], list[Change]] = defaultdict(list)
+    for one in opened:
+        if (one.alert.pk, one.subject) in held:
+            groups[one.alert.pk, one.cause, one.cause_key].append(one)
+    if not groups:
+        return []
+    running = {
+        (row.alert_id, row.cause, row.cause_key): row
+        for row in Episode.objects.filter(alert__in={pk for pk, _cause, _key in groups}, state="open")
+    }
+    made, events, news, joined = list[Episode](), list[EpisodeEvent](), list[Trigger](), list[Watch]()
+    for key, group in groups.items():
+        alert = group[0].alert
+        episode = running.get(key)
+        with translation.override(alert.user.language):
+            if episode is None:
+                episode = Episode(
+                    id=uuid7(),
+                    alert=alert,
+                    user_id=alert.user_id,
+                    severity=alert.conditions.get("severity", "warning"),
+                    cause=key[1],
+                    cause_key=key[2],
+                    title=title_of(group),
+                    facts=facts_of(group),
+                    money_per_day=_sum(one.money_per_day for one in group),
+                    opened_at=now,
+                    last_seen_at=now,
+                )
+                made.append(episode)
+                news.append(
+                    _trigger(
+                        episode, "opened", episode.title, frozenset(one.portfolio for one in group if one.portfolio)
+                    )
+                )
+                events.append(_event(episode, "opened", episode.title, now))
+            else:
+                events += [_event(episode, "joined", one.title, now) for one in group]
+        for one in group:
+            watch = held[one.alert.pk, one.subject]
+            watch.episode = episode
+            joined.append(watch)
+    Episode.objects.bulk_create(made)
+    Watch.objects.bulk_update(joined, ["episode"])
+    EpisodeEvent.objects.bulk_create(events)
+    _recount({watch.episode_id for watch in joined if watch.episode_id}, now)
+    return news
+
+
+def _clear(cleared: Sequence[Change], watches: Watches, held: Watches, now: datetime) -> list[Trigger]:
+    """Let go of what has cleared; an episode ends with its last thing."""
+    gone = {
+        (one.alert.pk, one.subject): watch
+        for one in cleared
+        if (watch := watches.get((one.alert.pk, one.subject))) and (one.alert.pk, one.subject) not in held
+    }
+    Watch.objects.filter(pk__in=[watch.pk for watch in gone.values()]).delete()
+    touched = {watch.episode_id for watch in gone.values() if watch.episode_id}
+    titles = {(one.alert.pk, one.subject): one.title for one in cleared}
+    EpisodeEvent.objects.bulk_create(
+        EpisodeEvent(episode_id=watch.episode_id, kind="cleared", text=titles[key], at=now)
+        for key, watch in gone.items()
+        if watch.episode_id
+    )
+    return end(touched, now)
+
+
+def end(episodes: Iterable[UUID], now: datetime) -> list[Trigger]:
+    """Resolve those of `episodes` that hold nothing any more; recount the others."""
+    keys = set(episodes)
+    over = list(
+        Episode.objects.filter(pk__in=keys, state="open")
+        .annotate(things=Count("watches"))
+        .filter(things=0)
+        .select_related("alert__user")
+    )
+    news, events = list[Trigger](), list[EpisodeEvent]()
+    for episode in over:
+        episode.state, episode.resolved_at = Episode.State.RESOLVED, now
+        with translation.override(episode.alert.user.language):
+            reason = _("Over: %(title)s") % {"title": episode.title}
+        news.append(_trigger(episode, "resolved", reason))
+        events.append(_event(episode, "resolved", reason, now))
+    Episode.objects.bulk_update(over, ["state", "resolved_at"])
+    EpisodeEvent.objects.bulk_create(events)
+    _recount(keys - {episode.pk for episode in over}, now)
+    return news
+
+
+def remind(now: datetime | None = None) -> int:
+    """Tell again of episodes that still hold, as often as their alerts want it; their number."""
+    now = now or clock.now()
+    rows = list(
+        Episode.objects.filter(
+            state="open", alert__is_active=True, alert__notification_settings__remind_hours__isnull=False
+        )
+        .select_related("alert__user")
+        .order_by("pk")
+    )
+    due = [row for row in rows if _is_due(row, now)]
+    with transaction.atomic():
+        triggers, events = list[Trigger](), list[EpisodeEvent]()
+        for row in due:
+            row.reminded_at = now
+            with translation.override(row.alert.user.language):
+                reason = _("Still: %(title)s") % {"title": row.title}
+            triggers.append(_trigger(row, "reminder", reason))
+            events.append(_event(row, "reminded", reason, now))
+        Episode.objects.bulk_update(due, ["reminded_at"])
+        EpisodeEvent.objects.bulk_create(events)
+        record_triggers(triggers, now=now)
+    return len(due)
+
+
+def _is_due(row: Episode, now: datetime) -> bool:
+    hours = row.alert.notification_settings.get("remind_hours")
+    if not isinstance(hours, int) or hours <= 0:
+        return False
+    return now - (row.reminded_at or row.opened_at) >= timedelta(hours=hours)
+
+
+def _recount(episodes: Iterable[UUID], now: datetime) -> None:
+    """The money at risk of what still holds."""
+    rows = Episode.objects.filter(pk__in=list(episodes), state="open").annotate(
+        money=Sum("watches__money_per_day", filter=Q(watches__money_per_day__isnull=False))
+    )
+    changed = list(rows)
+    for row in changed:
+        row.money_per_day, row.last_seen_at = row.money, now  # type: ignore[attr-defined]  # annotated
+    Episode.objects.bulk_update(changed, ["money_per_day", "last_seen_at"])
+
+
+def title_of(group: Sequence[Change]) -> str:
+    """One sentence of what is the matter, in the words of the active language."""
+    first = group[0]
+    value, limit = first.reading.value, first.reading.limit
+    if first.alert.alert_type == "utilization_drop" and value is not None and limit is not None:
+        if len(group) == 1:
+            words = _("%(name)s: %(value)s rented, below %(limit)s")
+        else:
+            words = ngettext(
+                "%(name)s and %(count)d more: %(value)s rented at worst, below %(limit)s",
+                "%(name)s and %(count)d more: %(value)s rented at worst, below %(limit)s",
+                len(group) - 1,
+            )
+            first = min(group, key=lambda one: one.reading.value or Decimal(0))
+            value = first.reading.value or Decimal(0)
+        told = {"value": formats.percent(value), "limit": formats.percent(limit)}
+        return (words % {"name": first.title, "count": len(group) - 1, **told})[:200]
+    return first.title[:200]
+
+
+def facts_of(group: Sequence[Change]) -> dict[str, Any]:
+    """What the episode began with, for messages and its page: figures as text, in the units of `Reading`."""
+    return {
+        "things": [
+            {
+                "subject": one.subject,
+                "title": one.title,
+                "value": _text(one.reading.value),
+                "limit": _text(one.reading.limit),
+                "since": one.standing.true_since.isoformat() if one.standing.true_since else None,
+            }
+            for one in group[:MOST_NAMED]
+        ],
+        "more": max(len(group) - MOST_NAMED, 0),
+    }
+
+
+def _text(value: Decimal | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _sum(values: Iterable[Decimal | None]) -> Decimal | None:
+    known = [value for value in values if value is not None]
+    return sum(known, Decimal(0)) if known else None
+
+
+def _trigger(episode: Episode, kind: str, reason: str, portfolios: frozenset[UUID] = frozenset()) -> Trigger:
+    return Trigger(
+        episode.alert,
+        reason[:500],
+        episode.facts,
+        kind=kind,
+        severity=episode.severity,
+        episode=episode,
+        portfolios=portfolios,
+    )
+
+
+def _event(episode: Episode, kind: str, text: str, now: datetime) -> EpisodeEvent:
+    return EpisodeEvent(episode=episode, kind=kind, text=text[:300], at=now)

@@ -1,0 +1,147 @@
+"""Utilization drops: shares of the hosts' own GPUs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import cast
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from gpuadvisor.core import clock
+from portfolios.models import GPUConfiguration
+
+from .. import readings
+from ..conditions import ConditionError, UtilizationDrop, parse
+from ..models import Alert, Watch
+from ..readings import Limits, Seen
+from ..triggers import record_triggers
+from . import episodes
+from .following import Change, followed, is_alone, marks_of, set_marks, watches_of
+
+SLICE_USERS = 500
+FIRST_LOOK = timedelta(hours=6)  # how far back the first evaluation of a configuration looks
+RATES = """
+select distinct on (gpu_configuration_id) gpu_configuration_id, hourly_rate from performance_metrics
+ where gpu_configuration_id = any(%s) and metric_date >= %s and hourly_rate is not null
+ order by gpu_configuration_id, metric_date desc
+"""
+
+
+def evaluate_shares(now: datetime | None = None) -> int:
+    """Look at every active utilization alert whose GPUs have figures that are new; the number of alerts looked at."""
+    moment, looked, last = now or clock.now(), 0, UUID(int=0)
+    while True:
+        users = list(
+            Alert.objects.filter(alert_type="utilization_drop", is_active=True, user__is_active=True, user__gt=last)
+            .order_by("user_id")
+            .values_list("user_id", flat=True)
+            .distinct()[:SLICE_USERS]
+        )
+        if not users:
+            break
+        with transaction.atomic():
+            if not is_alone("shares"):
+                break
+            looked += _slice(users, moment)
+        last = users[-1]
+    return looked
+
+
+def _slice(users: Sequence[UUID], now: datetime) -> int:
+    rows_of = Alert.objects.filter(alert_type="utilization_drop", is_active=True, user__in=users)
+    alerts = list(rows_of.select_related("user").order_by("pk"))
+    items: dict[UUID, list[GPUConfiguration]] = defaultdict(list)
+    rows = GPUConfiguration.objects.filter(
+        portfolio__user__in=users, portfolio__is_active=True, portfolio__state="active", is_active=True
+    ).select_related("portfolio", "gpu_model")
+    for item in rows:
+        items[item.portfolio.user_id].append(item)
+    gpus = [item.pk for one in items.values() for item in one]
+    marks = marks_of(str(gpu) for gpu in gpus)
+    since = min((marks.get(str(gpu), now - FIRST_LOOK) for gpu in gpus), default=now)
+    seen = {
+        gpu: fresh
+        for gpu, found in readings.shares(gpus, since, now).items()
+        if (fresh := [one for one in found if one.at > marks.get(str(gpu), now - FIRST_LOOK)])
+    }
+    if not seen:
+        return len(alerts)
+    told = {alert.pk: conditions for alert in alerts if (conditions := _conditions(alert))}
+    limits = Limits(
+        list(seen),
+        min(found[0].at - found[0].lasted for found in seen.values()).date(),
+        now.date(),
+        usual=any(one.against == "usual" for one in told.values()),
+        comps=any(one.against == "comps" for one in told.values()),
+    )
+    watches, changes = watches_of(alerts), list[Change]()
+    rates = _rates(list(seen), now)
+    for alert in alerts:
+        conditions = told.get(alert.pk)
+        for item in _scope(conditions, items[alert.user_id]) if conditions else ():
+            found = seen.get(item.pk)
+            if conditions and found:
+                changes += _changes(
+                    alert, conditions, item, found, limits, watches.get((alert.pk, str(item.pk))), rates
+                )
+    record_triggers(episodes.apply(changes, watches, now), now=now)
+    set_marks({str(gpu): found[-1].at for gpu, found in seen.items()})
+    return len(alerts)
+
+
+def _conditions(alert: Alert) -> UtilizationDrop | None:
+    try:
+        return cast("UtilizationDrop", parse(alert.alert_type, alert.conditions))
+    except ConditionError:  # written before its schema: its page says so
+        return None
+
+
+def _scope(conditions: UtilizationDrop, items: Sequence[GPUConfiguration]) -> Sequence[GPUConfiguration]:
+    if conditions.scope == "portfolio":
+        return [item for item in items if item.portfolio_id == conditions.scope_id]
+    if conditions.scope == "gpu":
+        return [item for item in items if item.pk == conditions.scope_id]
+    return items
+
+
+def _changes(
+    alert: Alert,
+    conditions: UtilizationDrop,
+    item: GPUConfiguration,
+    seen: Sequence[Seen],
+    limits: Limits,
+    watch: Watch | None,
+    rates: Mapping[UUID, Decimal],
+) -> list[Change]:
+    told = readings.share_readings(conditions, item.pk, seen, limits)
+    offline = {one.at for one in seen if one.is_offline}
+    changes = []
+    for step, standing, reading in followed(alert, str(item.pk), told, watch, conditions.for_minutes):
+        at_risk = None
+        if (rate := rates.get(item.pk)) is not None and reading.value is not None and reading.limit is not None:
+            at_risk = max(reading.limit - reading.value, Decimal(0)) / 100 * item.quantity * 24 * rate
+        changes.append(
+            Change(
+                alert,
+                str(item.pk),
+                step,
+                standing,
+                reading,
+                cause="machine" if reading.at in offline else "unknown",
+                title=str(item)[:200],
+                portfolio=item.portfolio_id,
+                money_per_day=at_risk,
+            )
+        )
+    return changes
+
+
+def _rates(gpus: Sequence[UUID], now: datetime) -> dict[UUID, Decimal]:
+    """The newest rate of each, USD per GPU-hour before fees, 30 days old at most."""
+    with connection.cursor() as cursor:
+        cursor.execute(RATES, [list(gpus), now.date() - timedelta(days=30)])
+        return dict(cursor.fetchall())
