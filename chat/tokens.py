@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 _PIECES = re.compile(r"[A-Za-z]+|[0-9]+|[^\S\n]{2,}|\n+|[^\x00-\x7f]+|[^A-Za-z0-9\s]+")
 _PER_MESSAGE = 4  # the role and the marks around a message
 
 
+@lru_cache(maxsize=256)  # the descriptions of tools are counted for every question
 def estimate(text: str) -> int:
     """Tokens of a text, rather too many than too few.
 
