@@ -43,7 +43,7 @@ def answer_by_rules(answer: Answer, draft: Draft) -> None:
         subject=question.metadata.get("subject"),
     )
     text, known = said.text, _figures(said, sources)
-    wrong = [one for one in draft.check(text).unmatched if not _is_within(one, known)]
+    wrong = [one for one in draft.check(text).unmatched if not _is_within(one, said.anchors)]
     if wrong:  # a bug of the rules: what they write comes from results
         log.error("the rules wrote figures that no result holds: %s", [found.text for found in wrong])
         text, known = checking.take_out(text, wrong), []
@@ -57,9 +57,9 @@ def _figures(said: rules.Said, sources: Mapping[int, checking.Source]) -> list[c
     return [
         checking.Found(anchor.start, anchor.end, said.text[anchor.start : anchor.end], sources[id(anchor.cell)])
         for anchor in said.anchors
-        if id(anchor.cell) in sources and isinstance(anchor.cell.value, (int, Decimal))
+        if anchor.cell is not None and id(anchor.cell) in sources and isinstance(anchor.cell.value, (int, Decimal))
     ]
 
 
-def _is_within(figure: checking.Unmatched, known: Sequence[checking.Found]) -> bool:
+def _is_within(figure: checking.Unmatched, known: Sequence[rules.Anchor]) -> bool:
     return any(one.start <= figure.start and figure.end <= one.end for one in known)

@@ -16,7 +16,7 @@ from . import advice, markets, results
 from .desk import Call, Desk
 from .glossary import TERMS
 from .names import names_of
-from .saying import Anchor, bullets, joined, linked, marking, paragraphs, say, unknown
+from .saying import Anchor, bullets, joined, linked, marking, paragraphs, plain, say, unknown
 from .words import Asked, term_in, understand
 
 ANSWERS: Mapping[str, Callable[[Desk], str]] = {
@@ -137,7 +137,7 @@ def _what_i_can(user: User, *, is_greeting: bool) -> str:
     head = _("I answer from rules over your own figures and the market's; I am not a language model.")
     if not is_greeting:
         head = joined([_("I did not understand this question."), head])
-    offered = bullets(f"“{one.text}”" for one in questions(user, 6))
+    offered = bullets(f"“{plain(one.text)}”" for one in questions(user, 6))
     return paragraphs(
         [
             head,

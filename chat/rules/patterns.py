@@ -166,7 +166,9 @@ POWER = re.compile(r"\b(?:electricity|power|energy|tariff|kwh|kilowatt)\b", re.I
 RATE = re.compile(r"\b(?:rate|charge|ask)\b", re.I)
 RATE_BEFORE = re.compile(r"\b(?:to|at|charge|for|ask|is|of)\s$", re.I)
 NO_AMOUNT = re.compile(r"\s?(?:%|percent|per cent|(?:days?|weeks?|months?|hours?|h|gpus?|w|watts?|gb)\b)", re.I)
-PRONOUN = re.compile(r"\b(?:this|that|it|its|the)\s+(?:gpu|card|rig|machine|one)\b|\b(?:it|this|that)\W*$", re.I)
+PRONOUN = re.compile(
+    r"\b(?:this|that|it|its|the)\s+(?:gpu|card|rig|machine|one)\b|\b(?:it|its)\b|\b(?:this|that)\W*$", re.I
+)
 TOKEN = re.compile(r"[a-z]+|\d+|[^\W\d_]+")
 _NUMBER = r"(?P<number>\d{1,4}(?:\.\d{1,4})?|\.\d{1,4})"
 PRICE = re.compile(

@@ -20,24 +20,24 @@ from ..checking import Told, check, facts_of
 SHOWN = 5  # rows of a list
 _OPEN, _SHUT, _END = "\ue000", "\ue001", "\ue002"  # around a figure while its text is put together
 _MARKED = re.compile(f"{_OPEN}(\\d+){_SHUT}([^{_END}]*){_END}")
-_cells: ContextVar[list[Cell] | None] = ContextVar("cells", default=None)
+_cells: ContextVar[list[Cell | None] | None] = ContextVar("cells", default=None)
 
 
 _NO_MARKS = dict.fromkeys(map(ord, (_OPEN, _SHUT, _END)))
 
 
 class Anchor(NamedTuple):
-    """A figure of the text and the cell that it says. Units: characters."""
+    """A figure of the text and the cell that it says; without one, words of a tool, as a name. Units: characters."""
 
     start: int
     end: int
-    cell: Cell
+    cell: Cell | None
 
 
 @contextmanager
 def marking() -> Iterator[Callable[[str], tuple[str, list[Anchor]]]]:
     """While this lasts `say` marks its figures; what it yields takes the marks out and tells where each was."""
-    cells: list[Cell] = []
+    cells: list[Cell | None] = []
     token = _cells.set(cells)
 
     def unmark(text: str) -> tuple[str, list[Anchor]]:
@@ -58,7 +58,7 @@ def marking() -> Iterator[Callable[[str], tuple[str, list[Anchor]]]]:
         _cells.reset(token)
 
 
-def _mark(cell: Cell, text: str) -> str:
+def _mark(cell: Cell | None, text: str) -> str:
     cells = _cells.get()
     if cells is None:
         return text
@@ -132,7 +132,8 @@ def unknown(cell: Cell | None, label: str = "") -> str:
 def plain(text: str) -> str:
     """Words of a row as one line of Markdown that draws nothing: marks are taken as letters."""
     line = " ".join(text.translate(_NO_MARKS).split())
-    return "".join(f"\\{letter}" if letter in "\\`*_[]<>|#!" else letter for letter in line)
+    drawn = "".join(f"\\{letter}" if letter in "\\`*_[]<>|#!" else letter for letter in line)
+    return _mark(None, drawn) if any(map(str.isdigit, drawn)) else drawn
 
 
 def bold(text: str) -> str:
