@@ -314,7 +314,9 @@ def _cell(cell: Cell, common: datetime | None) -> dict[str, Any]:
 
 def _cell_of(told: Mapping[str, Any], common: str | None) -> Cell:
     value = told["value"]
-    if told.get("kind") == "time":
+    if told.get("kind") == "number":
+        value = Decimal(value)
+    elif told.get("kind") == "time":
         value = datetime.fromisoformat(value)
     elif told.get("kind") == "date":
         value = date.fromisoformat(value)

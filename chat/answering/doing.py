@@ -8,6 +8,8 @@ from threading import Event
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import DateTimeField
+from django.db.models.functions import Coalesce
 from django.utils import timezone, translation
 
 from gpuadvisor.accounts.zones import zone_of
@@ -84,7 +86,12 @@ def _store(answer: Answer, draft: Draft, outcome: _Outcome) -> None:
     leases.own(answer)
     budget.release(answer.pk)
     now = clock.now()
-    Answer.objects.filter(pk=answer.pk).update(state=outcome.state, error=outcome.error, ended_at=now)
+    Answer.objects.filter(pk=answer.pk).update(
+        state=outcome.state,
+        error=outcome.error,
+        first_word_at=Coalesce("first_word_at", now if draft.text else None, output_field=DateTimeField()),
+        ended_at=now,
+    )
     Message.objects.filter(pk=answer.message_id).update(
         content=draft.text,
         metadata=draft.metadata(),

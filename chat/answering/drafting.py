@@ -72,6 +72,7 @@ class Draft:
     def begin_anew(self) -> None:
         """The model begins another text: what is on the screen stays until the new one has words to show."""
         self._attempt, self._shown, self._is_wrong = "", 0, False
+        self._checked_at = 0.0
 
     def add(self, words: str) -> None:
         """More words of the model: show what may be shown."""

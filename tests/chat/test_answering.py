@@ -323,6 +323,7 @@ def test_a_growing_answer_is_stored_in_steps(host, openai_standin, monkeypatch):
     assert all(answer.message.content.startswith(text.strip()) for text in stored)
 
 
+@pytest.mark.slow
 def test_no_transaction_is_open_while_the_model_is_asked(transactional_db, host, openai_standin, monkeypatch):
     states = []
     add = drafting.Draft.add

@@ -76,6 +76,7 @@ def test_the_ceiling_of_all_accounts_is_exact_under_parallel_sends(db, nobody_wo
     assert told == {"waiting": 3, "cap": 7}  # 20,000 + 20,000 + 10,000 of the free plan
 
 
+@pytest.mark.slow
 def test_parallel_holds_of_one_account_stay_within_its_cap(host, settings):
     settings.ADVISOR_HAS_MODEL = True
     answers = [an_answer(host, "finished") for _number in range(8)]
@@ -104,6 +105,7 @@ def test_a_card_that_is_clicked_20_times_at_once_is_performed_once(host, monkeyp
     assert done == [host.pk]
 
 
+@pytest.mark.slow
 def test_20_workers_and_sweeps_answer_one_question_once(host, openai_standin, monkeypatch):
     openai_standin.script(*[{"text": "All is well."}] * 4)
     monkeypatch.setattr(answering.doing.memory, "refresh", lambda answer: None)
