@@ -80,6 +80,8 @@ def ask(
                 "tool": pointed.tool,
                 "arguments": dict(pointed.arguments),
             }
+        if once and Message.objects.filter(pk=once).exists():
+            once = None  # a key that somebody made up, or of a question that was deleted
         question = Message.objects.create(
             pk=once or uuid7(),
             conversation=talk,

@@ -8,6 +8,7 @@ from chat import answering, budget, services
 from chat.models import Answer, Conversation, Message, Offer, TokenDay
 from gpuadvisor.core import advising, clock
 from gpuadvisor.core.errors import DomainError
+from gpuadvisor.core.ids import uuid7
 from tests.chat.made import an_answer
 from tests.factories import UserFactory
 
@@ -89,6 +90,16 @@ def test_a_second_question_while_one_is_answered_is_refused(host):
     with pytest.raises(services.StillAnswering, match="still answering"):
         services.ask(user=host, text="Two", conversation=talk)
     assert Message.objects.filter(role="user").count() == 1
+
+
+def test_a_question_that_is_sent_twice_is_asked_once_and_a_made_up_key_reaches_nothing(host, stranger):
+    key = uuid7()
+    first = services.ask(user=host, text="One", once=key)
+    assert services.ask(user=host, text="One", once=key) == first
+    theirs = services.ask(user=stranger, text="Mine", once=key)
+    assert (theirs.question.content, theirs.question_id == key) == ("Mine", False)
+    first.question.refresh_from_db()
+    assert first.question.content == "One"
 
 
 def test_a_conversation_of_somebody_else_is_gone(host, stranger):
