@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test lint format types e2e bench demo shell lock ci
+.PHONY: help setup run test lint format types e2e bench guard demo shell lock ci
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -61,6 +61,9 @@ types: $(VENV)/.dev ## mypy, strict
 
 bench: $(VENV)/.dev ## what performance promises, measured (SCALE=10, ONLY=P1,P2)
 	@exec $(BIN)/python -m gpuadvisor.bench $(if $(SCALE),--scale $(SCALE)) $(if $(ONLY),--only $(ONLY)) $(ARGS)
+
+guard: $(VENV)/.dev ## calls to users' addresses against 70 tricks, in a network of its own
+	@exec $(BIN)/python -m pytest tests/core/test_guard.py -rs $(ARGS)
 
 demo: $(VENV)/.run ## load the demo host again
 	@exec $(BIN)/python manage.py load_demo $(ARGS)

@@ -2,10 +2,15 @@
 
 import gzip
 import ipaddress
+import os
+import shutil
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -297,3 +302,20 @@ def test_a_closed_port_and_a_refused_address_sound_the_same(receiver, settings, 
 @pytest.mark.parametrize("address", ["8.8.8.8", "2a00:1450:4001:82a::200e", "1.1.1.1", "2001:4860:4860::8888"])
 def test_public_addresses_are_called_public(address):
     assert guard.is_public(ipaddress.ip_address(address))
+
+
+@pytest.mark.slow
+def test_nothing_inside_is_reached_in_a_network_of_its_own():
+    """d5 with real names, addresses and TLS: `make guard`."""
+    if not shutil.which("unshare") or not shutil.which("ip"):
+        pytest.skip("this machine has no unshare or ip")
+    wall = ["unshare", "--net", "--mount", "--map-root-user"] if os.geteuid() else ["unshare", "--net", "--mount"]
+    if subprocess.run([*wall, "ip", "link", "set", "lo", "up"], capture_output=True, check=False).returncode:
+        pytest.skip("this machine allows no network namespace")
+    root = Path(__file__).parents[2]
+    told = subprocess.run(
+        [*wall, sys.executable, "-m", "tests.core.guard_stage"],
+        cwd=root, env=os.environ | {"GUARD_STAGE": "1"}, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert "reached nothing inside" in told.stdout
