@@ -21,7 +21,7 @@ def title_of(question: str) -> str:
     """A short title from the first question: its first sentence without its courtesies."""
     text = " ".join(_MARKS.sub(" ", question).split())
     first = _SENTENCES.split(text, maxsplit=1)[0]
-    plain = _POLITE.sub("", first).strip(" .,;:!?") or first.strip(" .,;:!?")
+    plain = _POLITE.sub("", _POLITE.sub("", first)).strip(" .,;:!?") or first.strip(" .,;:!?")
     return shorten(plain[:1].upper() + plain[1:], MAX_TITLE)
 
 
