@@ -58,9 +58,11 @@ class Turn:
     @property
     def html(self) -> SafeString:
         """The text, drawn, with links from its figures to their sources."""
-        from ..markdown import render
+        from ..markdown import mend, render
 
-        return render(self.message.content, self.message.metadata.get("figures") or ())
+        is_whole = self.answer is None or self.answer.state == Answer.State.FINISHED
+        text = self.message.content if is_whole else mend(self.message.content)
+        return render(text, self.message.metadata.get("figures") or ())
 
     @property
     def notices(self) -> tuple[str, ...]:
