@@ -53,7 +53,8 @@ def threads(user: User, *, words: str = "", is_archived: bool = False, after: UU
         rows = rows.filter(Q(title__icontains=words) | Exists(said))
     edge = rows.filter(pk=after).first() if after is not None else None
     if edge is not None:
-        below = Q(at__lt=edge.at) | Q(at=edge.at, pk__lt=edge.pk)  # type: ignore[misc] # annotated above
+        at = edge.last_message_at or edge.started_at
+        below = Q(at__lt=at) | Q(at=at, pk__lt=edge.pk)
         rows = rows.filter(
             Q(is_pinned=True) & below | Q(is_pinned=False) if edge.is_pinned else below & Q(is_pinned=False)
         )
@@ -65,7 +66,7 @@ def threads(user: User, *, words: str = "", is_archived: bool = False, after: UU
         Line(
             pk=row.pk,
             title=row.title,
-            at=row.at,  # type: ignore[attr-defined] # annotated above
+            at=row.last_message_at or row.started_at,
             message_count=row.message_count,
             is_pinned=row.is_pinned,
             is_archived=row.is_archived,

@@ -90,7 +90,7 @@ def _sent(request: AppRequest, conversation: Conversation, answer: Answer) -> Ht
 @require_http_methods(["GET", "HEAD", "POST"])
 def why(request: AppRequest, kind: str, key: str) -> HttpResponse:
     """A new conversation with one figure, insight or suggestion as its subject; it begins when the host sends it."""
-    subject = advising.subject(request.user, kind, key) if len(key) <= LONGEST_KEY and "\x00" not in key else None
+    subject = advising.subject(request.user, kind, key) if len(key) <= LONGEST_KEY else None
     if subject is None:
         raise Http404
     if request.method != "POST":
@@ -143,9 +143,10 @@ def stop(request: AppRequest, pk: UUID) -> HttpResponse:
 @require_POST
 def retry(request: AppRequest, pk: UUID) -> HttpResponse:
     """Ask for the newest answer again, where it failed or was stopped."""
-    found = get_object_or_404(
-        Answer.objects.visible_to(request.user).select_related("user", "message__conversation"), pk=pk
-    )
+    answers = Answer.objects.visible_to(request.user).select_related("user", "message__conversation")
+    found = answers.filter(pk=pk).first()
+    if found is None:  # a second click finds the new answer in place of the old one
+        return to_answer(request, get_object_or_404(answers.filter(question__answers=pk).order_by("-pk")[:1]))
     try:
         return to_answer(request, services.retry(found))
     except DomainError as error:
