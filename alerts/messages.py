@@ -10,6 +10,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from .models import AlertLog, Channel
+from .models.rules import RANKS
 
 VERSION = 1
 LISTED = 20
@@ -48,6 +49,23 @@ def test(channel: Channel, *, now: datetime) -> dict[str, Any]:
         "facts": {},
         "url": site_url("/alerts/channels/"),
         "more": {"count": 0, "items": []},
+    }
+
+
+def digest(title: str, logs: Sequence[AlertLog], *, now: datetime) -> dict[str, Any]:
+    """What a digest, or the end of quiet hours, tells: the newest first."""
+    return {
+        "version": VERSION,
+        "type": "alert.digest",
+        "title": title,
+        "text": "",
+        "severity": max((log.severity for log in logs), key=RANKS.__getitem__),
+        "timestamp": now.isoformat(),
+        "alert": None,
+        "episode": None,
+        "facts": {},
+        "url": site_url("/alerts/"),
+        "more": {"count": len(logs), "items": [_item(log) for log in logs[:LISTED]]},
     }
 
 

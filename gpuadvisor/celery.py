@@ -26,6 +26,7 @@ app.conf.beat_schedule = {
     "core.make-months": {"task": "gpuadvisor.core.tasks.make_months", "schedule": crontab(minute=7, hour="*/6")},
     "core.clean-up": {"task": "gpuadvisor.core.tasks.clean_up", "schedule": crontab(minute=20, hour=3)},
     "alerts.deliver-due": {"task": "alerts.tasks.deliver_due", "schedule": 10.0, "options": {"expires": 10.0}},
+    "alerts.send-digests": {"task": "alerts.tasks.send_digests", "schedule": crontab(minute="*/5")},
     "market.refresh": {"task": "market.tasks.refresh_market", "schedule": crontab(minute="*/15")},
     "market.apply-decisions": {"task": "market.tasks.apply_decisions", "schedule": 60.0, "options": {"expires": 60.0}},
     "market.warm": {"task": "market.tasks.warm_pages", "schedule": crontab(minute="5-59/10")},
