@@ -91,7 +91,7 @@ def left_out(conversation: Conversation) -> bool:
     return sum(rows.values_list("token_count", flat=True)) > REQUEST_TOKENS // 2
 
 
-def recent_context(user: User, besides: UUID | None = None) -> QuerySet[Message, dict[str, Any]]:
+def recent_context(user: User, besides: UUID | None = None) -> QuerySet[Message, Any]:
     """The newest of a user's conversations with their messages, 100 rows (R-054): one walk along two indexes.
 
     Source: the "AI Conversation Context" query of the data models.
@@ -208,7 +208,7 @@ def _turn(exchange: Exchange, *, with_tools: bool) -> list[dict[str, Any]]:
 
 
 def _is_of(tool: Message, answer: Answer) -> bool:
-    return tool.metadata.get("answer") == str(answer.message_id)
+    return bool(tool.metadata.get("answer") == str(answer.message_id))
 
 
 def _tool_turns(tools: Sequence[Message], *, rows: int | None) -> list[dict[str, Any]]:

@@ -107,10 +107,11 @@ def _weeks(names: dict[UUID, str]) -> list[_Week]:
         )
     )
     by_pk = {row["gpu_configuration_id"]: row for row in rows}
-    nothing = {"now": None, "before": None, "days": 0}
-    return [
-        _Week(name, *(by_pk.get(pk, nothing)[key] for key in ("now", "before", "days"))) for pk, name in names.items()
-    ]
+    found = []
+    for pk, name in names.items():
+        row = by_pk.get(pk)
+        found.append(_Week(name, row["now"], row["before"], row["days"]) if row else _Week(name, None, None, 0))
+    return found
 
 
 def _drop(weeks: list[_Week]) -> Iterator[Suggested]:

@@ -178,6 +178,7 @@ def _complete(answer: Answer, messages: list[dict[str, Any]]) -> str:
     """The model's words, booked on the answer's day; "" where it has none."""
     if outage.is_out() or not budget.hold(answer, estimate_messages(messages) + MAX_TOKENS):
         return ""
+    usage: llm.Usage | None
     try:
         text, usage = llm.complete(
             messages, max_tokens=MAX_TOKENS, clock=llm.Clock.start(first_word=SECONDS, in_all=SECONDS)

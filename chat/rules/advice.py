@@ -35,6 +35,8 @@ def charge(desk: Desk) -> str:
     if listed is None:
         return desk.refusal()
     rows = [row for row in listed.rows if not wanted or row.id in wanted]
+    if wanted and not rows:
+        return _of_a_large_fleet(desk)
     rates = [row for row in (suggested.rows if suggested else ()) if number(row, "to_rate") is not None]
     if wanted:
         names = {one.name for one in desk.gpus}
@@ -48,6 +50,19 @@ def charge(desk: Desk) -> str:
     else:
         parts.append(_("No change of rate is suggested at the moment: nothing shows that another one would earn more."))
     return paragraphs(parts)
+
+
+def _of_a_large_fleet(desk: Desk) -> str:
+    """The rate of a GPU that the list of the first thirty leaves out."""
+    gpu = desk.gpus[0]
+    here = first(desk.look("where_else", gpu=gpu.key))
+    price, place = cell_of(here, "price"), first(desk.look("market_of_gpu", gpu_model=gpu.model))
+    if price is None or price.value is None:
+        return f"{bold(gpu.name)}: {unknown(price, _('Rate'))}"
+    parts = [_("%(who)s asks %(rate)s.") % {"who": bold(gpu.name), "rate": say(price)}]
+    if number(place, "median") is not None:
+        parts.append(_("The market median is %(median)s.") % {"median": say(cell_of(place, "median"))})
+    return joined(parts)
 
 
 def _rate(row: Row) -> str:
@@ -242,6 +257,8 @@ def note_price(desk: Desk) -> str:
     listed = desk.look("gpus")
     row = next((one for one in (listed.rows if listed else ()) if one.id == gpu.key), None)
     platform = cell_of(row, "platform")
+    if row is None:  # the list tells the first thirty
+        platform = cell_of(first(desk.look("where_else", gpu=gpu.key)), "platform")
     if platform is None or platform.value is None:
         url = reverse("portfolios:price-changes", args=[gpu.key])
         return _("On which platform? None is on record for %(gpu)s: enter the change on [its page](%(url)s).") % {

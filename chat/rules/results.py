@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 from django.utils.translation import gettext as _
 
@@ -213,17 +214,12 @@ def _split(desk: Desk, result: Result | None) -> str:
     known = [row for row in result.rows if row.id != "whole" and number(row, "part") is not None]
     if whole is None or number(whole, "change") is None or not known:
         return joined(quotable(note, [result]) for note in result.notes[:1])
-    known.sort(key=lambda row: -abs(number(row, "part") or 0))
+    known.sort(key=lambda row: abs(number(row, "part") or Decimal(0)), reverse=True)
     lines = [f"{plain(row.title)}: {say(row.cells['part'], is_signed=True)}" for row in known if number(row, "part")]
     head = _("GPU revenue changed by %(change)s; it splits into:") % {
         "change": say(whole.cells["change"], is_signed=True)
     }
     return f"{head}\n\n{bullets(lines)}" if lines else ""
-
-
-def _cause(row: Row) -> str:
-    """The part's name; that of the own rate without the market, which is another part."""
-    return _("Your rate") if row.id in ("rate", "price") else plain(row.title)
 
 
 def _outages(result: Result | None) -> str:
@@ -258,7 +254,7 @@ def ranked(desk: Desk) -> str:
         return desk.refusal()
     known = [row for row in result.rows if number(row, "net") is not None]
     if "idle" not in desk.question.lower():
-        known.sort(key=lambda row: number(row, "net") or 0, reverse=not is_least)
+        known.sort(key=lambda row: number(row, "net") or Decimal(0), reverse=not is_least)
     if not known:
         return joined([_("Net is unknown for all of them."), unknown(cell_of(first(result), "net"))])
     chosen = known[0]

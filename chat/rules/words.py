@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
 
 from . import patterns
 from .naming import Named, name_tokens, who, without
@@ -23,7 +22,7 @@ class Asked:
     """
 
     intent: str
-    period: Literal["today", "7d", "30d", "90d"] | None = None
+    period: str | None = None
     gpus: tuple[Named, ...] = ()
     portfolio: Named | None = None
     model: Named | None = None
@@ -43,7 +42,7 @@ def understand(question: str, names: Sequence[Named] = (), terms: Iterable[str] 
     has_amount = rate is not None or price is not None or percent is not None
     return Asked(
         intent=_intent(plain, terms, has_amount=has_amount, is_named=bool(gpus or portfolio or model)),
-        period=next((period for period, words in patterns.PERIODS if words.search(plain)), None),  # type: ignore[arg-type]
+        period=next((period for period, words in patterns.PERIODS if words.search(plain)), None),
         gpus=gpus,
         portfolio=portfolio,
         model=model,
