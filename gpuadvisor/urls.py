@@ -10,6 +10,7 @@ urlpatterns = [
     path("", include("market.urls")),
     path("", include("portfolios.urls")),
     path("chat/", include("chat.urls")),
+    path("alerts/", include("alerts.urls")),
     path("api/", include("gpuadvisor.api.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -2,13 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from hashlib import sha256
 
 import factory
 from factory.django import DjangoModelFactory
 
+from alerts.models import Alert, AlertDelivery, AlertLog, Channel, Episode
 from chat.models import Answer, Conversation, Message, Offer
 from gpuadvisor.accounts.models import User
-from gpuadvisor.core import clock
+from gpuadvisor.core import clock, crypto
 from market.models import GPUModel, MarketData, Platform
 from portfolios.models import (
     Analytics,
@@ -17,6 +19,7 @@ from portfolios.models import (
     FeeOverride,
     GPUConfiguration,
     Insight,
+    MaintenanceWindow,
     MetricImport,
     OptimizationSuggestion,
     PerformanceMetric,
@@ -271,3 +274,75 @@ class OfferFactory(DjangoModelFactory[Offer]):
     name = "accept_suggestion"
     title = "Accept this suggestion?"
     lines = factory.LazyFunction(lambda: [["Suggestion", "Raise rig-01 to $0.37"]])
+
+
+class ChannelFactory(DjangoModelFactory[Channel]):
+    """A webhook that works."""
+
+    class Meta:
+        model = Channel
+
+    user = factory.SubFactory(UserFactory)
+    kind = "webhook"
+    name = factory.Sequence(lambda n: f"Hook {n}")
+    address = factory.LazyAttribute(lambda o: crypto.seal(o.url.encode(), purpose="channel"))
+    secret = factory.LazyFunction(lambda: crypto.seal(b"k" * 32, purpose="channel"))
+    digest_of_address = factory.LazyAttribute(lambda o: sha256(o.url.encode()).hexdigest())
+    hint = "hooks.example.com/…"
+    receiver = "hooks.example.com"
+
+    class Params:
+        url = factory.Sequence(lambda n: f"https://hooks.example.com/{n}")
+
+
+class AlertFactory(DjangoModelFactory[Alert]):
+    class Meta:
+        model = Alert
+
+    user = factory.SubFactory(UserFactory)
+    name = factory.Sequence(lambda n: f"Rule {n}")
+    alert_type = "utilization_drop"
+    conditions = factory.LazyFunction(lambda: {"scope": "account", "threshold": "60", "for_minutes": 120})
+
+
+class EpisodeFactory(DjangoModelFactory[Episode]):
+    class Meta:
+        model = Episode
+
+    alert = factory.SubFactory(AlertFactory)
+    user = factory.SelfAttribute("alert.user")
+    title = "rig-01: 41% rented, below 60%"
+    cause = "machine"
+    cause_key = factory.Sequence(str)
+    money_per_day = Decimal("4.20")
+    opened_at = factory.LazyFunction(clock.now)
+    last_seen_at = factory.SelfAttribute("opened_at")
+
+
+class AlertLogFactory(DjangoModelFactory[AlertLog]):
+    class Meta:
+        model = AlertLog
+
+    alert = factory.SubFactory(AlertFactory)
+    trigger_reason = "rig-01: 41% rented, below 60%"
+    triggered_at = factory.LazyFunction(clock.now)
+
+
+class AlertDeliveryFactory(DjangoModelFactory[AlertDelivery]):
+    class Meta:
+        model = AlertDelivery
+
+    user = factory.SelfAttribute("channel.user")
+    channel = factory.SubFactory(ChannelFactory)
+    payload = factory.LazyFunction(lambda: {"title": "rig-01: 41% rented, below 60%"})
+    next_at = factory.LazyFunction(clock.now)
+    created_at = factory.SelfAttribute("next_at")
+
+
+class MaintenanceWindowFactory(DjangoModelFactory[MaintenanceWindow]):
+    class Meta:
+        model = MaintenanceWindow
+
+    portfolio = factory.SubFactory(PortfolioFactory)
+    starts_at = factory.LazyFunction(clock.now)
+    ends_at = factory.LazyAttribute(lambda o: o.starts_at + timedelta(hours=2))

@@ -82,6 +82,19 @@ IN_BETWEEN = {
 }
 # Any signed-in user, who sees their own. The value is the status for a host who has just confirmed the password.
 MEMBER = {
+    "alerts:index": 200,
+    "alerts:resolved": 200,
+    "alerts:recent": 200,
+    "alerts:rules": 200,
+    "alerts:new": 200,
+    "alerts:preview": 404,  # without a type
+    "alerts:recommend": 405,
+    "alerts:channels": 200,
+    "alerts:channel-new": 200,
+    "alerts:log": 200,
+    "alerts:quiet": 200,
+    "alerts:quiet-off": 405,
+    "alerts:window-add": 405,
     "chat:index": 200,
     "chat:ask": 405,
     "portfolios:suggestions": 200,
@@ -136,6 +149,23 @@ MEMBER = {
 }
 # Someone's own object: which row of the `world` fixture its id names.
 OWNED = {
+    "alerts:episode": "episode",
+    "alerts:episode-snooze": "episode",
+    "alerts:episode-wake": "episode",
+    "alerts:episode-act": "episode",
+    "alerts:edit": "alert",
+    "alerts:pause": "alert",
+    "alerts:resume": "alert",
+    "alerts:delete": "alert",
+    "alerts:channel": "channel",
+    "alerts:channel-test": "channel",
+    "alerts:channel-rotate": "channel",
+    "alerts:channel-pause": "channel",
+    "alerts:channel-resume": "channel",
+    "alerts:channel-delete": "channel",
+    "alerts:log-entry": "log",
+    "alerts:resend": "delivery",
+    "alerts:window-delete": "window",
     "chat:why": "insight",
     "chat:conversation": "conversation",
     "chat:ask-in": "conversation",
@@ -197,6 +227,8 @@ OWNED = {
     "mfa_edit_webauthn": "passkey",
 }
 READ_ONLY = {  # these answer 405 to the other
+    "alerts:episode",
+    "alerts:log-entry",
     "chat:conversation",
     "chat:meter",
     "chat:answer",
@@ -212,6 +244,17 @@ READ_ONLY = {  # these answer 405 to the other
     "portfolios:metric-import-refused",
 }
 WRITE_ONLY = {
+    "alerts:episode-snooze",
+    "alerts:episode-wake",
+    "alerts:episode-act",
+    "alerts:pause",
+    "alerts:resume",
+    "alerts:channel-test",
+    "alerts:channel-rotate",
+    "alerts:channel-pause",
+    "alerts:channel-resume",
+    "alerts:resend",
+    "alerts:window-delete",
     "chat:ask-in",
     "chat:pin",
     "chat:archive",

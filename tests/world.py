@@ -8,11 +8,17 @@ from fido2.webauthn import Aaguid, AttestationObject, AttestedCredentialData, Au
 
 from gpuadvisor.accounts import api_tokens
 from tests.factories import (
+    AlertDeliveryFactory,
+    AlertFactory,
+    AlertLogFactory,
     AnswerFactory,
+    ChannelFactory,
     CompSetFactory,
+    EpisodeFactory,
     FeeOverrideFactory,
     GPUConfigurationFactory,
     InsightFactory,
+    MaintenanceWindowFactory,
     MarketDataFactory,
     MessageFactory,
     MetricImportFactory,
@@ -47,7 +53,15 @@ def one_of_each(host):
     PlatformFactory()
     answer = AnswerFactory(question__conversation__user=host)
     talk = answer.question.conversation
+    episode = EpisodeFactory(alert__user=host)
+    channel = ChannelFactory(user=host)
     return {
+        "alert": AlertFactory(user=host).pk,
+        "episode": episode.pk,
+        "channel": channel.pk,
+        "log": AlertLogFactory(alert=episode.alert, episode=episode).pk,
+        "delivery": AlertDeliveryFactory(channel=channel, status="dead").pk,
+        "window": MaintenanceWindowFactory(portfolio=gpu.portfolio).pk,
         "portfolio": gpu.portfolio.pk,
         "plan": PortfolioFactory(user=host, state="planned", is_active=False).pk,
         "gpu": gpu.pk,

@@ -41,6 +41,7 @@ NAVIGATION = (
     Entry(_("Portfolios"), "portfolios:list", "server", "p"),
     Entry(_("Market"), "market:index", "trending-up", "m"),
     Entry(_("Advisor"), "chat:index", "message-circle", "a"),
+    Entry(_("Alerts"), "alerts:index", "bell", "l"),
     Entry(_("Insights"), "portfolios:insights", "eye", "i"),
     Entry(_("Analytics"), "portfolios:analytics", "calendar", "y"),
     Entry(_("Suggestions"), "portfolios:suggestions", "circle-check", "s"),

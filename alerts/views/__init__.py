@@ -1,0 +1,1 @@
+"""Doorways for people: what is open, rules, channels, the log, quiet times."""

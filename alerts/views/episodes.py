@@ -1,0 +1,107 @@
+"""What is the matter now, what was, one of them, and the dashboard's panel."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from gpuadvisor.accounts.models import AppRequest
+from gpuadvisor.core import formats
+from gpuadvisor.core.errors import DomainError
+from gpuadvisor.core.http import go_to, render_page
+
+from .. import selectors, services
+from ..forms import SnoozeForm
+from ..models import Alert, Episode
+from .common import address
+
+
+@require_safe
+def index(request: AppRequest) -> HttpResponse:
+    """What goes on, the most money at risk first."""
+    matters, more = selectors.open_episodes(request.user)
+    context = {
+        "matters": matters,
+        "more": more,
+        "at_risk": selectors.at_risk(matters),
+        "has_rules": bool(matters) or Alert.objects.visible_to(request.user).exists(),
+    }
+    return render_page(request, "alerts/index.html", context, fragment="open")
+
+
+@require_safe
+def resolved(request: AppRequest) -> HttpResponse:
+    after = request.GET.get("after", "")
+    matters, next_key = selectors.resolved_episodes(request.user, after)
+    context = {
+        "matters": matters,
+        "next_url": address("resolved", after=next_key) if next_key else "",
+        "first_url": address("resolved") if after else "",
+    }
+    return render_page(request, "alerts/resolved.html", context)
+
+
+@require_safe
+def recent(request: AppRequest) -> HttpResponse:
+    """What goes on, for the dashboard; a page of its own without JavaScript."""
+    matters, more = selectors.open_episodes(request.user, selectors.PANEL_ROWS)
+    return render_page(request, "alerts/recent.html", {"matters": matters, "more": more}, fragment="panel")
+
+
+@require_safe
+def episode(request: AppRequest, pk: UUID) -> HttpResponse:
+    return _detail(request, _find(request, pk), SnoozeForm())
+
+
+def _detail(request: AppRequest, row: Episode, form: SnoozeForm) -> HttpResponse:
+    context = {
+        "row": row,
+        "detail": selectors.episode_detail(request.user, row),
+        "events": row.events.order_by("at", "pk")[:200],
+        "snooze_form": form,
+    }
+    return render_page(request, "alerts/episode.html", context, status=422 if form.errors else 200)
+
+
+def _find(request: AppRequest, pk: UUID) -> Episode:
+    return get_object_or_404(Episode.objects.visible_to(request.user).select_related("alert"), pk=pk)
+
+
+@require_POST
+def snooze(request: AppRequest, pk: UUID) -> HttpResponse:
+    row = _find(request, pk)
+    form = SnoozeForm(request.POST)
+    if form.is_valid():
+        until = form.moment()
+        try:
+            services.snooze(row, until=until)
+        except DomainError as error:
+            form.add_error("until", error.user_message)
+        else:
+            said = _("Snoozed until %(time)s.") % {"time": formats.moment(until)}
+            return go_to(request, "alerts:episode", toast_text=said, pk=row.pk)
+    return _detail(request, row, form)
+
+
+@require_POST
+def wake(request: AppRequest, pk: UUID) -> HttpResponse:
+    row = _find(request, pk)
+    is_new = services.wake(row)
+    return go_to(
+        request,
+        "alerts:episode",
+        toast_text=_("The snooze is over.") if is_new else _("It was not snoozed."),
+        pk=row.pk,
+    )
+
+
+@require_POST
+def act(request: AppRequest, pk: UUID) -> HttpResponse:
+    row = _find(request, pk)
+    is_new = services.act_on(row)
+    said = _("Noted.") if is_new else _("That was noted already.")
+    return go_to(request, "alerts:episode", toast_text=said, pk=row.pk)
