@@ -180,7 +180,7 @@ class Hub:
         """What is new in all streams, with one command."""
         by_key = {followed.key: followed for followed in self._followed.values()}
         try:
-            told = await client.xread({key: row.last_id for key, row in by_key.items()}, block=BLOCK_MS)
+            told: Any = await client.xread({key: row.last_id for key, row in by_key.items()}, block=BLOCK_MS)
         except (RedisError, OSError) as error:
             self._breaker.trip()
             log.warning("answers are read from the database for a while: %s", type(error).__name__)
