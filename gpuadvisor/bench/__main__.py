@@ -15,7 +15,8 @@ from gpuadvisor.servers.errors import Refused
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description="Measure against limits of the same run.")
     parser.add_argument("--scale", type=int, default=10, help="million daily metrics in the large database (10 or 100)")
-    parser.add_argument("--only", default="", help="ids, comma separated: P1,P2,P3,P4,P5,P6,P7,P8,P10,P14,import")
+    ids = "P1,P2,P3,P4,P5,P6,P7,P8,P10,P14,R-054,import"
+    parser.add_argument("--only", default="", help=f"ids, comma separated: {ids}")
     return parser.parse_args()
 
 
@@ -90,6 +91,12 @@ def main() -> int:
 
         data.create_database(imports.DATABASE)
         rows += imports.a_million_lines()
+    if "R-054" in only:  # ten million messages: only where it is asked for
+        from . import chat_context
+
+        data.create_database(chat_context.DATABASE)
+        data.use_database(chat_context.DATABASE)
+        rows.append(chat_context.recent_context())
     if not only or "P14" in only:
         rows += start.fresh_clone(Path(settings.BASE_DIR))
     versions = f"Python {platform.python_version()}, Django {django.get_version()}, {os.cpu_count()} cores"
