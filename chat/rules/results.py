@@ -227,7 +227,7 @@ def _outages(result: Result | None) -> str:
     if row is None:
         return ""
     hours, cost = cell_of(row, "hours"), cell_of(row, "cost")
-    text = _("Of the last 30 days %(hours)s were offline") % {"hours": say(hours)}
+    text = _("In the last 30 days %(hours)s were offline") % {"hours": say(hours)}
     if cost is not None and cost.value is not None:
         text += ", " + _("which cost about %(cost)s") % {"cost": say(cost)}
     return text + "."
@@ -265,14 +265,10 @@ def ranked(desk: Desk) -> str:
         else _("%(when)s %(who)s left the most: %(net)s net.")
     )
     lines = [_of_row(row) for row in known[1:SHOWN]]
-    silent = [linked(row) for row in result.rows if number(row, "net") is None][:SHOWN]
-    missing = cell_of(next((row for row in result.rows if number(row, "net") is None), None), "net")
+    silent = [row for row in result.rows if number(row, "net") is None][:SHOWN]
     parts = [sentence % words + " " + _beside(chosen), bullets(lines)]
     if silent:
-        parts.append(
-            _("Unknown for %(names)s: %(missing)s")
-            % {"names": ", ".join(silent), "missing": plain(missing.missing if missing else "")}
-        )
+        parts.append(bullets(f"{linked(row)}: {unknown(cell_of(row, 'net'))}" for row in silent))
     return paragraphs(parts)
 
 
