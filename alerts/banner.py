@@ -13,7 +13,7 @@ from gpuadvisor.core.notices import Notice
 
 from .models import Channel
 
-SECONDS = 600
+SECONDS = 60
 
 
 def _key(user_pk: UUID) -> str:

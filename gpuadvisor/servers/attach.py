@@ -12,6 +12,7 @@ from gpuadvisor.servers.places import CHECKOUT, Places, settle
 NAMES = {"postgres": "DATABASE_URL", "broker": "REDIS_URL", "cache": "CACHE_URL"}
 # Commands that ask no database. All others find the servers running.
 WITHOUT_SERVERS = {
+    "chaos_alerts",  # it starts its own
     "check",
     "collectstatic",
     "compilemessages",
