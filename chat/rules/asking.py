@@ -76,7 +76,7 @@ def _text(user: User, question: str, call: Call, earlier: Sequence[str], subject
         text = _what_i_can(user, is_greeting=asked.intent == "help")
     if not text.strip():
         text = desk.refusal() or _("That is unknown: no figure of it is on record.")
-    return text if earlier or asked.intent in ("help", "unknown") else paragraphs([text, _who_speaks()])
+    return text
 
 
 def _pointed(asked: Asked, names: Sequence[Any], earlier: Sequence[str], subject: Mapping[str, Any] | None) -> Asked:
@@ -151,7 +151,3 @@ def _what_i_can(user: User, *, is_greeting: bool) -> str:
             offered,
         ]
     )
-
-
-def _who_speaks() -> str:
-    return "_" + _("I answer from rules over these figures; I am not a language model.") + "_"
