@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import itertools
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from .index import Index, Mention
 from .numerals import Numeral
 from .pieces import Piece
-from .words import CONCEPT, IT, PERIOD, TOTAL, YOU, period
+from .words import IT, NEARBY, PERIOD, TOTAL, WEAK, YOU, find_concepts, period
 
 PREPOSITION = re.compile(
     r"\b(?:for|on|of|in|at|from|with|by|inside|under)\b[^,;:(]*$|^\s*\(?\s*$|^\s?[-–]?\s*$|^\s+is (?:what|the|your)\b[^,;:(]*$",
     re.IGNORECASE,
 )
 APART = re.compile(
-    r"\b(?:and|but|while|than|versus|vs|against|compared|whereas|or|from|up|down|though|although|because|so|which|where|yet|after|before|if|when)\b",
+    r"\b(?:and|but|while|than|versus|vs|against|compared|whereas|or|up|down|though|although|because|so|which|where|yet|after|before|if|when)\b",
     re.IGNORECASE,
 )
 SPLIT = re.compile(
@@ -25,8 +27,8 @@ SPLIT = re.compile(
     re.IGNORECASE,
 )
 NEXT_TO = re.compile(
-    r"^\s*(?:(?:in|of|as|for|to)\s+(?:(?:the|its|your|their|a|an)\s+)?(?:be\s+)?)?"
-    r"(?:(?:total|GPU|hourly|estimated|gross|pure|yearly|monthly|daily|weekly|own|platform|hours?|time|is|was)\s+)*[-\s(]*$",
+    r"^\s*(?:(?:(?:came |comes |come |is |are |was |were )?(?:in|of|as|for|to|from|by|due to|because of))\s+(?:(?:the|its|your|their|a|an)\s+)?(?:be\s+)?)?"
+    r"(?:(?:total|GPU|hourly|estimated|gross|pure|yearly|monthly|daily|weekly|own|platform|less|more|extra|lower|higher|hours?|time|is|was|are|were)\s+)*[-\s(]*$",
     re.IGNORECASE,
 )
 BREAK = re.compile(
@@ -35,10 +37,24 @@ BREAK = re.compile(
 )
 _FAR = re.compile(SPLIT.pattern + r"|,", re.IGNORECASE)
 CONTRAST = re.compile(
-    r"\b(?:instead of|from|against|vs|versus|compared (?:with|to)|than|rather than|not)\s+(?:the |your |its |a |about |only |yesterday's |today's )*\S{0,2}$",
+    r"\b(?:instead of|from|against|vs|versus|compared (?:with|to)|than|rather than|not|after|previously)\s+(?:the |your |its |a |about |only |yesterday's |today's )*\S{0,2}$",
     re.IGNORECASE,
 )
 TO = re.compile(r"\b(?:to|towards)\s+(?:about |around |roughly |some |only |just )*\S{0,2}$", re.IGNORECASE)
+AGAINST = re.compile(r"\b(?:compared (?:with|to)|unlike|against|than|like)\s+(?:the |your |its )?$", re.IGNORECASE)
+BY = re.compile(r"\bby\s+(?:about |around |roughly |some |only |just |another )*\S{0,2}$", re.IGNORECASE)
+PLURAL = re.compile(r"\b(?:their|they|them|both|these|those)\b", re.IGNORECASE)
+POSITION = re.compile(
+    r"^\s?(?:above|below|over|under|(?:more|less|higher|lower|cheaper|dearer) than)\s(?:the |its |that )?(?:\w+ )?(?:median|market)",
+    re.IGNORECASE,
+)
+OWN = re.compile(r"\byour\b", re.IGNORECASE)
+CLAUSE = re.compile(r";|,?\s(?:but|while|whereas|although|so|because)\s|,\s(?:which|and|so)\s", re.IGNORECASE)
+OTHERS = re.compile(r"\b(?:others?|remaining|rest)\b", re.IGNORECASE)
+THERE = re.compile(r"\bthere\b(?! (?:is|are|was|were) (?!\d))", re.IGNORECASE)
+MARKET_IS = re.compile(r"\bmarket\s+(?:asks|charges|is|has|pays|rents|was|lists|stands)\b", re.IGNORECASE)
+MINE = re.compile(r"\b(?:yours|here|as it is)\b", re.IGNORECASE)
+IN_ALL = re.compile(r"\s*(?:in total|in all|altogether|overall|together|combined|all told)\b", re.IGNORECASE)
 NOW = re.compile(r"\b(?:now|today|currently|at present|as it is|where it is|here)\b", re.IGNORECASE)
 TOGETHER = re.compile(r"\b(?:and|or|than|vs|versus|against|to|over)\b|[,&/]", re.IGNORECASE)
 COORDINATED = re.compile(r"^(?:\s|,|/|&|\band\b|\bor\b|\bboth\b|\bthe\b|\byour\b|\ba\b|'s|s)*$", re.IGNORECASE)
@@ -50,14 +66,21 @@ NESTED = re.compile(
     re.IGNORECASE,
 )
 
+_START = attrgetter("start")
+
 
 @dataclass(slots=True)
 class Bound:
-    """What the words around one figure name, nearest first. `is_said`: its own words, not those before or over it."""
+    """What the words around one figure name, nearest first; `start` is where its sentence or cell begins."""
 
+    start: int = 0
     rows: list[Mention] = field(default_factory=list)
     over: list[Mention] = field(default_factory=list)
     concepts: list[str] = field(default_factory=list)
+    also: list[str] = field(default_factory=list)  # taken over from the figure before: they choose last
+    any_of: frozenset[str] = (
+        frozenset()
+    )  # cells of which it may be any: "on the 22nd to $17 and $45, on the 21st to $16"
     near: frozenset[str] = frozenset()
     periods: list[Mention] = field(default_factory=list)
     is_inherited: bool = False  # its rows are those of the figure before
@@ -65,6 +88,10 @@ class Bound:
     is_contrast: bool = False  # "instead of $0.38", "against $6.76 now"
     is_to: bool = False  # "to $0.41"
     is_now: bool = False
+    is_by: bool = False  # "by 3.4 %"
+    is_moved: bool = False  # the figure before it was one of a movement
+    is_cell: bool = False
+    is_mine: bool = False  # "yours are at 73 %", "here it is"
     is_total: bool = False
     is_yours: bool = False
 
@@ -74,33 +101,52 @@ class Reader:
 
     def __init__(self, text: str, index: Index) -> None:
         self.text = text
+        low = text.lower()
+        low = low if len(low) == len(text) else text  # offsets count
         self.rows = index.mentions(text)
-        self.concepts = [Mention(m.start(), m.end(), m.lastgroup or "", 0, 0) for m in CONCEPT.finditer(text)]
+        self.concepts = [Mention(start, end, name, 0, 0) for start, end, name in find_concepts(low)]
         self.periods = [
-            Mention(m.start(), m.end(), "", 0, 0, when)
-            for m in PERIOD.finditer(text)
-            if (when := period(m)) is not None
+            Mention(m.start(), m.end(), "", 0, 0, when) for m in PERIOD.finditer(low) if (when := period(m)) is not None
         ]
 
+    def _near(
+        self, near: frozenset[str], named: Sequence[Mention], bound: Bound, number: Numeral, start: int, stop: int
+    ) -> frozenset[str]:
+        """The concepts that may qualify a figure: those of its own part of the sentence where it says "your"."""
+        own = [each for each in named if start <= each.start < number.start and each.key not in WEAK]
+        if bound.is_elliptic or not (own or OWN.search(self.text[start : number.start])):
+            return near
+        local = frozenset(each.key for each in named if start <= each.start < stop) | frozenset(bound.concepts)
+        return local.union(*(NEARBY.get(name, ()) for name in local))
+
+    def _is_compared_with(self, each: Mention, rows: Sequence[Mention]) -> bool:
+        """ "Compared with the market your 4090 does well": of the 4090, not of the market."""
+        if each.key not in {"market", "current"} or not AGAINST.search(self.text[max(0, each.start - 24) : each.start]):
+            return False
+        return each.key == "current" or any(each.end <= row.start <= each.end + 24 for row in rows)
+
     def within(self, mentions: Sequence[Mention], start: int, end: int) -> list[Mention]:
-        return [each for each in mentions if start <= each.start and each.end <= end]
+        first = bisect_left(mentions, start, key=_START)
+        return [each for each in mentions[first : bisect_left(mentions, end, key=_START)] if each.end <= end]
 
     def bind(self, piece: Piece, numbers: Sequence[Numeral]) -> list[Bound]:
         """What each figure of the piece is of."""
         rows = [each for each in self.within(self.rows, piece.start, piece.end) if not _is_part(each, numbers)]
-        named = [each for each in self.within(self.concepts, piece.start, piece.end) if not _overlaps(each, rows)]
+        everything = [each for each in self.within(self.concepts, piece.start, piece.end) if not _overlaps(each, rows)]
+        named = [each for each in everything if not self._is_compared_with(each, rows)]
         when = [each for each in self.within(self.periods, piece.start, piece.end) if not _is_part(each, numbers)]
         text = self.text
         words = text[piece.start : piece.end]
         heads = [text[s:e] for s, e in piece.over]
-        near = frozenset(each.key for each in named) | frozenset(
+        near = frozenset(each.key for each in everything) | frozenset(
             each.key for s, e in piece.over for each in self.within(self.concepts, s, e)
         )
         if piece.previous:
             near |= frozenset(each.key for s, e in piece.previous[:1] for each in self.within(self.concepts, s, e))
+        near = near.union(*(NEARBY.get(name, ()) for name in near))
         if piece.is_cell:
             bound = self._cell(piece, rows, named, when)
-            bound.near = near
+            bound.near, bound.is_cell = near, True
             bound.is_total = any(TOTAL.search(head) for head in heads[:2])
             return [bound for _number in numbers]
         of_rows = self._choose(piece, numbers, rows, _is_row_after)
@@ -108,22 +154,48 @@ class Reader:
         of_periods = self._choose(piece, numbers, when, _is_period_after, inherit=False)
         carried = self._carried(piece, words)
         found = []
-        for i in range(len(numbers)):
+        is_yours = bool(YOU.search(words))
+        for i, number in enumerate(numbers):
+            start = numbers[i - 1].end if i else piece.start
+            stop = numbers[i + 1].start if i + 1 < len(numbers) else piece.end
+            segment = text[start : number.start]
             bound = Bound(
+                start=piece.start,
                 rows=of_rows[i][0],
                 concepts=[each.key for each in of_concepts[i][0]],
                 near=near,
                 periods=of_periods[i][0],
                 is_inherited=of_rows[i][1],
                 is_elliptic=of_concepts[i][1],
-                is_contrast=bool(CONTRAST.search(text[numbers[i - 1].end if i else piece.start : numbers[i].start])),
+                is_contrast=bool(CONTRAST.search(segment)),
                 is_to=bool(TO.search(text[max(piece.start, numbers[i].start - 24) : numbers[i].start])),
-                is_now=bool(NOW.search(text[numbers[i].end : numbers[i].end + 24].split(",")[0])),
-                is_total=bool(TOTAL.search(words)),
-                is_yours=bool(YOU.search(words)),
+                is_by=bool(BY.search(text[max(piece.start, numbers[i].start - 24) : numbers[i].start])),
+                is_moved=bool(
+                    i
+                    and (numbers[i - 1].sign or found[i - 1].is_moved or found[i - 1].is_by)
+                    and len(segment.split()) <= 4
+                ),
+                is_now=bool(NOW.search(re.split(r"[,;.:]", text[numbers[i].end : numbers[i].end + 24])[0])),
+                is_mine=bool(MINE.search(segment)),
+                is_total=bool(TOTAL.search(re.split(r"[;:]", segment)[-1]) or IN_ALL.match(text[number.after :])),
+                is_yours=is_yours,
             )
             if not bound.rows:
-                bound.over = carried
+                bound.over = carried if len(carried) < 2 else carried[i : i + 1] if len(carried) == len(numbers) else []
+            if i and "market" in found[i - 1].concepts and "market" not in bound.concepts and bound.concepts:
+                earlier = text[numbers[i - 2].end if i > 1 else piece.start : numbers[i - 1].start]
+                if MARKET_IS.search(earlier) and re.match(r"\s*,?\s*and\b", segment) and not YOU.search(segment):
+                    bound.concepts = [*bound.concepts, "market"]
+            if i and bound.concepts and WEAK.issuperset(bound.concepts) and _same_unit(numbers[i - 1], number):
+                bound.also = [key for key in found[i - 1].concepts if key not in WEAK]
+            if bound.is_elliptic and not bound.is_inherited and bound.rows:
+                said = {each.key for each in named if each.start < number.start and each.key not in WEAK}
+                bound.any_of = frozenset(said) if len(said) > 1 else frozenset()
+            if POSITION.match(text[number.end : number.end + 40]) and number.unit in {"%", ""}:
+                bound.concepts = ["position", *bound.concepts]
+            bound.near = self._near(near, everything, bound, number, start, stop)
+            if i and not bound.periods and re.search(r"\bwhen\b", segment):
+                bound.periods = found[i - 1].periods
             if not bound.periods:
                 bound.periods = self._periods_over(piece)
             if not bound.concepts:
@@ -136,6 +208,7 @@ class Reader:
     def _cell(self, piece: Piece, rows: list[Mention], named: list[Mention], when: list[Mention]) -> Bound:
         over = list(piece.over[:2])
         return Bound(
+            start=piece.start,
             rows=rows + [each for s, e in over for each in self.within(self.rows, s, e)],
             over=[each for s, e in piece.over[2:] for each in self.within(self.rows, s, e)],
             concepts=[each.key for each in named]
@@ -147,12 +220,19 @@ class Reader:
         """The row that was spoken of before, for a sentence that names none."""
         if TOTAL.search(words):
             return []
+        if OTHERS.search(words):
+            return []
         is_it = bool(IT.search(words))
+        is_there = bool(THERE.search(words))
         is_yours = bool(YOU.search(words))
-        if not is_yours or is_it:
+        if not is_yours or is_it or is_there:
             for s, e in piece.previous:
                 if found := self.within(self.rows, s, e):
                     keys = {each.key for each in found}
+                    if PLURAL.search(words) and len(keys) == len(found) > 1:
+                        return found
+                    if is_there:
+                        return found[-1:]
                     return found[:1] if len(keys) == 1 or is_it else []
         for s, e in piece.over:
             if found := self.within(self.rows, s, e):
@@ -187,10 +267,13 @@ class Reader:
                 if not number.end <= each.start < stop:
                     continue
                 between = text[at : each.start]
-                if not chain and i + 1 < len(numbers) and not BREAK.search(text[each.end : stop]):
+                is_counted = number.unit == "GPU" and each.start < number.after
+                if not is_counted and not chain and i + 1 < len(numbers) and not BREAK.search(text[each.end : stop]):
                     break  # it leads to the next figure
-                if is_after(between, text[max(number.after, number.end) : each.start]) or (
-                    chain and post and text[post[-1].end : each.start].strip() in {"", "-"}
+                if (
+                    is_counted
+                    or is_after(between, text[max(number.after, number.end) : each.start])
+                    or (chain and post and text[post[-1].end : each.start].strip() in {"", "-"})
                 ):
                     post.append(each)
                     taken.add(each)
@@ -205,6 +288,8 @@ class Reader:
                 continue
             start = numbers[i - 1].end if i else piece.start
             before = [each for each in mentions if start <= each.start < number.start and each not in taken]
+            if chain and (cuts := [cut.end() for cut in CLAUSE.finditer(text, start, number.start)]):
+                before = [each for each in before if each.start >= cuts[-1] - 1] or before
             before.reverse()
             own, is_inherited = posts[i] + before, False
             if not own and i and (inherit or not COMPARING.search(text[start : number.start])):
@@ -213,6 +298,7 @@ class Reader:
             if not own:
                 stop = numbers[i + 1].start if i + 1 < len(numbers) else piece.end
                 own = [each for each in mentions if number.end <= each.start < stop and each not in taken]
+                own = [each for each in own if not re.search(r"[;:—]", text[number.end : each.start])]
                 if i + 1 < len(numbers):
                     own = [each for each in own if not _FAR.search(text[number.end : each.start])]
                 if inherit and not chain:
@@ -244,7 +330,7 @@ class Reader:
                 continue
             for names in (before[at : at + count] for at in range(len(before) - count, -1, -1)):
                 if len({each.key or each.period for each in names}) == count and all(
-                    TOGETHER.search(self.text[a.end : b.start])
+                    _is_list(self.text[a.end : b.start], [n for n in numbers if a.end <= n.start < b.start])
                     and not re.search(r"[;.:]\s", self.text[a.end : b.start])
                     for a, b in itertools.pairwise(names)
                 ):
@@ -254,6 +340,10 @@ class Reader:
 
 def _overlaps(mention: Mention, others: Sequence[Mention]) -> bool:
     return any(mention.start < each.end and each.start < mention.end for each in others)
+
+
+def _same_unit(one: Numeral, two: Numeral) -> bool:
+    return one.unit.partition("/")[0] == two.unit.partition("/")[0]
 
 
 def _is_list(between: str, figures: Sequence[Numeral]) -> bool:

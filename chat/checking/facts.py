@@ -127,7 +127,7 @@ def _of_row(row: Row, base: Fact, as_of: datetime | None) -> Iterator[Fact]:
             yield from _of_text(cell.value, fact)
         elif cell.value is None or cell.quality == "unknown":
             yield fact
-    yield from _of_text(row.title, base)
+    yield from (replace(fact, words=row.title) for fact in _of_text(row.title, base))
 
 
 def _is_id(words: str) -> bool:

@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 from . import units
 from .facts import Fact
-from .words import CHANGE, LOSS, PERIOD, TOTAL, Period, concepts, period
+from .words import CHANGE, LOSS, OF_TOOLS, PERIOD, TOTAL, Period, concepts, period
 
 MODEL = re.compile(
     r"(?<![\w$.,])(?P<maker>(?:(?:NVIDIA|GeForce|Quadro|Tesla|RTX|GTX|AMD|Instinct|Radeon)[\s-])*)(?:RTX|GTX)?\s?"
     r"(?P<base>[ABHLPTV]\d{1,4}|GH200|GB?[23]00|MI\d{3}X?|10[5-8]0|16[56]0|20[678]0|[345]0[5-9]0|(?<=RTX\s)[456][05]00)"
     r"(?P<s>S(?=[\s,.]|$)|s(?=\W|$))?"
-    r"(?P<kind>(?:[\s-]?(?:Ti|Super|Ada|SXM\d?|PCIe|NVL|D|XTX?)(?!\w))*)(?P<memory>[\s-]\d{2,3}\s?GB)?(?!\w)(?!\s?[%$])",
+    r"(?P<kind>(?:[\s-]?(?:Ti|Super|Ada|SXM\d?|PCIe|NVL|D|XTX?)(?!\w))*)(?P<memory>[\s-]\d{2,3}\s?GB)?(?!\w)(?!\s?%)",
     re.IGNORECASE,
 )
 DATE = re.compile(
@@ -242,8 +242,9 @@ class Index:
             self.change |= bit if is_change else 0
             self.loss |= bit if is_loss else 0
             self.known |= bit if fact.value is not None else 0
-            self.before |= bit if when and when.shift == 1 else 0
+            self.before |= bit if when and when.shift == 1 and not is_change else 0
             self._name(fact, bit)
+        self.priced = sum(mask for unit, mask in self.units.items() if unit == "%" or unit[:3] in {"USD", "EUR"})
         self.spans = {when.days for when in self.periods if when}
         self._pattern = _names_pattern(self.names)
         self._groups: dict[str, Group] = {}
@@ -256,7 +257,7 @@ class Index:
 
     def _name(self, fact: Fact, bit: int) -> None:
         title = fact.title.strip()
-        if title.lower() in TOTALS:
+        if title.lower() in TOTALS or fact.source.row == "all":
             self.total |= bit
         sources = [
             (title, True),
@@ -298,6 +299,9 @@ class Index:
                 mask = self._counting(noun, mask)
             elif unit:
                 mask &= ~self.counts
+            if unit == "%":
+                whole = self.units.get("", 0) & mask
+                mask &= ~sum(1 << at for at, fact in self._of(whole) if fact.value is not None and abs(fact.value) > 1)
             self._agree[key] = mask
         return self._agree[key]
 
@@ -323,7 +327,9 @@ class Index:
     def _counting(self, noun: str, mask: int) -> int:
         chosen = 0
         for at, fact in self._of(mask | self.counts):
-            if fact.kind == "count":
+            if fact.kind == "count" and noun == "time":
+                fits = True
+            elif fact.kind == "count":
                 stem = fact.tool.lower()
                 told = [noun for name, nouns in COUNTED.items() if name in stem for noun in nouns]
                 fits = not stem or noun in stem or noun in told
@@ -426,19 +432,20 @@ def _aliases(words: str) -> set[str]:
         return set()
     if words.lower() in OWN or re.match(r"(?i)^(?:your own|your (?:gpus?|cards?|occupancy|price|rate))$", words):
         return {"you"}
-    tokens = WORD.findall(words)
+    is_model = bool(MODEL.search(words))
+    tokens = WORD.findall(MODEL.sub(" ", words))
     plain = [token for token in tokens if token.lower() not in COMMON and not MODEL.fullmatch(token)]
     found = set()
     if 0 < len(tokens) <= 4:
         for token in plain:
             if not concepts(token) and not PERIOD.fullmatch(token.lower()) and len(token) > 2:
                 found.add(token.lower())
-        if not PERIOD.search(words) and plain and not MODEL.search(words):
-            found.add(" ".join(token.lower() for token in tokens))
     else:
         for token in plain[1:] if plain and plain[0] == tokens[0] else plain:
             if token[0].isupper() and not concepts(token) and len(token) > 2:
                 found.add(token.lower())
+    if 0 < len(tokens) <= 6 and not PERIOD.search(words) and plain and not is_model:
+        found.add(" ".join(token.lower() for token in tokens))
     for token in list(found):
         if "." in token:
             found.add(token.partition(".")[0])
@@ -475,7 +482,8 @@ def _meaning(fact: Fact) -> tuple[frozenset[str], Period | None, bool, bool]:
         named.add("market")
     if "where_else" in fact.tool:
         named.add("market")
-    if (title := concepts(fact.title)) and len(WORD.findall(fact.title)) <= 4:
+    named.update(OF_TOOLS.get(fact.tool, ()))
+    if (title := concepts(fact.title)) and len(WORD.findall(fact.title)) <= 6:
         named |= title
     when = _period_of(fact, words, named)
     if fact.unit == "USD/GPU-h":
@@ -484,7 +492,10 @@ def _meaning(fact: Fact) -> tuple[frozenset[str], Period | None, bool, bool]:
     if fact.kind == "text" and fact.sign:
         is_change = True
     if is_change:
-        named.add("change")
+        if not named & {"worth", "low", "high"}:
+            named.add("change")
+        if fact.unit == "%" and named & {"market", "median"}:
+            named.add("position")
     return frozenset(named), when, is_change, bool(LOSS.search(words))
 
 
@@ -492,7 +503,8 @@ def _period_of(fact: Fact, words: str, named: set[str]) -> Period | None:
     """The span that a fact tells of: its label's, its title's, else that of the whole result where it is a sum."""
     for source in (words, fact.title):
         if found := [period(match) for match in PERIOD.finditer(source.replace("_", " "))]:
-            when = next((each for each in reversed(found) if each), None)
+            told = [each for each in found if each]
+            when = next((each for each in reversed(told) if each.shift != 9), told[-1] if told else None)
             if when is None:
                 return None  # "of a month": a rate
             if when.shift == 9:

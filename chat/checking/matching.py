@@ -17,8 +17,9 @@ from .facts import Fact, Source
 from .index import Index, bits
 from .numerals import Numeral, Spans, free_spans, numerals
 from .pieces import Piece, masked, pieces
-from .words import MAYBE, PAST, QUALIFIERS
+from .words import MAYBE, PAST, QUALIFIERS, WEAK, Period
 
+TODAY = Period(1, 0)
 ABOUT = 0.04  # how far "about" may lie off, as a share
 MORE = 0.1  # how far above "over 80 %" may lie
 TIMES = 0.12  # how far "twice" may lie off
@@ -92,7 +93,11 @@ class Check:
         if piece.is_cell:
             for start, end in piece.over[:2]:
                 unit = unit or units.heading(self.text[start:end])
-        return [number for number in numerals(self.text, self.free, unit, piece.start, piece.end)]
+        return [
+            number
+            for number in numerals(self.text, self.free, unit, piece.start, piece.end)
+            if not self._is_span(number) and not self._is_percentile(number)
+        ]
 
     def run(self, since: int = 0) -> Checked:
         figures: list[Found] = []
@@ -107,8 +112,6 @@ class Check:
             for i, bound in enumerate(self.reader.bind(piece, numbers)):
                 number = numbers[i]
                 text = self.shown[number.start : number.end]
-                if self._is_span(number, words) or self._is_percentile(number):
-                    continue
                 fact, reason = self.source(number, bound, words, numbers[:i])
                 if fact:
                     figures.append(Found(number.start, number.end, text, fact.source))
@@ -122,14 +125,16 @@ class Check:
         if number.unit == "x" and (fact := self._ratio(number, bound)):
             return fact, ""
         serving = index.agreeing(number.unit, number.noun)
+        if not (number.unit or number.noun or bound.is_cell or number.is_signed) and number.step == 1:
+            serving &= ~index.priced  # a bare whole number in a sentence is a count
         chosen, is_named = self._chosen(number, bound, words, serving)
-        matching = [at for at in self._sized(number, serving) if self._is_so(number, index.facts[at], at)]
+        matching = [at for at in self._sized(number, serving) if self._is_so(number, index.facts[at], at, bound)]
         right = [at for at in matching if chosen >> at & 1]
         if right:
             return index.facts[
                 max(right, key=lambda at: (index.facts[at].kind == "cell", self._closeness(number, at), at))
             ], ""
-        if self._was_said(number) and (MAYBE.search(words) or not is_named):
+        if self._was_said(number) and (bound.is_contrast or MAYBE.search(words) or not is_named):
             return None, ""
         if earlier and self._is_half_width(number, earlier[-1], serving):
             return index.facts[bits(serving)[0]], ""
@@ -143,32 +148,38 @@ class Check:
         """Which facts the words around allow, and whether they name a cell."""
         index = self.index
         chosen = serving
-        if not PAST.search(words) and chosen & ~index.stale:
+        if chosen & index.stale and chosen & ~index.stale and not PAST.search(words):
             chosen &= ~index.stale
-        for each in bound.periods[:1]:
-            assert each.period
-            chosen &= ~index.clashing(each.period)
-        if bound.periods and bound.periods[0].period and (same := chosen & index.same(bound.periods[0].period)):
-            chosen = same | (chosen & index.change)
-        if match := units.ADJECTIVE.search(words[: max(0, number.start - self._begin(words, number))][-40:]):
+        when = bound.periods[0].period if bound.periods else None
+        if when == TODAY and not serving & index.same(TODAY):
+            when = None  # "today" is "now"
+        if when:
+            chosen &= ~index.clashing(when)
+            if when.days and (same := chosen & index.same(when)):
+                chosen = same | (chosen & index.change)
+        if match := units.ADJECTIVE.search(self.text, max(bound.start, number.start - 40), number.start):
             chosen = self._by_adjective(number, match, chosen)
         chosen, is_named = self._narrowed(bound, chosen)
-        is_change = bool(number.sign and not number.is_signed) or number.unit == "pt"
+        is_change = bool(number.sign and not number.is_signed) or number.unit == "pt" or bound.is_by
         if is_change and chosen & index.change:
             if not (set(bound.concepts) & {"lost", "cost", "fee", "offline"}):
                 chosen &= index.change
         if is_named:
             for name in QUALIFIERS:
                 mask = index.concepts.get(name, 0)
-                if name == "change" and (is_change or number.is_signed or bound.is_elliptic):
+                if name == "change" and (is_change or number.is_signed or bound.is_moved):
                     continue
-                if name in {"then", "suggested", "current"} and (bound.is_to or bound.is_contrast):
+                if name in {"then", "suggested", "current"} and (is_change or bound.is_to or bound.is_contrast):
                     continue
                 if name in {"low", "high"} and number.is_range:
                     continue
                 if name not in bound.near and chosen & ~mask:
                     chosen &= ~mask
-            if not bound.periods and chosen & ~index.before and not PAST.search(words) and not _COMPARED.search(words):
+            if (
+                not bound.periods
+                and chosen & ~index.before
+                and not (bound.is_contrast or PAST.search(words) or _COMPARED.search(words))
+            ):
                 chosen &= ~index.before
         if (
             not bound.rows
@@ -189,17 +200,18 @@ class Check:
 
     def _of_cells(self, bound: Bound, chosen: int) -> tuple[int, bool]:
         is_named = False
-        for name in bound.concepts:
+        if bound.any_of:
+            mask = 0
+            for name in bound.any_of:
+                mask |= self.index.concepts.get(name, 0)
+            return (chosen & mask or chosen), bool(chosen & mask)
+        for name in (*sorted(bound.concepts, key=WEAK.__contains__), *bound.also):
             if bound.is_contrast and name in {"then", "suggested"}:
                 continue
             if (mask := self.index.concepts.get(name, 0)) and chosen & mask:
                 chosen &= mask
                 is_named = True
         return chosen, is_named
-
-    def _begin(self, words: str, number: Numeral) -> int:
-        at = self.text.rfind(words, 0, number.start + len(words))
-        return max(at, 0)
 
     def _by_adjective(self, number: Numeral, match: re.Match[str], chosen: int) -> int:
         if number.unit not in {"USD", "EUR"}:
@@ -218,17 +230,22 @@ class Check:
         return chosen & self.index.agreeing(f"{number.unit}/{per}", "") if per else chosen
 
     def _of_rows(self, bound: Bound, chosen: int) -> int:
+        index = self.index
         names = [each for each in (bound.rows or bound.over) if chosen & each.any]
         if not names:
             return chosen
         if bound.is_inherited and bound.is_contrast and bound.is_now and chosen & self.index.here:
             return chosen & self.index.here
+        if bound.is_mine and (bound.is_inherited or not bound.rows):
+            return chosen & index.here or chosen
         group = joined(self.text, names)
         own = either = 0
         for each in group:
             own, either = own | each.own, either | each.any
         rest = names[len(group) :]
         heads = chosen & (own if chosen & own else either)
+        if bound.is_yours:
+            heads |= chosen & either & index.here
         both = chosen & either
         is_narrow = False
         for each in rest:
@@ -264,7 +281,7 @@ class Check:
             found += [at for at in self.index.sized(unit, low - 1e-9, high + 1e-9) if serving >> at & 1]
         return sorted(found)
 
-    def _is_so(self, number: Numeral, fact: Fact, at: int) -> bool:
+    def _is_so(self, number: Numeral, fact: Fact, at: int, bound: Bound) -> bool:
         """Whether the direction is that of the fact: what fell by 11 % is −11."""
         assert fact.value is not None
         value, sign = float(fact.value), number.sign
@@ -272,7 +289,7 @@ class Check:
             return sign == 0 or sign == fact.sign or (not number.is_signed and sign != -fact.sign)
         is_change = bool(self.index.change >> at & 1)
         if value < 0:
-            return sign < 0 or (is_change and sign == 0)
+            return sign < 0 or (is_change and sign == 0 and not bound.is_cell)
         if sign < 0 and value > 0:
             if number.is_signed:
                 return False
@@ -292,7 +309,7 @@ class Check:
             for each in self.said
         )
 
-    def _is_span(self, number: Numeral, words: str) -> bool:
+    def _is_span(self, number: Numeral) -> bool:
         """ "over 30 days", where the tools tell of 30 days."""
         days = {"day": 1, "week": 7, "month": 30}.get(number.unit, 0) * number.value
         before = self.text[max(0, number.start - 12) : number.start]

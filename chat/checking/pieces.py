@@ -14,7 +14,7 @@ FENCE = re.compile(r"^ {0,3}(?:```|~~~)")
 HEADING = re.compile(r"^ {0,3}#{1,6}\s")
 ITEM = re.compile(r"^(?P<indent>\s*)(?:[-*+•]|\d{1,3}[.)])\s+")
 DIVIDER = re.compile(r"^\s*\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)*\|?\s*$")
-ENDING = re.compile(r"(?:[.!?]+[\"')\]]*(?=\s|$)|\n(?=\s*\n))")
+ENDING = re.compile(r"(?:[.!?]+[\"')\]]*(?=\s|$)|\n(?=\s*\n)|\n(?= {2}\S)|(?<= {2})\n)")
 ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|approx|vs|ca|no|incl|excl|etc|est|avg|max|min|fig|[ap]\.m|[A-Z])\.)$", re.IGNORECASE
 )
@@ -97,14 +97,16 @@ def pieces(text: str) -> Iterator[Piece]:
         stop = _until(text, lines, at)
         at = stop
         end = lines[stop - 1][1]
-        is_new = not line.startswith((" ", "\t"))
+        is_new = not (items and line.startswith((" ", "\t")))
         if is_new:
             items = []
         found = list(_sentences(text, start, end, ([lead] if lead and not is_new else []) + over))
         if found and paragraph and is_new:
             found[0].previous = [paragraph]
         yield from found
-        lead = (found[-1].start, found[-1].end) if found and text[start:end].rstrip().endswith(":") else None
+        words = text[start:end].rstrip()
+        is_lead = words.endswith(":") or (words[-1:] not in {".", "!", "?"} and len(words.split()) <= 8)
+        lead = (found[-1].start, found[-1].end) if found and is_lead else None
         paragraph = (found[-1].start, found[-1].end) if found else None
 
 

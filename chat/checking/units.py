@@ -43,7 +43,7 @@ _SYMBOLS: tuple[tuple[str, str], ...] = (
     (r"[-\s]?months?\b", "month"),
     (r"[-\s]?years?\b", "year"),
     (r"\s?[x×]\s?(?=(?:NVIDIA|RTX|GTX|[ABHLTV]\d|GPU|\d{4}|GeForce))", "GPU"),
-    (r"\s?[x×](?!\w)|\stimes\b", "x"),
+    (r"\s?[x×](?!\w)|\stimes\b(?=\s(?:as|more|the|higher|what|that|its|your|bigger|larger|cheaper))", "x"),
     (r"\s?(?:GB|GiB|TB|TiB|MB|Gbps|Mbps|Gbit/s|Mbit/s|TFLOPS)\b", "GB"),
     (r"(?:th|nd|st|rd)\spercentile\b", "percentile"),
 )
@@ -52,7 +52,7 @@ SHORT = {"%", "pt", "cent", "USD", "EUR", "kWh", "kW", "W", "MWh", "x"}
 NOUNS = (
     r"GPUs?|cards?|units?|portfolios?|machines?|servers?|platforms?|suggestions?|insights?|rentals?|offers?|listings?|hosts?"
     r"|models?|configurations?|outages?|interruptions?|changes|metrics?|locations?|countries|recommendations?|samples|rows?"
-    r"|rules?|alerts?|customers|renters?|contracts?|disputes?|payouts?"
+    r"|times|rules?|alerts?|customers|renters?|contracts?|disputes?|payouts?"
 )
 NOUN = re.compile(
     rf"^[-\s](?:(?!and\b|or\b|of\b|to\b|in\b|the\b|is\b)[\w'-]+\s){{0,2}}?(?P<noun>{NOUNS})\b", re.IGNORECASE

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
+_COSTS = r"(?:platform )?(?:fees?|costs?|electricity|energy|power|everything|fixed costs?)"
 # What a figure measures. One concept may be said in many ways; a label may hold several.
 CONCEPTS: dict[str, str] = {
     "rented_rate": r"rented (?:out )?(?:at|for)|(?:average|mean) (?:rented |hourly )?(?:rate|price)|rented rate",
     "yield": r"yields?|per (?:available|offered) (?:GPU[- ])?hour",
     "breakeven": r"break[- ]?even|breaks? even|covers? (?:its|your|the|all) (?:own )?costs?",
     "tariff": r"tariffs?|electricity (?:price|rate)s?|price of (?:electricity|power)|power price|kWh price",
+    "limit": r"power limit|limit(?:ing|ed)?(?: the| its)? power|capped|limit(?:ed)? to",
     "draw": r"power draw|draws?|drawing|drew|watts|consum(?:es?|ption)",
     "bandwidth": r"bandwidth",
     "storage": r"storage|disk",
@@ -18,19 +21,23 @@ CONCEPTS: dict[str, str] = {
     "revenue": r"revenues?|earn(?:s|ed|ings?)?|gross(?:ed)?|incomes?|brought(?: you)? in|brings?(?: you)? in|takings|turnover"
     r"|took in|billed|pulled in|before fees",
     "payout": r"pay-?outs?|paid out",
+    "fee": r"platforms? (?:kept|keeps?|took|takes?|charged?|retain(?:s|ed)?)|(?:went|goes|go) to (?:the )?platforms?|fees?|commissions?|platform(?:'s)? (?:take|cut|share)|take rate",
     "net": r"net(?:s|ted|ting)?|profits?|left(?: over| you)?|leaves?(?: you)?|clear(?:s|ed) (?=[$\d])|bottom line|take[- ]home"
-    r"|after (?:all )?(?:costs|fees|everything)|pocket(?:s|ed)?|keeps?|kept",
+    r"|after (?:the )?(?:platform(?:'s|s')? )?(?:all |every )?"
+    + _COSTS
+    + r"(?:(?:, and|,| and) "
+    + _COSTS
+    + r")*|pocket(?:s|ed)?|keeps?|kept",
     "margin": r"margins?",
-    "fee": r"fees?|commissions?|platform(?:'s)? (?:take|cut|share)|take rate",
     "energy": r"energy|electricity|power(?: costs?| bills?)?|electric",
     "occupancy": r"occupanc(?:y|ies)|utili[sz]ation|occupied|busy|in use|rented|rent(?:s|ing)? out|booked",
     "floor": r"floors?|minimum|lowest (?:sensible |sane )?(?:rate|price|bid)|not go below|never go below",
-    "low": r"a tenth|one in ten|10 in 100|10th percentile|the 10th|10 of 100|low(?:er)? (?:end|bound|case)|worst case|at worst|pessimistic|p10|cheapest|bottom",
-    "high": r"90th percentile|the 90th|90 of 100|high(?:er)? (?:end|bound|case)|best case|at best|optimistic|p90|dearest|top|most expensive",
+    "low": r"a tenth|one in ten|10 in 100|10th percentile|the 10th|10 of 100|low(?:er)? (?:end|bound|case)|as little as|the worst|worst case|at worst|pessimistic|p10|cheapest|bottom",
+    "high": r"90th percentile|the 90th|90 of 100|high(?:er)? (?:end|bound|case)|as much as|the best(?! day)|best case|at best|optimistic|p90|dearest|top|most expensive",
     "percentile": r"percentiles?|cheaper than",
     "median": r"medians?|middle of the market|mid-?point|typical",
-    "market": r"markets?|others|other hosts?|competitors?|competition|comparables?|comparison set|compared|comp set|rivals?|peers?"
-    r"|elsewhere|similar (?:machines|cards|GPUs|offers|listings)|going rate|everyone else|go(?:es)? for|renters pay|they",
+    "market": r"markets?|others|other hosts?|competitors?|competition|comparables?|comparison set|those compared(?: with)?|comp set|rivals?|peers?"
+    r"|elsewhere|similar (?:machines|cards|GPUs|offers|listings)|going rate|everyone else|go(?:es)? for|renters pay|they(?= (?:ask|charge|are rented|rent|get|earn|have|\\d))",
     "payback": r"pays?(?: itself)? back|pay-?back|paid (?:itself )?off|earned back|recoup(?:s|ed)?|amorti[sz]ed",
     "reliability": r"reliability",
     "uptime": r"uptime|online|reachable|up and running",
@@ -56,44 +63,65 @@ CONCEPTS: dict[str, str] = {
     "supply": r"supply|on offer|offered|listings",
     "temperature": r"temperatures?|degrees",
     "then": r"(?<=, )then|rate then|difference|delta|would|what[- ]if|if you|if it|at (?=\\$)|with (?=[$\\d])|at that (?:rate|price)",
-    "limit": r"power limit|capped|limit(?:ed)? to",
     "demand": r"demand|score",
     "overhead": r"overhead",
     "pace": r"pace|on the books|contracted|reserved",
 }
 # A cell that says one of these, where the text does not, is another cell than the one without.
 QUALIFIERS = (
-    "market",
-    "breakeven",
-    "floor",
-    "percentile",
-    "median",
+    "change",
     "low",
     "high",
+    "then",
     "suggested",
     "forecast",
-    "idle",
-    "index",
-    "margin",
-    "fee",
     "lost",
     "confidence",
     "coverage",
-    "change",
     "resale",
     "capex",
     "tariff",
     "pace",
-    "then",
     "yield",
     "limit",
     "overhead",
     "demand",
+    "index",
+    "idle",
+    "margin",
+    "fee",
+    "breakeven",
+    "floor",
+    "percentile",
+    "market",
+    "median",
 )
-IMPLIED = {"rented_rate": ("rate", "occupancy"), "fee": ("cost",), "energy": ("cost",), "fixed": ("cost",)}
-CONCEPT = re.compile(
-    "|".join(rf"(?P<{name}>\b(?:{pattern})(?![\w]))" for name, pattern in CONCEPTS.items()), re.IGNORECASE
+# Words that say which one of a kind, not what is measured: they choose after the others.
+WEAK = frozenset(
+    {"change", "low", "high", "then", "suggested", "forecast", "current", "worth", "cost", "lost", "list", "average"}
+    | {"market", "confidence", "supply"}
 )
+OF_TOOLS = {"outages": ("offline",)}
+IMPLIED = {
+    "rented_rate": ("rate", "occupancy"),
+    "fee": ("cost",),
+    "energy": ("cost",),
+    "fixed": ("cost",),
+    "margin": ("net",),
+}
+NEARBY = {"median": ("market",), "percentile": ("market",), "low": ("market",), "high": ("market",)}
+# Two steps, for speed: a plain pattern finds the places, and the one with names says which concept it is there.
+_FIND = re.compile(r"\b(?:" + "|".join(CONCEPTS.values()).lower() + r")(?!\w)")
+_NAME = re.compile("|".join(rf"(?P<{name}>(?:{pattern.lower()})(?!\w))" for name, pattern in CONCEPTS.items()))
+
+
+def find_concepts(low: str) -> Iterator[tuple[int, int, str]]:
+    """The concepts that a text in lower case names: start, end, name."""
+    for match in _FIND.finditer(low):
+        if (named := _NAME.match(low, match.start())) and named.lastgroup:
+            yield named.start(), named.end(), named.lastgroup
+
+
 CHANGE = re.compile(
     r"\b(?:chang(?:e|es|ed)|impact|at worst|at best|mov(?:e|es|ed)|differen(?:ce|t)|delta|effect|against|versus|vs|compared with|on the (?:\d+|seven|week|day|month|year)\b"
     r"|share of the (?:fall|rise)|part of|growth|trend|shift)\b",
@@ -141,11 +169,12 @@ _N = {"one": 1, "two": 2, "three": 3, "seven": 7, "ten": 10, "thirty": 30, "four
 _SPAN = {"day": 1, "week": 7, "month": 30, "quarter": 91, "year": 365, "night": 1}
 PERIOD = re.compile(
     r"(?P<now>\b(?:today|so far today|tonight|this morning)\b)"
+    r"|(?P<present>\b(?:now|currently|at present|at the moment)\b)"
     r"|(?P<yesterday>\byesterday\b)|(?P<tomorrow>\btomorrow\b)"
     r"|(?P<before>\b(?:(?:(?:the )?(?P<bn>\d+|two|three|seven|ten|thirty|fourteen)[ _-](?:full )?(?P<bs>day|week|month)s?[ _](?:before(?: that)?|earlier|prior|previous))"
     r"|(?:the )?(?P<bs2>day|week|month|year) (?:before(?: last)?|earlier|prior)"
     r"|(?:the )?(?:previous|prior|preceding)[ _](?:(?P<bn3>\d+|two|three|seven|ten|thirty|fourteen) )?(?P<bs3>day|week|month|year|period|window)s?"
-    r"|a (?P<bs4>week|month|year) ago|period before|(?:the )?window before|before that|previously|earlier|before(?= *$))(?![\w]))"
+    r"|a (?P<bs4>week|month|year) ago|(?P<bn5>\d+|two|three|seven|ten|thirty|fourteen)[ _](?P<bs5>day|week|month)s? ago|period before|(?:the )?window before|before that|previously|earlier|before(?= *$))(?![\w]))"
     r"|(?P<ahead>\b(?:next|coming|following)[ _](?:(?P<an>\d+|two|three|seven|ten|thirty|fourteen) )?(?P<as>day|week|month|year)s?\b)"
     r"|(?P<last>\b(?:last|past|trailing|these|those|over|within|in|for|during|the|first)[ _](?:the[ _])?(?:last |past )?(?P<ln>\d+|two|three|seven|ten|thirty|fourteen)[ -](?:full )?(?P<ls>day|week|month|hour)s?\b)"
     r"|(?P<short>(?<![\w$.])(?P<sn>\d+)(?:[ -]?(?P<ss>d|day|days|week|weeks|month|months))(?=[ _,).]|$))"
@@ -163,13 +192,15 @@ def period(match: re.Match[str]) -> Period | None:
         return None
     if match["now"]:
         return Period(1, 0)
+    if match["present"]:
+        return Period(0, 0)
     if match["yesterday"]:
         return Period(1, 1)
     if match["tomorrow"]:
         return Period(1, -1)
     if match["before"]:
-        span = match["bs"] or match["bs2"] or match["bs3"] or match["bs4"]
-        count = match["bn"] or match["bn3"]
+        span = match["bs"] or match["bs2"] or match["bs3"] or match["bs4"] or match["bs5"]
+        count = match["bn"] or match["bn3"] or match["bn5"]
         return Period(_days(count, span), 1)
     if match["ahead"]:
         return Period(_days(match["an"], match["as"]), -1)
@@ -200,6 +231,6 @@ def _days(count: str | None, span: str | None) -> int:
 
 
 def concepts(words: str) -> frozenset[str]:
-    """The concepts that these words name."""
-    found = {match.lastgroup for match in CONCEPT.finditer(words.replace("_", " ")) if match.lastgroup}
+    """The concepts that these words name, and those that they imply."""
+    found = {name for _start, _end, name in find_concepts(words.replace("_", " ").lower())}
     return frozenset(found.union(*(IMPLIED.get(name, ()) for name in found)))
