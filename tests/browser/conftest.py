@@ -10,6 +10,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
 
 import pytest
 from django.conf import settings
@@ -34,14 +35,13 @@ def browser_type_launch_args(browser_type_launch_args):
     return {**browser_type_launch_args, "executable_path": CHROMIUM, "args": [*quiet, "--disable-component-update"]}
 
 
-@pytest.fixture(scope="session")
-def server(django_db_setup, django_db_blocker):
-    """The site on a free port; its address."""
+@contextmanager
+def run_site(**more):
+    """The site on a free port, with more variables of its environment; its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    with django_db_blocker.unblock():
-        name = connection.settings_dict["NAME"]
+    name = connection.settings_dict["NAME"]
     base, _, query = os.environ["DATABASE_URL"].partition("?")
     folder = tempfile.mkdtemp(prefix="gpa-browser-")
     env = os.environ | {
@@ -52,6 +52,7 @@ def server(django_db_setup, django_db_blocker):
         "CACHE_KEY_PREFIX": "browser",
         "SITE_URL": f"http://localhost:{port}",
         "LOG_LEVEL": "WARNING",
+        **more,
     }
     collect = [sys.executable, "-m", "django", "collectstatic", "--noinput", "-v0"]
     subprocess.run(collect, env=env, cwd=settings.BASE_DIR, check=True)
@@ -70,6 +71,13 @@ def server(django_db_setup, django_db_blocker):
     process.terminate()
     process.wait(15)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def server(django_db_setup, django_db_blocker):
+    """The site on a free port; its address."""
+    with django_db_blocker.unblock(), run_site() as address, django_db_blocker.block():
+        yield address
 
 
 KEPT = "kept_for_browser_tests"  # a schema of copies: making a month of market takes longer than copying its rows
