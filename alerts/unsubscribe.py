@@ -6,16 +6,17 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core import signing
+from django.urls import reverse
 
 from .models import Channel
 
 SALT = "alerts.unsubscribe"
-PATH = "/alerts/unsubscribe/"
 
 
 def link(channel_pk: UUID) -> str:
     """The address of the link; it stays good, for a mail is kept for years."""
-    return f"{settings.SITE_URL.rstrip('/')}{PATH}{signing.dumps(str(channel_pk), salt=SALT)}/"
+    token = signing.dumps(str(channel_pk), salt=SALT)
+    return f"{settings.SITE_URL.rstrip('/')}{reverse('alerts:unsubscribe', args=[token])}"
 
 
 def channel_of(token: str) -> Channel | None:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from .views import channels, episodes, log, quiet, rules
+from .views import channels, episodes, log, quiet, rules, unsubscribe
 
 app_name = "alerts"
 
@@ -33,6 +33,7 @@ urlpatterns = [
     path("log/", log.log, name="log"),
     path("log/<uuid:pk>/", log.entry, name="log-entry"),
     path("deliveries/<uuid:pk>/resend/", log.resend, name="resend"),
+    path("unsubscribe/<str:token>/", unsubscribe.stop, name="unsubscribe"),
     path("quiet/", quiet.quiet, name="quiet"),
     path("quiet/off/", quiet.off, name="quiet-off"),
     path("quiet/windows/add/", quiet.window_add, name="window-add"),

@@ -54,6 +54,7 @@ PUBLIC = {
     "api-v1:metrics": 405,
     "api-v1:samples": 405,
     "accounts:demo": 405,
+    "alerts:unsubscribe": 404,  # without a signed link
     "accounts:confirm-email": 200,
     "account_login": 200,
     "account_signup": 200,

@@ -15,19 +15,22 @@ from .claiming import LIMIT, Claim, claim, set_aside
 from .recording import Sent, record
 
 SECONDS = 120.0
+MANY, QUICK = 100, 1.0  # where receivers are quick more are claimed at once: five waves of 10 s end within the lease
 
 
 def deliver_due(seconds: float = SECONDS) -> int:
     """Attempt every delivery that is due, for at most `seconds`; the number attempted. Any number may run at once."""
     end = time.monotonic() + seconds
-    attempted = 0
+    attempted, limit = 0, LIMIT
     set_aside()
     with ThreadPoolExecutor(max_workers=LIMIT, thread_name_prefix="deliver") as senders:
         while time.monotonic() < end:
-            taken = claim()
+            taken = claim(limit)
             if taken.rows:
+                began = time.monotonic()
                 _deliver(taken, senders)
                 attempted += len(taken.rows)
+                limit = MANY if time.monotonic() - began < QUICK else LIMIT
             elif taken.is_all:
                 break
     return attempted

@@ -251,3 +251,16 @@ def test_a_kind_that_is_gone_and_a_module_that_breaks_are_outcomes(monkeypatch):
     monkeypatch.setattr(webhook, "send", lambda parcel: 1 / 0)
     outcome = channels.send(parcel("webhook", "x"))
     assert (outcome.status, outcome.is_ours) == ("retry", True)
+
+
+def test_a_mail_program_stops_the_mails_with_one_post_and_a_page_asks_first(host, client):
+    from tests.alerts.test_delivery import a_channel
+
+    channel = a_channel(host, "email", host.email)
+    path = "/" + unsubscribe.link(channel.pk).split("/", 3)[3]
+    assert b"Stop the mails" in client.get(path).content
+    channel.refresh_from_db()
+    assert channel.state == "active"
+    assert client.post(path, {"List-Unsubscribe": "One-Click"}).status_code == 200
+    channel.refresh_from_db()
+    assert channel.state == "paused"
