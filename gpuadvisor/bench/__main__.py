@@ -15,7 +15,7 @@ from gpuadvisor.servers.errors import Refused
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description="Measure against limits of the same run.")
     parser.add_argument("--scale", type=int, default=10, help="million daily metrics in the large database (10 or 100)")
-    ids = "P1,P2,P3,P4,P5,P6,P7,P8,P10,P14,R-054,import"
+    ids = "P1,P2,P3,P4,P5,P6,P7,P8,P9,P10,P14,R-054,import"
     parser.add_argument("--only", default="", help=f"ids, comma separated: {ids}")
     return parser.parse_args()
 
@@ -80,6 +80,11 @@ def main() -> int:
 
         data.create_database(alerts.DATABASE)
         rows.append(alerts.evaluation())
+    if not only or "P9" in only:
+        from . import storm
+
+        data.create_database(storm.DATABASE)
+        rows.append(storm.ten_thousand())
     if not only or "P10" in only:
         from . import chat
 

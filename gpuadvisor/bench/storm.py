@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 DATABASE = "bench_storm"
 ALERTS = 10_000
-ROUNDS = 3
+ROUNDS = 2
 SENDERS = 20
 
 
