@@ -41,7 +41,8 @@ from .wording import sentence
 
 PAGE_SIZE = 25
 MOST_OPEN = 50
-MOST_DATES = 12
+MOST_DATES = 6
+MOST_NAMED_MARKS = 3
 PANEL_ROWS = 3
 EFFECT_DAYS = 90
 LEVELS = {"info": "", "warning": "warn", "critical": "bad"}
@@ -234,7 +235,7 @@ def shown(preview: Preview, conditions: Conditions) -> Shown:
         preview,
         dates[:MOST_DATES],
         max(len(dates) - MOST_DATES, 0),
-        _series(drawn) if drawn else None,
+        _series(drawn, _value_label(conditions)) if drawn else None,
         unit,
         drawn.title.replace(":", " · ") if drawn else "",
     )
@@ -244,14 +245,23 @@ def _weight(line: Thing) -> tuple[int, int]:
     return len(line.fired), sum(one.value is not None for one in line.readings)
 
 
-def _series(line: Thing) -> Series:
+def _value_label(conditions: Conditions) -> str:
+    if isinstance(conditions, UtilizationDrop):
+        return _("Rented")
+    if not isinstance(conditions, PricingChange) or conditions.against == "limit":
+        return _("Price")
+    return {"up": _("Rise"), "down": _("Drop"), "both": _("Change")}[conditions.direction]
+
+
+def _series(line: Thing, label: str) -> Series:
+    text = _("fires") if len(line.fired) <= MOST_NAMED_MARKS else ""  # more of them would cover each other
     return Series(
         times=[one.at for one in line.readings],
         lines=[
-            Line(_("Value"), [one.value for one in line.readings], "mine"),
+            Line(label, [one.value for one in line.readings], "mine"),
             Line(_("Threshold"), [one.limit for one in line.readings], "median"),
         ],
-        marks=[Mark(fired.told_at, _("fires")) for fired in line.fired[:MOST_DATES]],
+        marks=[Mark(fired.told_at, text) for fired in line.fired],
     )
 
 

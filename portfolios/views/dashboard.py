@@ -38,10 +38,10 @@ def _address(**query: object) -> str:
     return reverse("portfolios:dashboard") + (f"?{urlencode(kept)}" if kept else "")
 
 
-def _page(name: str, **query: str) -> str:
+def _page(name: str, app: str = "portfolios", **query: str) -> str:
     """The address of a page; empty where this site has none."""
     try:
-        return reverse(f"portfolios:{name}") + (f"?{urlencode(query)}" if query else "")
+        return reverse(f"{app}:{name}") + (f"?{urlencode(query)}" if query else "")
     except NoReverseMatch:
         return ""
 
@@ -52,6 +52,7 @@ def _links(period: str) -> dict[str, str]:
         "index_url": _page("dashboard-index", period=period),
         "kpis_url": _page("kpis", period=period),
         "market_url": _page("me-or-market", period=period),
+        "alerts_url": _page("recent", app="alerts"),
         "next_steps_url": _page("next-steps"),
         "suggestions_url": _page("suggestions"),
         "insights_url": _page("insights-panel"),
