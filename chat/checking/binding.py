@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 
 from .index import Index, Mention
-from .numerals import Numeral
+from .numerals import LISTED, Numeral
 from .pieces import Piece
 from .words import IT, NEARBY, PERIOD, TOTAL, WEAK, YOU, find_concepts, period
 
 PREPOSITION = re.compile(
-    r"\b(?:for|on|of|in|at|from|with|by|inside|under)\b[^,;:(]*$|^\s*\(?\s*$|^\s?[-–]?\s*$|^\s+is (?:what|the|your)\b[^,;:(]*$",
+    r"\b(?:for|on|of|in|at|from|with|by|inside|under)\b[^,;:(]*$|^\s*\(?\s*$|^\s?[-–]?\s*$|^\s+(?:remains?|stays?|is|are|was|were)\s+$|^\s+is (?:what|the|your)\b[^,;:(]*$",
     re.IGNORECASE,
 )
 APART = re.compile(
@@ -27,7 +27,7 @@ SPLIT = re.compile(
     re.IGNORECASE,
 )
 NEXT_TO = re.compile(
-    r"^\s*(?:(?:(?:came |comes |come |is |are |was |were )?(?:in|of|as|for|to|from|by|due to|because of))\s+(?:(?:the|its|your|their|a|an)\s+)?(?:be\s+)?)?"
+    r"^\s*(?:(?:(?:went |goes |go |came |comes |come |is |are |was |were )?(?:in|of|as|for|to|from|by|due to|because of))\s+(?:(?:the|its|your|their|a|an)\s+)?(?:be\s+)?)?"
     r"(?:(?:total|GPU|hourly|estimated|gross|pure|yearly|monthly|daily|weekly|own|platform|less|more|extra|lower|higher|hours?|time|is|was|are|were)\s+)*[-\s(]*$",
     re.IGNORECASE,
 )
@@ -45,7 +45,7 @@ AGAINST = re.compile(r"\b(?:compared (?:with|to)|unlike|against|than|like)\s+(?:
 BY = re.compile(r"\bby\s+(?:about |around |roughly |some |only |just |another )*\S{0,2}$", re.IGNORECASE)
 PLURAL = re.compile(r"\b(?:their|they|them|both|these|those)\b", re.IGNORECASE)
 POSITION = re.compile(
-    r"^\s?(?:above|below|over|under|(?:more|less|higher|lower|cheaper|dearer) than)\s(?:the |its |that )?(?:\w+ )?(?:median|market)",
+    r"^\s?(?:above|below|over|under|(?:more|less|higher|lower|cheaper|dearer) than)\s(?:it\b|them\b|that\b|(?:the |its |that )?(?:\w+ )?(?:median|market))",
     re.IGNORECASE,
 )
 OWN = re.compile(r"\byour\b", re.IGNORECASE)
@@ -53,7 +53,10 @@ CLAUSE = re.compile(r";|,?\s(?:but|while|whereas|although|so|because)\s|,\s(?:wh
 OTHERS = re.compile(r"\b(?:others?|remaining|rest)\b", re.IGNORECASE)
 THERE = re.compile(r"\bthere\b(?! (?:is|are|was|were) (?!\d))", re.IGNORECASE)
 MARKET_IS = re.compile(r"\bmarket\s+(?:asks|charges|is|has|pays|rents|was|lists|stands)\b", re.IGNORECASE)
-MINE = re.compile(r"\b(?:yours|here|as it is)\b", re.IGNORECASE)
+MINE = re.compile(r"\b(?:yours|here|as it is)\b|\byour\s+\S{0,2}$", re.IGNORECASE)
+LEADS = re.compile(r"\b(?:is|was|are|were|should be|would be)\b", re.IGNORECASE)
+ONE = re.compile(r"\b(?:one|another|each|alone|others?|longest|shortest|worst|largest|biggest)\b", re.IGNORECASE)
+VERSUS = re.compile(r"\s*(?:vs\.?|versus|against)\s", re.IGNORECASE)
 IN_ALL = re.compile(r"\s*(?:in total|in all|altogether|overall|together|combined|all told)\b", re.IGNORECASE)
 NOW = re.compile(r"\b(?:now|today|currently|at present|as it is|where it is|here)\b", re.IGNORECASE)
 TOGETHER = re.compile(r"\b(?:and|or|than|vs|versus|against|to|over)\b|[,&/]", re.IGNORECASE)
@@ -92,6 +95,10 @@ class Bound:
     is_moved: bool = False  # the figure before it was one of a movement
     is_cell: bool = False
     is_mine: bool = False  # "yours are at 73 %", "here it is"
+    is_one: bool = False  # "one alone", "the other two"
+    is_range: bool = False
+    is_compared: bool = False  # "$0.602 vs. $0.603"
+    is_forward: bool = False  # its cell is named only behind it
     is_total: bool = False
     is_yours: bool = False
 
@@ -117,6 +124,7 @@ class Reader:
         if bound.is_elliptic or not (own or OWN.search(self.text[start : number.start])):
             return near
         local = frozenset(each.key for each in named if start <= each.start < stop) | frozenset(bound.concepts)
+        local |= near & {"then", "suggested"}
         return local.union(*(NEARBY.get(name, ()) for name in local))
 
     def _is_compared_with(self, each: Mention, rows: Sequence[Mention]) -> bool:
@@ -147,6 +155,7 @@ class Reader:
         if piece.is_cell:
             bound = self._cell(piece, rows, named, when)
             bound.near, bound.is_cell = near, True
+            bound.is_mine = any(YOU.search(head) for head in heads[:2])
             bound.is_total = any(TOTAL.search(head) for head in heads[:2])
             return [bound for _number in numbers]
         of_rows = self._choose(piece, numbers, rows, _is_row_after)
@@ -177,6 +186,9 @@ class Reader:
                 ),
                 is_now=bool(NOW.search(re.split(r"[,;.:]", text[numbers[i].end : numbers[i].end + 24])[0])),
                 is_mine=bool(MINE.search(segment)),
+                is_one=bool(ONE.search(segment)),
+                is_range=number.is_range,
+                is_compared=bool(VERSUS.match(text[number.end : number.end + 10])),
                 is_total=bool(TOTAL.search(re.split(r"[;:]", segment)[-1]) or IN_ALL.match(text[number.after :])),
                 is_yours=is_yours,
             )
@@ -187,12 +199,18 @@ class Reader:
                 if MARKET_IS.search(earlier) and re.match(r"\s*,?\s*and\b", segment) and not YOU.search(segment):
                     bound.concepts = [*bound.concepts, "market"]
             if i and bound.concepts and WEAK.issuperset(bound.concepts) and _same_unit(numbers[i - 1], number):
-                bound.also = [key for key in found[i - 1].concepts if key not in WEAK]
+                bound.also = (
+                    [] if re.search(r"[;:]", segment) else [key for key in found[i - 1].concepts if key not in WEAK]
+                )
             if bound.is_elliptic and not bound.is_inherited and bound.rows:
+                said = {each.key for each in named if each.start < number.start and each.key not in WEAK}
+                bound.any_of = frozenset(said) if len(said) > 1 else frozenset()
+            elif bound.is_elliptic and i and not _same_unit(numbers[i - 1], number):
                 said = {each.key for each in named if each.start < number.start and each.key not in WEAK}
                 bound.any_of = frozenset(said) if len(said) > 1 else frozenset()
             if POSITION.match(text[number.end : number.end + 40]) and number.unit in {"%", ""}:
                 bound.concepts = ["position", *bound.concepts]
+            bound.is_forward = of_concepts[i][2]
             bound.near = self._near(near, everything, bound, number, start, stop)
             if i and not bound.periods and re.search(r"\bwhen\b", segment):
                 bound.periods = found[i - 1].periods
@@ -203,6 +221,9 @@ class Reader:
                     each.key for s, e in piece.over[:1] for each in reversed(self.within(self.concepts, s, e))
                 ]
             found.append(bound)
+        for i in range(len(found) - 2, -1, -1):  # "3.4 %, 3.5 % and 5.6 % above the median"
+            if "position" in found[i + 1].concepts and LISTED.match(text[numbers[i].end : numbers[i + 1].start]):
+                found[i].concepts = found[i + 1].concepts
         return found
 
     def _cell(self, piece: Piece, rows: list[Mention], named: list[Mention], when: list[Mention]) -> Bound:
@@ -232,7 +253,7 @@ class Reader:
                     if PLURAL.search(words) and len(keys) == len(found) > 1:
                         return found
                     if is_there:
-                        return found[-1:]
+                        return found if len(keys) == len(found) > 2 else found[-1:]
                     return found[:1] if len(keys) == 1 or is_it else []
         for s, e in piece.over:
             if found := self.within(self.rows, s, e):
@@ -255,7 +276,7 @@ class Reader:
         *,
         chain: bool = False,
         inherit: bool = True,
-    ) -> list[tuple[list[Mention], bool]]:
+    ) -> list[tuple[list[Mention], bool, bool]]:
         """For each figure the mentions that are its own, nearest first; whether they are those of the figure before."""
         text, taken = self.text, set[Mention]()
         posts: list[list[Mention]] = []
@@ -270,6 +291,8 @@ class Reader:
                 is_counted = number.unit == "GPU" and each.start < number.after
                 if not is_counted and not chain and i + 1 < len(numbers) and not BREAK.search(text[each.end : stop]):
                     break  # it leads to the next figure
+                if chain and i + 1 < len(numbers) and LEADS.search(between) and not BREAK.search(text[each.end : stop]):
+                    break
                 if (
                     is_counted
                     or is_after(between, text[max(number.after, number.end) : each.start])
@@ -281,10 +304,10 @@ class Reader:
                     break
             posts.append(post)
         paired = self._paired(numbers, mentions, piece)
-        chosen: list[tuple[list[Mention], bool]] = []
+        chosen: list[tuple[list[Mention], bool, bool]] = []
         for i, number in enumerate(numbers):
             if paired and i in paired:
-                chosen.append(([paired[i]], False))
+                chosen.append(([paired[i]], False, False))
                 continue
             start = numbers[i - 1].end if i else piece.start
             before = [each for each in mentions if start <= each.start < number.start and each not in taken]
@@ -292,6 +315,10 @@ class Reader:
                 before = [each for each in before if each.start >= cuts[-1] - 1] or before
             before.reverse()
             own, is_inherited = posts[i] + before, False
+            is_forward = not own
+            if i and not own and re.fullmatch(r"\s+(?:out )?of\s+(?:the |your )?", text[start : number.start]):
+                chosen.append(([], False, False))
+                continue
             if not own and i and (inherit or not COMPARING.search(text[start : number.start])):
                 if inherit or not posts[i - 1]:
                     own, is_inherited = chosen[i - 1][0], True
@@ -303,7 +330,7 @@ class Reader:
                     own = [each for each in own if not _FAR.search(text[number.end : each.start])]
                 if inherit and not chain:
                     own = own[:1]
-            chosen.append((own, is_inherited))
+            chosen.append((own, is_inherited, is_forward and not is_inherited))
         return chosen
 
     def _paired(self, numbers: Sequence[Numeral], mentions: list[Mention], piece: Piece) -> dict[int, Mention]:
@@ -315,11 +342,10 @@ class Reader:
             before = [each for each in mentions if each.start < numbers[first].start]
             if not any(start <= each.start for each in before):
                 continue
-            unit = numbers[first].unit.partition("/")[0]
             last = first + 1
             while (
                 last < len(numbers)
-                and numbers[last].unit.partition("/")[0] == unit
+                and _alike(numbers[first].unit, numbers[last].unit)
                 and not any(numbers[last - 1].end <= each.start < numbers[last].start for each in mentions)
             ):
                 last += 1
@@ -340,6 +366,10 @@ class Reader:
 
 def _overlaps(mention: Mention, others: Sequence[Mention]) -> bool:
     return any(mention.start < each.end and each.start < mention.end for each in others)
+
+
+def _alike(one: str, two: str) -> bool:
+    return one == two or (one.partition("/")[0] == two.partition("/")[0] and ("/" in one) != ("/" in two))
 
 
 def _same_unit(one: Numeral, two: Numeral) -> bool:

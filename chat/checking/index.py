@@ -15,7 +15,7 @@ MODEL = re.compile(
     r"(?<![\w$.,])(?P<maker>(?:(?:NVIDIA|GeForce|Quadro|Tesla|RTX|GTX|AMD|Instinct|Radeon)[\s-])*)(?:RTX|GTX)?\s?"
     r"(?P<base>[ABHLPTV]\d{1,4}|GH200|GB?[23]00|MI\d{3}X?|10[5-8]0|16[56]0|20[678]0|[345]0[5-9]0|(?<=RTX\s)[456][05]00)"
     r"(?P<s>S(?=[\s,.]|$)|s(?=\W|$))?"
-    r"(?P<kind>(?:[\s-]?(?:Ti|Super|Ada|SXM\d?|PCIe|NVL|D|XTX?)(?!\w))*)(?P<memory>[\s-]\d{2,3}\s?GB)?(?!\w)(?!\s?%)",
+    r"(?P<kind>(?:[\s-]?(?:Tis?|Super|Ada|SXM\d?|PCIe|NVL|D|XTX?)(?!\w))*)(?P<memory>[\s-]\d{2,3}\s?GB)?(?!\w)(?!\s?%)",
     re.IGNORECASE,
 )
 DATE = re.compile(
@@ -156,6 +156,7 @@ COMMON = frozenset(
         "eur",
     ]
 )
+COMMON |= frozenset("that which who is are was were be been not their they ended left-over up down above below".split())
 TOTALS = frozenset(
     {
         "total",
@@ -209,9 +210,9 @@ class Index:
     def __init__(self, facts: Sequence[Fact]) -> None:
         self.facts = tuple(facts)
         self.all = (1 << len(facts)) - 1
-        self.stale = self.calculated = self.here = self.text = self.counts = self.change = self.loss = self.total = (
-            self.known
-        ) = 0
+        self.stale = self.together = self.calculated = self.here = self.text = self.counts = self.change = self.loss = (
+            self.total
+        ) = self.known = 0
         self.concepts: dict[str, int] = {}
         self.periods: list[Period | None] = []
         self.units: dict[str, int] = {}
@@ -257,8 +258,10 @@ class Index:
 
     def _name(self, fact: Fact, bit: int) -> None:
         title = fact.title.strip()
-        if title.lower() in TOTALS or fact.source.row == "all":
+        if title.lower() in TOTALS:
             self.total |= bit
+        if title.lower() in TOTALS or fact.source.row == "all":
+            self.together |= bit
         sources = [
             (title, True),
             *((words, False) for words in fact.about),
@@ -409,7 +412,7 @@ def bits(mask: int) -> list[int]:
 
 def model_key(match: re.Match[str]) -> str:
     """A GPU model as one word and its kinds: "RTX 3090 Ti" is "3090 ti"."""
-    kinds = re.findall(r"ti|super|ada|sxm\d?|pcie|nvl|d|xtx?", (match["kind"] or "").lower())
+    kinds = re.findall(r"ti(?=s?\b)|super|ada|sxm\d?|pcie|nvl|d|xtx?", (match["kind"] or "").lower())
     if match["s"] == "S":
         kinds.append("s")
     memory = re.findall(r"\d+", match["memory"] or "")
@@ -482,6 +485,8 @@ def _meaning(fact: Fact) -> tuple[frozenset[str], Period | None, bool, bool]:
         named.add("market")
     if "where_else" in fact.tool:
         named.add("market")
+    if re.search(r"\bthen\b", fact.label.replace("_", " ")):
+        named.add("then")
     named.update(OF_TOOLS.get(fact.tool, ()))
     if (title := concepts(fact.title)) and len(WORD.findall(fact.title)) <= 6:
         named |= title
@@ -496,7 +501,7 @@ def _meaning(fact: Fact) -> tuple[frozenset[str], Period | None, bool, bool]:
             named.add("change")
         if fact.unit == "%" and named & {"market", "median"}:
             named.add("position")
-    return frozenset(named), when, is_change, bool(LOSS.search(words))
+    return frozenset(named), when, is_change, bool(LOSS.search(f"{words} {fact.title}"))
 
 
 def _period_of(fact: Fact, words: str, named: set[str]) -> Period | None:

@@ -127,8 +127,9 @@ class Check:
         serving = index.agreeing(number.unit, number.noun)
         if not (number.unit or number.noun or bound.is_cell or number.is_signed) and number.step == 1:
             serving &= ~index.priced  # a bare whole number in a sentence is a count
-        chosen, is_named = self._chosen(number, bound, words, serving)
         matching = [at for at in self._sized(number, serving) if self._is_so(number, index.facts[at], at, bound)]
+        self.right = sum(1 << at for at in matching)
+        chosen, is_named = self._chosen(number, bound, words, serving)
         right = [at for at in matching if chosen >> at & 1]
         if right:
             return index.facts[
@@ -144,6 +145,12 @@ class Check:
             return None, f"the tools say this of something else ({place or 'a note'})"
         return None, "no tool result says this"
 
+    def _keep(self, chosen: int, mask: int, is_soft: bool) -> int:
+        """The facts of `chosen` that a word allows. A soft word gives way where it would leave no right one."""
+        if is_soft and chosen & self.right and not chosen & mask & self.right:
+            return chosen
+        return chosen & mask
+
     def _chosen(self, number: Numeral, bound: Bound, words: str, serving: int) -> tuple[int, bool]:
         """Which facts the words around allow, and whether they name a cell."""
         index = self.index
@@ -151,19 +158,21 @@ class Check:
         if chosen & index.stale and chosen & ~index.stale and not PAST.search(words):
             chosen &= ~index.stale
         when = bound.periods[0].period if bound.periods else None
+        if any(each.key.startswith("date") for each in bound.rows):
+            when = None
         if when == TODAY and not serving & index.same(TODAY):
             when = None  # "today" is "now"
         if when:
             chosen &= ~index.clashing(when)
             if when.days and (same := chosen & index.same(when)):
-                chosen = same | (chosen & index.change)
+                chosen = self._keep(chosen, same | index.change, is_soft=True)
         if match := units.ADJECTIVE.search(self.text, max(bound.start, number.start - 40), number.start):
             chosen = self._by_adjective(number, match, chosen)
         chosen, is_named = self._narrowed(bound, chosen)
         is_change = bool(number.sign and not number.is_signed) or number.unit == "pt" or bound.is_by
         if is_change and chosen & index.change:
             if not (set(bound.concepts) & {"lost", "cost", "fee", "offline"}):
-                chosen &= index.change
+                chosen = self._keep(chosen, index.change, is_soft=True)
         if is_named:
             for name in QUALIFIERS:
                 mask = index.concepts.get(name, 0)
@@ -171,29 +180,24 @@ class Check:
                     continue
                 if name in {"then", "suggested", "current"} and (is_change or bound.is_to or bound.is_contrast):
                     continue
-                if name in {"low", "high"} and number.is_range:
+                if name in {"low", "high", "p10", "p90"} and number.is_range:
                     continue
                 if name not in bound.near and chosen & ~mask:
-                    chosen &= ~mask
+                    chosen = self._keep(chosen, ~mask, is_soft=False)
             if (
                 not bound.periods
                 and chosen & ~index.before
                 and not (bound.is_contrast or PAST.search(words) or _COMPARED.search(words))
             ):
                 chosen &= ~index.before
-        if (
-            not bound.rows
-            and not bound.over
-            and is_named
-            and (bound.is_total or bound.is_yours)
-            and chosen & index.total
-        ):
-            chosen &= index.total
+        if is_named and not (bound.rows or bound.over or bound.is_one):
+            everything = index.together if bound.is_total else index.total
+            chosen = chosen & everything or chosen
         return chosen | serving & index.calculated, is_named
 
     def _narrowed(self, bound: Bound, chosen: int) -> tuple[int, bool]:
         """The facts of the rows and cells that are named: first what is said of this figure, then what it takes over."""
-        if bound.is_inherited and not bound.is_elliptic or not bound.rows:
+        if (bound.is_inherited and not bound.is_elliptic) or not bound.rows:
             chosen, is_named = self._of_cells(bound, chosen)
             return self._of_rows(bound, chosen), is_named
         return self._of_cells(bound, self._of_rows(bound, chosen))
@@ -206,10 +210,18 @@ class Check:
                 mask |= self.index.concepts.get(name, 0)
             return (chosen & mask or chosen), bool(chosen & mask)
         for name in (*sorted(bound.concepts, key=WEAK.__contains__), *bound.also):
-            if bound.is_contrast and name in {"then", "suggested"}:
+            if (bound.is_contrast and name in {"then", "suggested"}) or (bound.is_to and name == "suggested"):
+                continue
+            if bound.is_range and name in {"low", "high", "p10", "p90"}:
                 continue
             if (mask := self.index.concepts.get(name, 0)) and chosen & mask:
-                chosen &= mask
+                soft = (
+                    bound.is_forward
+                    or bound.is_compared
+                    or (is_named and name not in WEAK)
+                    or not chosen & mask & ~self.index.text
+                )
+                chosen = self._keep(chosen, mask, soft)
                 is_named = True
         return chosen, is_named
 
@@ -236,7 +248,7 @@ class Check:
             return chosen
         if bound.is_inherited and bound.is_contrast and bound.is_now and chosen & self.index.here:
             return chosen & self.index.here
-        if bound.is_mine and (bound.is_inherited or not bound.rows):
+        if bound.is_mine and not bound.is_cell and (bound.is_inherited or not bound.rows):
             return chosen & index.here or chosen
         group = joined(self.text, names)
         own = either = 0
@@ -244,7 +256,7 @@ class Check:
             own, either = own | each.own, either | each.any
         rest = names[len(group) :]
         heads = chosen & (own if chosen & own else either)
-        if bound.is_yours:
+        if bound.is_yours or bound.is_mine:
             heads |= chosen & either & index.here
         both = chosen & either
         is_narrow = False
@@ -313,13 +325,18 @@ class Check:
         """ "over 30 days", where the tools tell of 30 days."""
         days = {"day": 1, "week": 7, "month": 30}.get(number.unit, 0) * number.value
         before = self.text[max(0, number.start - 12) : number.start]
-        return bool(days) and bool(_SPAN.search(before)) and any(abs(days - each) < 2 for each in self.index.spans)
+        is_first = not self.text[max(0, number.start - 2) : number.start].strip(" \n")
+        return (
+            bool(days)
+            and (is_first or bool(_SPAN.search(before)))
+            and any(abs(days - each) < 2 for each in self.index.spans)
+        )
 
     def _is_percentile(self, number: Numeral) -> bool:
         """The 10th and the 90th percentile are names of cells, where the tools tell them."""
         if number.unit != "percentile":
             return False
-        name = {10.0: "low", 90.0: "high"}.get(number.value, "")
+        name = {10.0: "p10", 90.0: "p90"}.get(number.value, "")
         return bool(self.index.concepts.get(name, 0))
 
     def _ratio(self, number: Numeral, bound: Bound) -> Fact | None:

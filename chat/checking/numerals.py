@@ -44,14 +44,14 @@ FREE = re.compile(
     | \b{_MONTH}\s(?:20\d\d)\b
     | \b\d{{1,2}}[:.]\d{{2}}(?::\d{{2}})?\s?(?:[ap]\.?m\.?\b|UTC\b|CET\b|GMT\b|o'clock) | \b\d{{1,2}}:\d{{2}}(?::\d{{2}})?\b
     | \b\d{{1,2}}\s?(?:[ap]\.m\.|[ap]m\b|o'clock)
-    | \b(?:in|since|until|by|of|from|during|through|before|after|year|to|for)\s20[0-4]\d\b(?![\d,.]*\d|\s?(?:%|k?W|GPU|h\b))
+    | \b(?:in|since|until|by|of|from|during|through|before|after|year|to|for)\s20[0-4]\d\b(?![\d,.]*\d|\s?(?:%|k?W\b|GPU|h\b))
     | \bQ[1-4](?:\s20\d\d)?\b | \b24/7\b | \b\d+(?:st|nd|rd|th)\b(?!\spercentile)
     | \b(?:version|driver|cuda|python|linux|ubuntu|release|docs?|rfc|tier|gen)\s?v?\d+(?:\.\d+)*\b | \bv\d+(?:\.\d+)*\b
     | \b(?:step|option|point|no\.|number|item|question|rule|section|chapter|phase|suggestion|row|line|plan)\s\#?\d+\b(?!\s?[%$])
     | \#\d+\b | \[\d+\] | (?<=\s)\(\d\)(?=\s)
-    | \b(?:rtx|gtx|quadro|tesla|geforce|nvidia|radeon|rx|titan)(?:\s|-)?(?:pro\s)?[a-z]?\d+(?:\s?(?:ti|super|s|ada|xt|xtx|pro|d|x)\b)*(?:\s\d+\s?gb\b)?
+    | \b(?:rtx|gtx|quadro|tesla|geforce|nvidia|radeon|rx|titan)(?:\s|-)?(?:pro\s)?[a-z]?\d+(?:\s?(?:tis?|super|s|ada|xt|xtx|pro|d|x)\b)*(?:\s\d+\s?gb\b)?
     | \b(?:[ABHLPTV]\d{{1,4}}s?|GH200|GB[23]00|MI\d{{3}}X?)(?:[- ]?(?:SXM\d?|PCIe|NVL|Ada|Ti))*(?:[- ]?\d+\s?GB)?\b
-    | \b(?:10[5678]0|16[56]0|20[678]0|30[5-9]0|40[5-9]0|50[5-9]0)(?:\s?(?:ti|super|d)\b)*s?(?:'s)?(?:\s\d+\s?gb\b)?(?![\d,.]*\d|\s?(?:%|k?W|h\b|GPU|hours))
+    | \b(?:10[5678]0|16[56]0|20[678]0|30[5-9]0|40[5-9]0|50[5-9]0)(?:\s?(?:tis?|super|d)\b)*s?(?:'s)?(?:\s\d+\s?gb\b)?(?![\d,.]*\d|\s?(?:%|k?W\b|h\b|GPU|hours))
     | \b\d+[- ](?:day|week|month|hour|year|minute|night)(?=\s(?:\w+\s)?(?:window|period|view|average|mean|median|trend|low|high|range|figure|total|run|test|comparison|forecast|horizon|plan|history|net|revenue|profit|occupancy|utili[sz]ation|line|number|sum|trial|look|data|report|change|lease|contract)s?\b)
     | \b(?:last|past|previous|prior|next|coming|following|preceding|first|these|those|every|within|final|trailing)\s(?:\w+\s)?(?:\d+|{_WORD})(?:\sfull|\swhole)?[- ]{_SPAN}\b
     | \b(?:\d+|{_WORD})\s{_SPAN}\s(?:before|earlier|ago|prior|from\snow|either\sside|of\s(?:data|history|samples|evidence|records)|on\srecord)\b
@@ -60,7 +60,7 @@ FREE = re.compile(
     | \b100\s?%\s(?:sure|certain|clear|right|yours)\b | \b(?:index|market)\s(?:\w+\s)?(?:=|is|at|of)\s100\b(?!\s?%|\.\d) | \b100\s?(?:=|is|means|stands\sfor)\s(?:the\s)?market
     | \b(?:out\s)?of\s100\b(?![.,]?\d|\s?%) | \b24\shours\sa\sday\b | \b7\sdays\sa\sweek\b | \bp\d{{1,2}}\b | \bK\d{{1,2}}\b | \bFP\d+\b | \bINT\d\b
     | ^[ \t>]*\d{{1,3}}[.)](?=\s) | ^\#{{1,6}}\s\d+(?:\.\d+)*[.):]?(?=\s)
-    | \bdouble[- ]check\w* | \bhalf\s(?:an?|the|of|a\sday)\b | \bhalf[- ](?:hour|day|way)\w*
+    | \b(?:one|two|three|nine|\d)\s(?:in|out\sof)\s(?:ten|two|three|four|five|10|\d)\b(?!\s?%) | \bdouble[- ]check\w* | \bhalf\s(?:an?|the|of|a\sday)\b | \bhalf[- ](?:hour|day|way)\w*
     | \b(?:\d{{1,2}}|{_WORD})\s(?:\w+\s)?(?:things?|steps?|ways?|reasons?|options?|questions?|ideas?|causes?|factors?|caveats?|notes?|levers?|moves?|candidates?|scenarios?|facts|details|sentences?|words?|examples?)\b
     """,
     ),
@@ -72,6 +72,7 @@ NUMBER = re.compile(
     r"(?P<scale>\s?(?:[kKM](?![\w])|thousand\b|million\b))?"
 )
 COUNT_WORD = re.compile(rf"\b(?P<word>{_WORD})(?=[\s-])", re.IGNORECASE)
+BARE_WORD = re.compile(rf"\b(?:with|has|have|had|and|to)\s({_WORD})(?=[.,;)]|$)", re.IGNORECASE)
 TIMES_WORD = re.compile(rf"\b(?:{'|'.join(TIMES)})\b", re.IGNORECASE)
 _MONEY = {"$": "USD", "US$": "USD", "USD": "USD", "€": "EUR", "EUR": "EUR", "£": "GBP", "GBP": "GBP"}
 
@@ -164,6 +165,11 @@ def numerals(
             value = TIMES[match[0].lower()]
             found.append(Numeral(match.start(), match.end(), value, value / 5, "x", after=match.end()))
     found.sort(key=lambda numeral: numeral.start)
+    if any(numeral.unit == "GPU" for numeral in found):  # "Berlin with four GPUs, Oslo with three"
+        for match in BARE_WORD.finditer(text, start, end):
+            value = float(WORDS[match[1].lower()])
+            found.append(Numeral(match.start(1), match.end(1), value, 1.0, "GPU", noun="gpu", after=match.end(1)))
+        found.sort(key=lambda numeral: numeral.start)
     return _joined(text, found)
 
 

@@ -14,7 +14,7 @@ FENCE = re.compile(r"^ {0,3}(?:```|~~~)")
 HEADING = re.compile(r"^ {0,3}#{1,6}\s")
 ITEM = re.compile(r"^(?P<indent>\s*)(?:[-*+•]|\d{1,3}[.)])\s+")
 DIVIDER = re.compile(r"^\s*\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)*\|?\s*$")
-ENDING = re.compile(r"(?:[.!?]+[\"')\]]*(?=\s|$)|\n(?=\s*\n)|\n(?= {2}\S)|(?<= {2})\n)")
+ENDING = re.compile(r"[.!?]+[\"')\]]*(?=\s|$)|\n")
 ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|approx|vs|ca|no|incl|excl|etc|est|avg|max|min|fig|[ap]\.m|[A-Z])\.)$", re.IGNORECASE
 )

@@ -12,7 +12,7 @@ _FILL = (
 )
 PER = re.compile(
     rf"^(?:{_FILL}{{0,3}}?)(?:\s?/\s?|\s(?:per|an?|each|every|for each|for every|and|by the)\s|\sby the\s)"
-    rf"(?P<what>GPU[-\s/]?{_TIME}|GPU|card|kWh|kilowatt[- ]hour|{_TIME})(?![\w-])",
+    rf"(?P<what>GPU[-\s/]?{_TIME}|GPU|card|kWh|kilowatt[- ]hour|{_TIME})(?![\w-])(?! (?:ago|before|earlier|later|prior))",
     re.IGNORECASE,
 )
 ADVERB = re.compile(r"^(?:\s(?:net|gross))?\s(?P<what>hourly|daily|weekly|monthly|yearly|annually)\b", re.IGNORECASE)
@@ -58,7 +58,7 @@ NOUN = re.compile(
     rf"^[-\s](?:(?!and\b|or\b|of\b|to\b|in\b|the\b|is\b)[\w'-]+\s){{0,2}}?(?P<noun>{NOUNS})\b", re.IGNORECASE
 )
 MODEL = re.compile(
-    r"^\s(?:(?:NVIDIA|GeForce|RTX|GTX)\s)*(?:[ABHLTV]\d{2,4}|\d{4})(?:\s?(?:Ti|Super|Ada|SXM|PCIe))*(?:s\b|\sGPUs|\scards|\b)"
+    r"^\s(?:(?:NVIDIA|GeForce|RTX|GTX)\s)*(?:[ABHLTV]\d{2,4}|\d{4})(?:\s?(?:Tis?|Super|Ada|SXM|PCIe))*(?:s\b|\sGPUs|\scards|\b)"
 )
 
 

@@ -12,16 +12,16 @@ CONCEPTS: dict[str, str] = {
     "rented_rate": r"rented (?:out )?(?:at|for)|(?:average|mean) (?:rented |hourly )?(?:rate|price)|rented rate",
     "yield": r"yields?|per (?:available|offered) (?:GPU[- ])?hour",
     "breakeven": r"break[- ]?even|breaks? even|covers? (?:its|your|the|all) (?:own )?costs?",
-    "tariff": r"tariffs?|electricity (?:price|rate)s?|price of (?:electricity|power)|power price|kWh price",
+    "tariff": r"kilowatt[- ]hours? costs?|(?:a|per) (?:kwh|kilowatt[- ]hour)|power at|tariffs?|electricity (?:price|rate)s?|price of (?:electricity|power)|power price|kWh price",
     "limit": r"power limit|limit(?:ing|ed)?(?: the| its)? power|capped|limit(?:ed)? to",
     "draw": r"power draw|draws?|drawing|drew|watts|consum(?:es?|ption)",
     "bandwidth": r"bandwidth",
     "storage": r"storage|disk",
     "fixed": r"fixed(?: costs?)?|colo(?:cation)?|internet|rent of the rack|hosting cost",
-    "revenue": r"revenues?|earn(?:s|ed|ings?)?|gross(?:ed)?|incomes?|brought(?: you)? in|brings?(?: you)? in|takings|turnover"
+    "revenue": r"revenues?|came in|earn(?:s|ed|ings?)?|gross(?:ed)?|incomes?|brought(?: you)? in|brings?(?: you)? in|takings|turnover"
     r"|took in|billed|pulled in|before fees",
     "payout": r"pay-?outs?|paid out",
-    "fee": r"platforms? (?:kept|keeps?|took|takes?|charged?|retain(?:s|ed)?)|(?:went|goes|go) to (?:the )?platforms?|fees?|commissions?|platform(?:'s)? (?:take|cut|share)|take rate",
+    "fee": r"platforms? (?:kept|keeps?|took|takes?|charged?|retain(?:s|ed)?)|(?:to|for|by) (?:the )?(?:platforms?|marketplaces?)|(?:the )?marketplaces?(?= [$\d])|fees?|commissions?|platform(?:'s)? (?:take|cut|share)|take rate",
     "net": r"net(?:s|ted|ting)?|profits?|left(?: over| you)?|leaves?(?: you)?|clear(?:s|ed) (?=[$\d])|bottom line|take[- ]home"
     r"|after (?:the )?(?:platform(?:'s|s')? )?(?:all |every )?"
     + _COSTS
@@ -29,15 +29,17 @@ CONCEPTS: dict[str, str] = {
     + _COSTS
     + r")*|pocket(?:s|ed)?|keeps?|kept",
     "margin": r"margins?",
-    "energy": r"energy|electricity|power(?: costs?| bills?)?|electric",
+    "energy": r"meter|energy|electricity|power(?: costs?| bills?)?|electric",
     "occupancy": r"occupanc(?:y|ies)|utili[sz]ation|occupied|busy|in use|rented|rent(?:s|ing)? out|booked",
     "floor": r"floors?|minimum|lowest (?:sensible |sane )?(?:rate|price|bid)|not go below|never go below",
-    "low": r"a tenth|one in ten|10 in 100|10th percentile|the 10th|10 of 100|low(?:er)? (?:end|bound|case)|as little as|the worst|worst case|at worst|pessimistic|p10|cheapest|bottom",
-    "high": r"90th percentile|the 90th|90 of 100|high(?:er)? (?:end|bound|case)|as much as|the best(?! day)|best case|at best|optimistic|p90|dearest|top|most expensive",
+    "p10": r"p10|cheapest|a tenth|one in ten|10 in 100|10th percentile|the 10th|10 of 100",
+    "low": r"low(?:er)? (?:end|bound|case)|as little as|the worst|worst case|at worst|pessimistic",
+    "p90": r"p90|dearest|most expensive|90th percentile|the 90th|90 of 100",
+    "high": r"high(?:er)? (?:end|bound|case)|as much as|the best(?! day)|best case|at best|optimistic",
     "percentile": r"percentiles?|cheaper than",
     "median": r"medians?|middle of the market|mid-?point|typical",
     "market": r"markets?|others|other hosts?|competitors?|competition|comparables?|comparison set|those compared(?: with)?|comp set|rivals?|peers?"
-    r"|elsewhere|similar (?:machines|cards|GPUs|offers|listings)|going rate|everyone else|go(?:es)? for|renters pay|they(?= (?:ask|charge|are rented|rent|get|earn|have|\\d))",
+    r"|elsewhere|similar (?:machines|cards|GPUs|offers|listings)|going rate|everyone else|go(?:es)? for|renters pay|they(?= (?:ask|charge|\d))",
     "payback": r"pays?(?: itself)? back|pay-?back|paid (?:itself )?off|earned back|recoup(?:s|ed)?|amorti[sz]ed",
     "reliability": r"reliability",
     "uptime": r"uptime|online|reachable|up and running",
@@ -53,7 +55,7 @@ CONCEPTS: dict[str, str] = {
     "average": r"averages?|averaged|mean|on average",
     "idle": r"idle|unrented|vacant|empty",
     "lost": r"lost|losing|loses|losses|loss|cost you|missed|forgone|price tag",
-    "rate": r"rates?|prices?|priced|charg(?:e|es|ed|ing)|rents? (?:at|for)|hourly|ask(?:s|ed|ing)?",
+    "rate": r"rates?|pric(?:e|es|ed|ing)|charg(?:e|es|ed|ing)|rents? (?:at|for)|hourly|ask(?:s|ed|ing)?",
     "cost": r"costs?|expenses?|spend(?:ing)?|spent|bills?",
     "resale": r"resale|second[- ]hand|sell(?:s|ing)?(?: it)? for|used price",
     "capex": r"purchase(?:d)?|bought|paid for (?:it|them|the)|invested|buying",
@@ -62,7 +64,7 @@ CONCEPTS: dict[str, str] = {
     "index": r"ind(?:ex|ices)",
     "supply": r"supply|on offer|offered|listings",
     "temperature": r"temperatures?|degrees",
-    "then": r"(?<=, )then|rate then|difference|delta|would|what[- ]if|if you|if it|at (?=\\$)|with (?=[$\\d])|at that (?:rate|price)",
+    "then": r"(?<=, )then|rate then|difference|delta|would|what[- ]if|if you|if it|at (?=[$\d])|becomes?|rather than|with (?=[$\d])|at that (?:rate|price)",
     "demand": r"demand|score",
     "overhead": r"overhead",
     "pace": r"pace|on the books|contracted|reserved",
@@ -72,6 +74,8 @@ QUALIFIERS = (
     "change",
     "low",
     "high",
+    "p10",
+    "p90",
     "then",
     "suggested",
     "forecast",
@@ -99,7 +103,7 @@ QUALIFIERS = (
 # Words that say which one of a kind, not what is measured: they choose after the others.
 WEAK = frozenset(
     {"change", "low", "high", "then", "suggested", "forecast", "current", "worth", "cost", "lost", "list", "average"}
-    | {"market", "confidence", "supply"}
+    | {"market", "confidence", "supply", "p10", "p90"}
 )
 OF_TOOLS = {"outages": ("offline",)}
 IMPLIED = {
@@ -109,7 +113,7 @@ IMPLIED = {
     "fixed": ("cost",),
     "margin": ("net",),
 }
-NEARBY = {"median": ("market",), "percentile": ("market",), "low": ("market",), "high": ("market",)}
+NEARBY = {"median": ("market",), "percentile": ("market",), "p10": ("market",), "p90": ("market",)}
 # Two steps, for speed: a plain pattern finds the places, and the one with names says which concept it is there.
 _FIND = re.compile(r"\b(?:" + "|".join(CONCEPTS.values()).lower() + r")(?!\w)")
 _NAME = re.compile("|".join(rf"(?P<{name}>(?:{pattern.lower()})(?!\w))" for name, pattern in CONCEPTS.items()))

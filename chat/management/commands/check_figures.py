@@ -42,7 +42,9 @@ class Command(BaseCommand):
         caught = sum(share.flagged for share in report.planted.values())
         write(f"{'all':<10} {'':<42} {report.errors:>6} {caught:>6} {report.caught:>7.1%}")
         right = report.right
-        write(f"{'right':<10} {'figures that were flagged all the same':<42} {right.all:>6} {right.flagged:>6} {right.share:>7.1%}\n")
+        write(
+            f"{'right':<10} {'figures that were flagged all the same':<42} {right.all:>6} {right.flagged:>6} {right.share:>7.1%}\n"
+        )
 
 
 def as_dict(report: Report) -> dict[str, Any]:
