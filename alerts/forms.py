@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, cast
 from uuid import UUID
 
+from allauth.account.models import EmailAddress
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
@@ -289,7 +290,7 @@ class ChannelForm(OnceForm, ChannelSettingsForm):
         module = kinds.kind(kind)
         field = cast("Any", self.fields["address"])
         if kind == "email":
-            addresses = user.emailaddress_set.filter(verified=True).order_by("-primary", "email")
+            addresses = EmailAddress.objects.filter(user=user, verified=True).order_by("-primary", "email")
             choices = [(email.lower(), email) for email in addresses.values_list("email", flat=True)]
             field = forms.ChoiceField(label=_("Address"), choices=choices)
             self.fields["address"] = field

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import cast
 from uuid import UUID
 
 from django.db.models import Avg, Sum
@@ -114,5 +113,5 @@ def _of_prices(wanted: Mapping[UUID, PricingChange]) -> dict[UUID, Spark | None]
     found: dict[UUID, Spark | None] = {}
     for key, one in wanted.items():
         told = [row for row in readings.price_readings(one, series.get(keys[key], [])) if row.at >= since]
-        found[key] = spark([cast("Decimal | None", row.value) for row in told], one.threshold)
+        found[key] = spark([row.value for row in told], one.threshold)
     return found
