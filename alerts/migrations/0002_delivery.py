@@ -428,4 +428,20 @@ class Migration(migrations.Migration):
             model_name='watch',
             constraint=models.UniqueConstraint(fields=('alert', 'subject'), name='alerts_watch_one_per_subject'),
         ),
+        migrations.AddConstraint(
+            model_name='deliveryattempt',
+            constraint=models.CheckConstraint(condition=models.Q(('seconds__range', (0, 900))), name='alerts_attempt_seconds_range', violation_error_message='An attempt takes 0 seconds or more.'),
+        ),
+        migrations.AddConstraint(
+            model_name='watch',
+            constraint=models.CheckConstraint(condition=models.Q(('value__range', (Decimal('-100000000'), Decimal('100000000')))), name='alerts_watch_value_range', violation_error_message='A figure is a number.'),
+        ),
+        migrations.AddConstraint(
+            model_name='watch',
+            constraint=models.CheckConstraint(condition=models.Q(('limit__range', (Decimal('-100000000'), Decimal('100000000')))), name='alerts_watch_limit_range', violation_error_message='A figure is a number.'),
+        ),
+        migrations.AddConstraint(
+            model_name='watch',
+            constraint=models.CheckConstraint(condition=models.Q(('money_per_day__range', (Decimal('-100000000'), Decimal('100000000')))), name='alerts_watch_money_per_day_range', violation_error_message='A figure is a number.'),
+        ),
     ]

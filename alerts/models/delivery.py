@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from gpuadvisor.core.fields import known
+from gpuadvisor.core.fields import bounded, known
 from gpuadvisor.core.models import BaseModel
 
 from ..querysets import AlertDeliveryQuerySet, AlertLogQuerySet
@@ -166,6 +166,7 @@ class DeliveryAttempt(BaseModel):
         db_table = "alert_delivery_attempts"
         verbose_name = _("attempt")
         indexes = [models.Index(fields=["delivery", "number"], name="alerts_attempt_order")]
+        constraints = [bounded("alerts_attempt", "seconds", 0, 900, _("An attempt takes 0 seconds or more."))]
 
     def __str__(self) -> str:
         return f"{self.number}: {self.status_code or self.error}"

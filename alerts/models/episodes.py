@@ -106,7 +106,13 @@ class Watch(BaseModel):
     class Meta:
         db_table = "alert_watches"
         verbose_name_plural = _("watches")
-        constraints = [models.UniqueConstraint(fields=["alert", "subject"], name="alerts_watch_one_per_subject")]
+        constraints = [
+            models.UniqueConstraint(fields=["alert", "subject"], name="alerts_watch_one_per_subject"),
+            *(
+                bounded("alerts_watch", name, -MAX_AMOUNT, MAX_AMOUNT, _("A figure is a number."))
+                for name in ("value", "limit", "money_per_day")
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.subject} {self.true_since:%Y-%m-%d %H:%M}"
