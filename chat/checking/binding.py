@@ -37,11 +37,13 @@ BREAK = re.compile(
 )
 _FAR = re.compile(SPLIT.pattern + r"|,", re.IGNORECASE)
 CONTRAST = re.compile(
-    r"\b(?:instead of|from|against|vs|versus|compared (?:with|to)|than|rather than|not|after|previously)\s+(?:the |your |its |a |about |only |yesterday's |today's )*\S{0,2}$",
+    r"\b(?:instead of|from|against|vs|versus|compared (?:with|to)|than|rather than|not|after|previously)\s+(?:the |your |its |a |about |only |current |present |yesterday's |today's )*\S{0,2}$",
     re.IGNORECASE,
 )
 TO = re.compile(r"\b(?:to|towards)\s+(?:about |around |roughly |some |only |just )*\S{0,2}$", re.IGNORECASE)
-AGAINST = re.compile(r"\b(?:compared (?:with|to)|unlike|against|than|like)\s+(?:the |your |its )?$", re.IGNORECASE)
+AGAINST = re.compile(
+    r"\b(?:compared (?:with|to)|relative to|unlike|against|than|like)\s+(?:the |your |its )?$", re.IGNORECASE
+)
 BY = re.compile(r"\bby\s+(?:about |around |roughly |some |only |just |another )*\S{0,2}$", re.IGNORECASE)
 PLURAL = re.compile(r"\b(?:their|they|them|both|these|those)\b", re.IGNORECASE)
 POSITION = re.compile(
@@ -56,6 +58,9 @@ MARKET_IS = re.compile(r"\bmarket\s+(?:asks|charges|is|has|pays|rents|was|lists|
 MINE = re.compile(r"\b(?:yours|here|as it is)\b|\byour\s+\S{0,2}$", re.IGNORECASE)
 LEADS = re.compile(r"\b(?:is|was|are|were|should be|would be)\b", re.IGNORECASE)
 ONE = re.compile(r"\b(?:one|another|each|alone|others?|longest|shortest|worst|largest|biggest)\b", re.IGNORECASE)
+THAN = re.compile(
+    r"^\s*(?:(?:percentage )?points?\s)?(?:more|less|fewer|higher|lower|better|worse)\s+than\s*$", re.IGNORECASE
+)
 VERSUS = re.compile(r"\s*(?:vs\.?|versus|against)\s", re.IGNORECASE)
 IN_ALL = re.compile(r"\s*(?:in total|in all|altogether|overall|together|combined|all told)\b", re.IGNORECASE)
 NOW = re.compile(r"\b(?:now|today|currently|at present|as it is|where it is|here)\b", re.IGNORECASE)
@@ -74,9 +79,9 @@ _START = attrgetter("start")
 
 @dataclass(slots=True)
 class Bound:
-    """What the words around one figure name, nearest first; `start` is where its sentence or cell begins."""
+    """What the words around one figure name, nearest first."""
 
-    start: int = 0
+    since: int = 0  # where the figure before it ends, else its sentence or cell begins
     rows: list[Mention] = field(default_factory=list)
     over: list[Mention] = field(default_factory=list)
     concepts: list[str] = field(default_factory=list)
@@ -139,11 +144,16 @@ class Reader:
 
     def bind(self, piece: Piece, numbers: Sequence[Numeral]) -> list[Bound]:
         """What each figure of the piece is of."""
+        text = self.text
         rows = [each for each in self.within(self.rows, piece.start, piece.end) if not _is_part(each, numbers)]
+        rows = [
+            each
+            for each in rows
+            if each.key != "market" or not AGAINST.search(text[max(piece.start, each.start - 24) : each.start])
+        ]
         everything = [each for each in self.within(self.concepts, piece.start, piece.end) if not _overlaps(each, rows)]
         named = [each for each in everything if not self._is_compared_with(each, rows)]
         when = [each for each in self.within(self.periods, piece.start, piece.end) if not _is_part(each, numbers)]
-        text = self.text
         words = text[piece.start : piece.end]
         heads = [text[s:e] for s, e in piece.over]
         near = frozenset(each.key for each in everything) | frozenset(
@@ -169,7 +179,7 @@ class Reader:
             stop = numbers[i + 1].start if i + 1 < len(numbers) else piece.end
             segment = text[start : number.start]
             bound = Bound(
-                start=piece.start,
+                since=max(start, numbers[i - 1].after) if i else piece.start,
                 rows=of_rows[i][0],
                 concepts=[each.key for each in of_concepts[i][0]],
                 near=near,
@@ -186,7 +196,7 @@ class Reader:
                 ),
                 is_now=bool(NOW.search(re.split(r"[,;.:]", text[numbers[i].end : numbers[i].end + 24])[0])),
                 is_mine=bool(MINE.search(segment)),
-                is_one=bool(ONE.search(segment)),
+                is_one=bool(ONE.search(segment)) or bool(i and of_concepts[i][1] and found[i - 1].is_one),
                 is_range=number.is_range,
                 is_compared=bool(VERSUS.match(text[number.end : number.end + 10])),
                 is_total=bool(TOTAL.search(re.split(r"[;:]", segment)[-1]) or IN_ALL.match(text[number.after :])),
@@ -205,7 +215,7 @@ class Reader:
             if bound.is_elliptic and not bound.is_inherited and bound.rows:
                 said = {each.key for each in named if each.start < number.start and each.key not in WEAK}
                 bound.any_of = frozenset(said) if len(said) > 1 else frozenset()
-            elif bound.is_elliptic and i and not _same_unit(numbers[i - 1], number):
+            elif bound.is_elliptic and i and (bound.is_contrast or not _same_unit(numbers[i - 1], number)):
                 said = {each.key for each in named if each.start < number.start and each.key not in WEAK}
                 bound.any_of = frozenset(said) if len(said) > 1 else frozenset()
             if POSITION.match(text[number.end : number.end + 40]) and number.unit in {"%", ""}:
@@ -221,6 +231,10 @@ class Reader:
                     each.key for s, e in piece.over[:1] for each in reversed(self.within(self.concepts, s, e))
                 ]
             found.append(bound)
+        for i in range(len(found) - 2, -1, -1):  # "$227 and $105 yesterday"
+            if of_periods[i + 1][0] and (of_periods[i][2] or of_periods[i][1] or not of_periods[i][0]):
+                if re.fullmatch(r"\s(?:and|or)\s", text[numbers[i].end : numbers[i + 1].start]):
+                    found[i].periods = found[i + 1].periods
         for i in range(len(found) - 2, -1, -1):  # "3.4 %, 3.5 % and 5.6 % above the median"
             if "position" in found[i + 1].concepts and LISTED.match(text[numbers[i].end : numbers[i + 1].start]):
                 found[i].concepts = found[i + 1].concepts
@@ -229,7 +243,7 @@ class Reader:
     def _cell(self, piece: Piece, rows: list[Mention], named: list[Mention], when: list[Mention]) -> Bound:
         over = list(piece.over[:2])
         return Bound(
-            start=piece.start,
+            since=piece.start,
             rows=rows + [each for s, e in over for each in self.within(self.rows, s, e)],
             over=[each for s, e in piece.over[2:] for each in self.within(self.rows, s, e)],
             concepts=[each.key for each in named]
@@ -401,7 +415,7 @@ def _is_concept_after(_between: str, tail: str) -> bool:
 
 
 def _is_period_after(between: str, _tail: str) -> bool:
-    return not SPLIT.search(between)
+    return not SPLIT.search(between) or bool(THAN.search(between))
 
 
 def joined(text: str, mentions: Sequence[Mention]) -> list[Mention]:

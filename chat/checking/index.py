@@ -348,8 +348,11 @@ class Index:
 
     def clashing(self, when: Period) -> int:
         if when not in self._clash:
-            self._clash[when] = sum(1 << at for at, known in enumerate(self.periods) if known and known.clashes(when))
-            self._clash[when] &= ~self.change
+            self._clash[when] = sum(
+                1 << at
+                for at, known in enumerate(self.periods)
+                if known and known.clashes(when._replace(shift=9) if self.change >> at & 1 else when)
+            )
             self._same[when] = sum(
                 1 << at
                 for at, known in enumerate(self.periods)
@@ -371,9 +374,9 @@ class Index:
         found = []
         if self.models:
             for match in MODEL.finditer(text):
-                own, either = self._model(model_key(match))
+                _own, either = self._model(model_key(match))
                 if either:
-                    found.append(Mention(match.start(), match.end(), f"model {model_key(match)}", own, either))
+                    found.append(Mention(match.start(), match.end(), f"model {model_key(match)}", either, either))
         if self._pattern:
             for match in self._pattern.finditer(text):
                 key = re.sub(r"\s+", " ", match[0].lower()).removesuffix("'s")

@@ -166,7 +166,7 @@ class Check:
             chosen &= ~index.clashing(when)
             if when.days and (same := chosen & index.same(when)):
                 chosen = self._keep(chosen, same | index.change, is_soft=True)
-        if match := units.ADJECTIVE.search(self.text, max(bound.start, number.start - 40), number.start):
+        if match := units.ADJECTIVE.search(self.text, max(bound.since, number.start - 40), number.start):
             chosen = self._by_adjective(number, match, chosen)
         chosen, is_named = self._narrowed(bound, chosen)
         is_change = bool(number.sign and not number.is_signed) or number.unit == "pt" or bound.is_by
@@ -197,9 +197,12 @@ class Check:
 
     def _narrowed(self, bound: Bound, chosen: int) -> tuple[int, bool]:
         """The facts of the rows and cells that are named: first what is said of this figure, then what it takes over."""
-        if (bound.is_inherited and not bound.is_elliptic) or not bound.rows:
-            chosen, is_named = self._of_cells(bound, chosen)
-            return self._of_rows(bound, chosen), is_named
+        cells, is_named = self._of_cells(bound, chosen)
+        named = 0
+        for each in bound.rows:
+            named |= each.any
+        if not bound.rows or cells & named or bound.is_inherited:
+            return self._of_rows(bound, cells), is_named
         return self._of_cells(bound, self._of_rows(bound, chosen))
 
     def _of_cells(self, bound: Bound, chosen: int) -> tuple[int, bool]:
@@ -218,6 +221,7 @@ class Check:
                 soft = (
                     bound.is_forward
                     or bound.is_compared
+                    or (bound.is_range and bound.is_elliptic)
                     or (is_named and name not in WEAK)
                     or not chosen & mask & ~self.index.text
                 )

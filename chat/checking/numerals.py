@@ -105,6 +105,13 @@ TURN = re.compile(
     r"d[oi][wp]|f[ea]ll|drop|decl|decr|lo[sw]|sl[il]|shr|minus|nega|redu|dip|cut|sank|worse|gave|took|cost|\bup|r[io]s|gr[eo]w|gain"
     r"|incr|climb|jump|add|plus|impr|high|rais|bett|won|less|few|under|cheap|behi|short|more|above|over|dear|ahead|extra|below"
 )
+FALL_OF = re.compile(
+    r"\b(?:drop|fall|decline|decrease|loss|reduction|dip|cut)\s(?:in|of)\s(?:[\w-]+\s){1,3}of\s+(?:about |around )?$",
+    re.IGNORECASE,
+)
+RISE_OF = re.compile(
+    r"\b(?:rise|increase|gain|growth|jump)\s(?:in|of)\s(?:[\w-]+\s){1,3}of\s+(?:about |around )?$", re.IGNORECASE
+)
 DOWN_AFTER = re.compile(
     r"^(?:\s(?:percentage\s)?points?|\spp|\spts?)?\s(?:a (?:day|week|month|hour)\s|per (?:day|week|month|hour)\s)?(?:less|lower|fewer|down|below|under(?= the (?:market|median)| market| median)|cheaper|worse|drop|decline|decrease|fall|reduction|loss|dip|behind|short)\b",
     re.IGNORECASE,
@@ -213,9 +220,19 @@ def _directed(text: str, numeral: Numeral, signs: str) -> Numeral:
         sign = 1 if "+" in signs else -1
     elif not TURN.search(text[max(0, numeral.start - 48) : numeral.after + 40].lower()):
         pass
-    elif DOWN.search(before) or DOWN_AFTER.match(behind) or DOWN_AFTER.match(text[numeral.after : numeral.after + 24]):
+    elif (
+        DOWN.search(before)
+        or FALL_OF.search(before)
+        or DOWN_AFTER.match(behind)
+        or DOWN_AFTER.match(text[numeral.after : numeral.after + 24])
+    ):
         sign = -1
-    elif UP.search(before) or UP_AFTER.match(behind) or UP_AFTER.match(text[numeral.after : numeral.after + 24]):
+    elif (
+        UP.search(before)
+        or RISE_OF.search(before)
+        or UP_AFTER.match(behind)
+        or UP_AFTER.match(text[numeral.after : numeral.after + 24])
+    ):
         sign = 1
     if match := ABOUT.search(before[-28:]):
         near = "over" if match["over"] else "under" if match["under"] else "about"
