@@ -9,70 +9,45 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 
+from .concepts import NEARBY, WEAK, find_concepts
+from .grammar import (
+    AGAINST,
+    APART,
+    BREAK,
+    BY,
+    CLAUSE,
+    COMPARING,
+    CONTRAST,
+    COORDINATED,
+    FAR,
+    IN_ALL,
+    LEADS,
+    MARKET_IS,
+    MINE,
+    NESTED,
+    NEXT_TO,
+    NOW,
+    OF_THEM,
+    ON,
+    ONE,
+    ONWARD,
+    OPEN,
+    OTHERS,
+    OWN,
+    PLURAL,
+    POSITION,
+    PREPOSITION,
+    SPLIT,
+    THAN,
+    THERE,
+    TO,
+    TOGETHER,
+    VERSUS,
+)
 from .index import Index, Mention
 from .numerals import LISTED, Numeral
 from .pieces import Piece
-from .words import IT, NEARBY, PERIOD, TOTAL, WEAK, YOU, find_concepts, period
-
-PREPOSITION = re.compile(
-    r"\b(?:for|on|of|in|at|from|with|by|inside|under)\b[^,;:(]*$|^\s*\(?\s*$|^\s?[-–]?\s*$|^\s+(?:remains?|stays?|is|are|was|were)\s+$|^\s+is (?:what|the|your)\b[^,;:(]*$",
-    re.IGNORECASE,
-)
-APART = re.compile(
-    r"\b(?:and|but|while|than|versus|vs|against|compared|whereas|or|up|down|though|although|because|so|which|where|yet|after|before|if|when)\b",
-    re.IGNORECASE,
-)
-SPLIT = re.compile(
-    r"\b(?:and|but|while|than|versus|vs|against|compared|whereas|or|up from|down from|instead of)\b|[;:(—]|\s–\s",
-    re.IGNORECASE,
-)
-NEXT_TO = re.compile(
-    r"^\s*(?:(?:(?:went |goes |go |came |comes |come |is |are |was |were )?(?:in|of|as|for|to|from|by|due to|because of))\s+(?:(?:the|its|your|their|a|an)\s+)?(?:be\s+)?)?"
-    r"(?:(?:total|GPU|hourly|estimated|gross|pure|yearly|monthly|daily|weekly|own|platform|less|more|extra|lower|higher|hours?|time|is|was|are|were)\s+)*[-\s(]*$",
-    re.IGNORECASE,
-)
-BREAK = re.compile(
-    r"[,;:(—]|\s–\s|\b(?:and|but|while|than|versus|vs|against|compared|whereas|or|from|up|down|instead)\b",
-    re.IGNORECASE,
-)
-_FAR = re.compile(SPLIT.pattern + r"|,", re.IGNORECASE)
-CONTRAST = re.compile(
-    r"\b(?:instead of|from|against|vs|versus|compared (?:with|to)|than|rather than|not|after|previously)\s+(?:the |your |its |a |about |only |current |present |yesterday's |today's )*\S{0,2}$",
-    re.IGNORECASE,
-)
-TO = re.compile(r"\b(?:to|towards)\s+(?:about |around |roughly |some |only |just )*\S{0,2}$", re.IGNORECASE)
-AGAINST = re.compile(
-    r"\b(?:compared (?:with|to)|relative to|unlike|against|than|like)\s+(?:the |your |its )?$", re.IGNORECASE
-)
-BY = re.compile(r"\bby\s+(?:about |around |roughly |some |only |just |another )*\S{0,2}$", re.IGNORECASE)
-PLURAL = re.compile(r"\b(?:their|they|them|both|these|those)\b", re.IGNORECASE)
-POSITION = re.compile(
-    r"^\s?(?:above|below|over|under|(?:more|less|higher|lower|cheaper|dearer) than)\s(?:it\b|them\b|that\b|(?:the |its |that )?(?:\w+ )?(?:median|market))",
-    re.IGNORECASE,
-)
-OWN = re.compile(r"\byour\b", re.IGNORECASE)
-CLAUSE = re.compile(r";|,?\s(?:but|while|whereas|although|so|because)\s|,\s(?:which|and|so)\s", re.IGNORECASE)
-OTHERS = re.compile(r"\b(?:others?|remaining|rest)\b", re.IGNORECASE)
-THERE = re.compile(r"\bthere\b(?! (?:is|are|was|were) (?!\d))", re.IGNORECASE)
-MARKET_IS = re.compile(r"\bmarket\s+(?:asks|charges|is|has|pays|rents|was|lists|stands)\b", re.IGNORECASE)
-MINE = re.compile(r"\b(?:yours|here|as it is)\b|\byour\s+\S{0,2}$", re.IGNORECASE)
-LEADS = re.compile(r"\b(?:is|was|are|were|should be|would be)\b", re.IGNORECASE)
-ONE = re.compile(r"\b(?:one|another|each|alone|others?|longest|shortest|worst|largest|biggest)\b", re.IGNORECASE)
-THAN = re.compile(
-    r"^\s*(?:(?:percentage )?points?\s)?(?:more|less|fewer|higher|lower|better|worse)\s+than\s*$", re.IGNORECASE
-)
-VERSUS = re.compile(r"\s*(?:vs\.?|versus|against)\s", re.IGNORECASE)
-IN_ALL = re.compile(r"\s*(?:in total|in all|altogether|overall|together|combined|all told)\b", re.IGNORECASE)
-NOW = re.compile(r"\b(?:now|today|currently|at present|as it is|where it is|here)\b", re.IGNORECASE)
-TOGETHER = re.compile(r"\b(?:and|or|than|vs|versus|against|to|over)\b|[,&/]", re.IGNORECASE)
-COORDINATED = re.compile(r"^(?:\s|,|/|&|\band\b|\bor\b|\bboth\b|\bthe\b|\byour\b|\ba\b|'s|s)*$", re.IGNORECASE)
-COMPARING = re.compile(
-    r"\b(?:from|against|vs|versus|compared (?:with|to)|than|instead of|was|were|had been)\b", re.IGNORECASE
-)
-NESTED = re.compile(
-    r"^'?s?\s*(?:(?:cards?|GPUs?|machines?|box(?:es)?)\s)?(?:\b(?:in|on|at|from|of|inside|under)\b|,|\(|×\s*\d+|-|–|·|/)?\s*(?:the|your|a)?\s*$",
-    re.IGNORECASE,
-)
+from .words import IT, PERIOD, TOTAL, YOU, period
 
 _START = attrgetter("start")
 
@@ -102,6 +77,7 @@ class Bound:
     is_mine: bool = False  # "yours are at 73 %", "here it is"
     is_one: bool = False  # "one alone", "the other two"
     is_range: bool = False
+    is_open: bool = False  # "it could be", "ranging from"
     is_compared: bool = False  # "$0.602 vs. $0.603"
     is_forward: bool = False  # its cell is named only behind it
     is_total: bool = False
@@ -159,8 +135,6 @@ class Reader:
         near = frozenset(each.key for each in everything) | frozenset(
             each.key for s, e in piece.over for each in self.within(self.concepts, s, e)
         )
-        if piece.previous:
-            near |= frozenset(each.key for s, e in piece.previous[:1] for each in self.within(self.concepts, s, e))
         near = near.union(*(NEARBY.get(name, ()) for name in near))
         if piece.is_cell:
             bound = self._cell(piece, rows, named, when)
@@ -172,7 +146,7 @@ class Reader:
         of_concepts = self._choose(piece, numbers, named, _is_concept_after, chain=True)
         of_periods = self._choose(piece, numbers, when, _is_period_after, inherit=False)
         carried = self._carried(piece, words)
-        found = []
+        found: list[Bound] = []
         is_yours = bool(YOU.search(words))
         for i, number in enumerate(numbers):
             start = numbers[i - 1].end if i else piece.start
@@ -198,6 +172,7 @@ class Reader:
                 is_mine=bool(MINE.search(segment)),
                 is_one=bool(ONE.search(segment)) or bool(i and of_concepts[i][1] and found[i - 1].is_one),
                 is_range=number.is_range,
+                is_open=bool(OPEN.search(words)),
                 is_compared=bool(VERSUS.match(text[number.end : number.end + 10])),
                 is_total=bool(TOTAL.search(re.split(r"[;:]", segment)[-1]) or IN_ALL.match(text[number.after :])),
                 is_yours=is_yours,
@@ -212,15 +187,16 @@ class Reader:
                 bound.also = (
                     [] if re.search(r"[;:]", segment) else [key for key in found[i - 1].concepts if key not in WEAK]
                 )
-            if bound.is_elliptic and not bound.is_inherited and bound.rows:
-                said = {each.key for each in named if each.start < number.start and each.key not in WEAK}
-                bound.any_of = frozenset(said) if len(said) > 1 else frozenset()
-            elif bound.is_elliptic and i and (bound.is_contrast or not _same_unit(numbers[i - 1], number)):
+            if (bound.is_elliptic and not bound.is_inherited and bound.rows) or (
+                bound.is_elliptic and i and (bound.is_contrast or not _same_unit(numbers[i - 1], number))
+            ):
                 said = {each.key for each in named if each.start < number.start and each.key not in WEAK}
                 bound.any_of = frozenset(said) if len(said) > 1 else frozenset()
             if POSITION.match(text[number.end : number.end + 40]) and number.unit in {"%", ""}:
                 bound.concepts = ["position", *bound.concepts]
             bound.is_forward = of_concepts[i][2]
+            if number.unit == "pt" and re.match(r"\sof occupancy\b", text[number.end : number.end + 14]):
+                bound.concepts = [key for key in bound.concepts if key != "occupancy"]
             bound.near = self._near(near, everything, bound, number, start, stop)
             if i and not bound.periods and re.search(r"\bwhen\b", segment):
                 bound.periods = found[i - 1].periods
@@ -231,10 +207,16 @@ class Reader:
                     each.key for s, e in piece.over[:1] for each in reversed(self.within(self.concepts, s, e))
                 ]
             found.append(bound)
+        for i in range(len(found) - 1):  # "against $372 on $623 for Garage"
+            is_open = found[i].is_inherited and found[i].is_contrast
+            between = text[numbers[i].end : numbers[i + 1].start]
+            if is_open and of_rows[i + 1][0] and not found[i + 1].is_inherited and ON.fullmatch(between):
+                found[i].rows, found[i].is_inherited = found[i + 1].rows, False
         for i in range(len(found) - 2, -1, -1):  # "$227 and $105 yesterday"
-            if of_periods[i + 1][0] and (of_periods[i][2] or of_periods[i][1] or not of_periods[i][0]):
-                if re.fullmatch(r"\s(?:and|or)\s", text[numbers[i].end : numbers[i + 1].start]):
-                    found[i].periods = found[i + 1].periods
+            is_free = of_periods[i][2] or of_periods[i][1] or not of_periods[i][0]
+            between = text[numbers[i].end : numbers[i + 1].start]
+            if of_periods[i + 1][0] and is_free and re.fullmatch(r"\s(?:and|or)\s", between):
+                found[i].periods = found[i + 1].periods
         for i in range(len(found) - 2, -1, -1):  # "3.4 %, 3.5 % and 5.6 % above the median"
             if "position" in found[i + 1].concepts and LISTED.match(text[numbers[i].end : numbers[i + 1].start]):
                 found[i].concepts = found[i + 1].concepts
@@ -305,6 +287,8 @@ class Reader:
                 is_counted = number.unit == "GPU" and each.start < number.after
                 if not is_counted and not chain and i + 1 < len(numbers) and not BREAK.search(text[each.end : stop]):
                     break  # it leads to the next figure
+                if chain and i + 1 < len(numbers) and ONWARD.fullmatch(text[each.end : stop]):
+                    break
                 if chain and i + 1 < len(numbers) and LEADS.search(between) and not BREAK.search(text[each.end : stop]):
                     break
                 if (
@@ -333,15 +317,15 @@ class Reader:
             if i and not own and re.fullmatch(r"\s+(?:out )?of\s+(?:the |your )?", text[start : number.start]):
                 chosen.append(([], False, False))
                 continue
-            if not own and i and (inherit or not COMPARING.search(text[start : number.start])):
-                if inherit or not posts[i - 1]:
-                    own, is_inherited = chosen[i - 1][0], True
+            is_fresh = not inherit and (bool(i and posts[i - 1]) or COMPARING.search(text[start : number.start]))
+            if not own and i and not is_fresh:
+                own, is_inherited = chosen[i - 1][0], True
             if not own:
                 stop = numbers[i + 1].start if i + 1 < len(numbers) else piece.end
                 own = [each for each in mentions if number.end <= each.start < stop and each not in taken]
                 own = [each for each in own if not re.search(r"[;:—]", text[number.end : each.start])]
                 if i + 1 < len(numbers):
-                    own = [each for each in own if not _FAR.search(text[number.end : each.start])]
+                    own = [each for each in own if not FAR.search(text[number.end : each.start])]
                 if inherit and not chain:
                     own = own[:1]
             chosen.append((own, is_inherited, is_forward and not is_inherited))
@@ -411,7 +395,7 @@ def _is_row_after(between: str, _tail: str) -> bool:
 
 
 def _is_concept_after(_between: str, tail: str) -> bool:
-    return bool(NEXT_TO.match(tail))
+    return bool(NEXT_TO.match(tail) or OF_THEM.match(tail))
 
 
 def _is_period_after(between: str, _tail: str) -> bool:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from . import units
+from .concepts import concepts
 from .facts import Fact
-from .words import CHANGE, LOSS, OF_TOOLS, PERIOD, TOTAL, Period, concepts, period
+from .meaning import WORD, meaning
+from .words import PERIOD, Period
 
 MODEL = re.compile(
     r"(?<![\w$.,])(?P<maker>(?:(?:NVIDIA|GeForce|Quadro|Tesla|RTX|GTX|AMD|Instinct|Radeon)[\s-])*)(?:RTX|GTX)?\s?"
@@ -26,137 +28,18 @@ DATE = re.compile(
     re.IGNORECASE,
 )
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-WORD = re.compile(r"[A-Za-z][A-Za-z0-9.'&+-]*[A-Za-z0-9]|[A-Za-z]")
-COMMON = frozenset(
-    [
-        "a",
-        "an",
-        "and",
-        "the",
-        "of",
-        "on",
-        "in",
-        "at",
-        "for",
-        "to",
-        "from",
-        "with",
-        "by",
-        "per",
-        "your",
-        "you",
-        "yours",
-        "my",
-        "our",
-        "rtx",
-        "gtx",
-        "nvidia",
-        "geforce",
-        "gpu",
-        "gpus",
-        "card",
-        "cards",
-        "model",
-        "portfolio",
-        "portfolios",
-        "rig",
-        "rigs",
-        "machine",
-        "machines",
-        "server",
-        "servers",
-        "platform",
-        "all",
-        "total",
-        "sum",
-        "fleet",
-        "together",
-        "overall",
-        "raise",
-        "lower",
-        "move",
-        "list",
-        "offer",
-        "try",
-        "keep",
-        "change",
-        "price",
-        "set",
-        "check",
-        "test",
-        "cut",
-        "use",
-        "switch",
-        "week",
-        "day",
-        "month",
-        "hour",
-        "days",
-        "weeks",
-        "months",
-        "hours",
-        "before",
-        "after",
-        "this",
-        "last",
-        "next",
-        "today",
-        "yesterday",
-        "what",
-        "if",
-        "as",
-        "it",
-        "is",
-        "new",
-        "old",
-        "now",
-        "none",
-        "other",
-        "others",
-        "no",
-        "yes",
-        "rest",
-        "part",
-        "on-demand",
-        "interruptible",
-        "reserved",
-        "verified",
-        "open",
-        "done",
-        "dismissed",
-        "active",
-        "measured",
-        "estimated",
-        "unknown",
-        "high",
-        "low",
-        "medium",
-        "good",
-        "bad",
-        "more",
-        "less",
-        "than",
-        "same",
-        "not",
-        "only",
-        "each",
-        "any",
-        "one",
-        "two",
-        "three",
-        "four",
-        "five",
-        "six",
-        "seven",
-        "eight",
-        "nine",
-        "ten",
-        "usd",
-        "us",
-        "eur",
-    ]
+# Words of titles that name nothing.
+_COMMON = (
+    "a above active after all an and any are as at bad be been before below by card cards change check "
+    "cut day days dismissed done down each eight ended estimated eur five fleet for four from geforce "
+    "good gpu gpus gtx high hour hours if in interruptible is it keep last left-over less list low lower "
+    "machine machines measured medium model month months more move my new next nine no none not now "
+    "nvidia of offer old on on-demand one only open other others our overall part per platform portfolio "
+    "portfolios price raise reserved rest rig rigs rtx same server servers set seven six sum switch ten "
+    "test than that the their they this three to today together total try two unknown up us usd use "
+    "verified was week weeks were what which who with yes yesterday you your yours "
 )
-COMMON |= frozenset("that which who is are was were be been not their they ended left-over up down above below".split())
+COMMON = frozenset(_COMMON.split())
 TOTALS = frozenset(
     {
         "total",
@@ -209,17 +92,14 @@ class Index:
 
     def __init__(self, facts: Sequence[Fact]) -> None:
         self.facts = tuple(facts)
-        self.all = (1 << len(facts)) - 1
-        self.stale = self.together = self.calculated = self.here = self.text = self.counts = self.change = self.loss = (
-            self.total
-        ) = self.known = 0
+        self.stale = self.text = self.counts = self.known = self.change = self.loss = self.before = 0
+        self.total = self.together = self.here = self.calculated = 0
         self.concepts: dict[str, int] = {}
         self.periods: list[Period | None] = []
         self.units: dict[str, int] = {}
         self.models: dict[str, tuple[int, int]] = {}
         self.names: dict[str, tuple[int, int]] = {}
         self.dates: dict[tuple[int, int], tuple[int, int]] = {}
-        self.before = 0
         self._agree: dict[tuple[str, str], int] = {}
         self._clash: dict[Period, int] = {}
         self._same: dict[Period, int] = {}
@@ -230,7 +110,7 @@ class Index:
             self.units[fact.unit] = self.units.get(fact.unit, 0) | bit
             key = (fact.label, fact.words, fact.title, fact.tool, fact.span, fact.unit, fact.kind)
             if key not in cache:
-                cache[key] = _meaning(fact)
+                cache[key] = meaning(fact)
             named, when, is_change, is_loss = cache[key]
             for name in named:
                 self.concepts[name] = self.concepts.get(name, 0) | bit
@@ -280,12 +160,12 @@ class Index:
             if words == fact.source.row and is_title and words != title:
                 models, aliases = [], []
             for key in models:
-                _add(self.models, key, bit, is_title)
+                _add(self.models, key, bit, is_title=is_title)
             for key in aliases if is_title or words != fact.words else ():
-                _add(self.names, key, bit, is_title)
+                _add(self.names, key, bit, is_title=is_title)
             for month, day in dates:
-                _add(self.dates, (month, day), bit, is_title)
-                _add(self.dates, (0, day), bit, is_title)
+                _add(self.dates, (month, day), bit, is_title=is_title)
+                _add(self.dates, (0, day), bit, is_title=is_title)
 
     def agreeing(self, unit: str, noun: str) -> int:
         """The facts of whose unit a figure of this unit may be."""
@@ -315,13 +195,9 @@ class Index:
         for at, fact in self._of(mask):
             if "/" in fact.unit or units.parts(fact.unit)[1]:
                 continue
-            when = self.periods[at]
-            told = re.search(
-                rf"\b(?:a|per|each|every) {per}\b|\b{per}ly\b|_{per}\b|\bdaily\b"
-                if per == "day"
-                else rf"\b(?:a|per|each|every) {per}\b|\b{per}ly\b|_{per}\b",
-                fact.label + " " + fact.words,
-                re.I,
+            when, words = self.periods[at], f"{fact.label} {fact.words}".replace("_", " ").lower()
+            told = re.search(rf"\b(?:a|per|each|every) {per}\b|\b{per}ly\b", words) or (
+                per == "day" and "daily" in words
             )
             if not told and not (when and when.days and low <= when.days <= high):
                 wrong |= 1 << at
@@ -422,14 +298,12 @@ def model_key(match: re.Match[str]) -> str:
     return " ".join([match["base"].lower(), *kinds, *(f"{size}gb" for size in memory)])
 
 
-def _add(
-    known: dict[object, tuple[int, int]] | dict[str, tuple[int, int]] | dict[tuple[int, int], tuple[int, int]],
-    key: object,
-    bit: int,
-    is_title: bool,
-) -> None:
-    own, either = known.get(key, (0, 0))  # type: ignore[call-overload]
-    known[key] = (own | bit if is_title else own, either | bit)  # type: ignore[index]
+K = TypeVar("K")
+
+
+def _add(known: dict[K, tuple[int, int]], key: K, bit: int, *, is_title: bool) -> None:
+    own, either = known.get(key, (0, 0))
+    known[key] = (own | bit if is_title else own, either | bit)
 
 
 def _aliases(words: str) -> set[str]:
@@ -478,63 +352,3 @@ def _day(match: re.Match[str]) -> tuple[int, int]:
         return 0, int(match["d4"])
     month = (match["m2"] or match["m3"]).lower()[:3]
     return MONTHS.index(month) + 1, int(match["d2"] or match["d3"])
-
-
-def _meaning(fact: Fact) -> tuple[frozenset[str], Period | None, bool, bool]:
-    """What a fact measures, of which span, whether it is a change, and whether its own word is a loss."""
-    words = f"{fact.label} {fact.words}".replace("_", " ")
-    named = set(concepts(words))
-    if "market" in fact.tool.replace("me_or_market", ""):
-        named.add("market")
-    if "where_else" in fact.tool:
-        named.add("market")
-    if re.search(r"\bthen\b", fact.label.replace("_", " ")):
-        named.add("then")
-    named.update(OF_TOOLS.get(fact.tool, ()))
-    if (title := concepts(fact.title)) and len(WORD.findall(fact.title)) <= 6:
-        named |= title
-    when = _period_of(fact, words, named)
-    if fact.unit == "USD/GPU-h":
-        named.add("rate")
-    is_change = fact.unit in {"pt", "points"} or bool(CHANGE.search(words.replace(" of ", " ")))
-    if fact.kind == "text" and fact.sign:
-        is_change = True
-    if is_change:
-        if not named & {"worth", "low", "high"}:
-            named.add("change")
-        if fact.unit == "%" and named & {"market", "median"}:
-            named.add("position")
-    return frozenset(named), when, is_change, bool(LOSS.search(f"{words} {fact.title}"))
-
-
-def _period_of(fact: Fact, words: str, named: set[str]) -> Period | None:
-    """The span that a fact tells of: its label's, its title's, else that of the whole result where it is a sum."""
-    for source in (words, fact.title):
-        if found := [period(match) for match in PERIOD.finditer(source.replace("_", " "))]:
-            told = [each for each in found if each]
-            when = next((each for each in reversed(told) if each.shift != 9), told[-1] if told else None)
-            if when is None:
-                return None  # "of a month": a rate
-            if when.shift == 9:
-                when = when._replace(shift=0)
-            if not when.days and (whole := _span(fact.span)):
-                when = when._replace(days=whole.days)
-            return when
-    is_sum = fact.unit in {"USD", "EUR", "kWh", "GPU-h", "points", "pt", "USD/day", "USD/GPU-day"} or (
-        fact.unit == "%" and named & {"occupancy", "margin", "uptime", "coverage", "change"} and "market" not in named
-    )
-    if fact.kind != "cell" or not is_sum or named & {"resale", "capex", "worth", "then"}:
-        return None
-    return _span(fact.span)
-
-
-def _span(words: str) -> Period | None:
-    if match := re.fullmatch(r"day (-?\d+)", words):
-        return Period(1, int(match[1]))
-    if words == "day":
-        return Period(1, 9)
-    found = [when for match in PERIOD.finditer(words) if (when := period(match))]
-    return found[-1]._replace(shift=0) if found else None
-
-
-__all__ = ["TOTAL", "Index", "Mention", "bits"]

@@ -13,11 +13,12 @@ from typing import NamedTuple
 
 from . import units
 from .binding import Bound, Reader, joined, nested
+from .concepts import QUALIFIERS, VAGUE, WEAK
 from .facts import Fact, Source
 from .index import Index, bits
 from .numerals import Numeral, Spans, free_spans, numerals
 from .pieces import Piece, masked, pieces
-from .words import MAYBE, PAST, QUALIFIERS, WEAK, Period
+from .words import MAYBE, PAST, Period
 
 TODAY = Period(1, 0)
 ABOUT = 0.04  # how far "about" may lie off, as a share
@@ -137,11 +138,13 @@ class Check:
             ], ""
         if self._was_said(number) and (bound.is_contrast or MAYBE.search(words) or not is_named):
             return None, ""
-        if earlier and self._is_half_width(number, earlier[-1], serving):
-            return index.facts[bits(serving)[0]], ""
+        if earlier and (fact := self._half_width(number, earlier[-1], serving)):
+            return fact, ""
         if matching:
-            fact = index.facts[matching[-1]]
-            place = ", ".join(part for part in (fact.title, fact.label.partition(" ")[0] and fact.label) if part)
+            other = index.facts[matching[-1]]
+            place = ", ".join(
+                part for part in (other.title, other.label.removesuffix(other.source.cell).strip()) if part
+            )
             return None, f"the tools say this of something else ({place or 'a note'})"
         return None, "no tool result says this"
 
@@ -170,20 +173,20 @@ class Check:
             chosen = self._by_adjective(number, match, chosen)
         chosen, is_named = self._narrowed(bound, chosen)
         is_change = bool(number.sign and not number.is_signed) or number.unit == "pt" or bound.is_by
-        if is_change and chosen & index.change:
-            if not (set(bound.concepts) & {"lost", "cost", "fee", "offline"}):
-                chosen = self._keep(chosen, index.change, is_soft=True)
+        if is_change and chosen & index.change and not set(bound.concepts) & {"lost", "cost", "fee", "offline"}:
+            chosen = self._keep(chosen, index.change, is_soft=True)
         if is_named:
+            is_vague = WEAK.issuperset(bound.concepts)
             for name in QUALIFIERS:
                 mask = index.concepts.get(name, 0)
                 if name == "change" and (is_change or number.is_signed or bound.is_moved):
                     continue
                 if name in {"then", "suggested", "current"} and (is_change or bound.is_to or bound.is_contrast):
                     continue
-                if name in {"low", "high", "p10", "p90"} and number.is_range:
+                if name in {"low", "high", "p10", "p90"} and (number.is_range or bound.is_open):
                     continue
                 if name not in bound.near and chosen & ~mask:
-                    chosen = self._keep(chosen, ~mask, is_soft=False)
+                    chosen = self._keep(chosen, ~mask, is_soft=is_vague and name not in {"low", "high"})
             if (
                 not bound.periods
                 and chosen & ~index.before
@@ -196,7 +199,7 @@ class Check:
         return chosen | serving & index.calculated, is_named
 
     def _narrowed(self, bound: Bound, chosen: int) -> tuple[int, bool]:
-        """The facts of the rows and cells that are named: first what is said of this figure, then what it takes over."""
+        """The facts of the cells and rows that are named: first what is measured, then whose it is."""
         cells, is_named = self._of_cells(bound, chosen)
         named = 0
         for each in bound.rows:
@@ -221,6 +224,7 @@ class Check:
                 soft = (
                     bound.is_forward
                     or bound.is_compared
+                    or name in VAGUE
                     or (bound.is_range and bound.is_elliptic)
                     or (is_named and name not in WEAK)
                     or not chosen & mask & ~self.index.text
@@ -250,7 +254,7 @@ class Check:
         names = [each for each in (bound.rows or bound.over) if chosen & each.any]
         if not names:
             return chosen
-        if bound.is_inherited and bound.is_contrast and bound.is_now and chosen & self.index.here:
+        if bound.is_contrast and bound.is_now and chosen & self.index.here:
             return chosen & self.index.here
         if bound.is_mine and not bound.is_cell and (bound.is_inherited or not bound.rows):
             return chosen & index.here or chosen
@@ -299,8 +303,7 @@ class Check:
 
     def _is_so(self, number: Numeral, fact: Fact, at: int, bound: Bound) -> bool:
         """Whether the direction is that of the fact: what fell by 11 % is −11."""
-        assert fact.value is not None
-        value, sign = float(fact.value), number.sign
+        value, sign = float(fact.value or 0), number.sign
         if fact.kind == "text" and fact.sign and value > 0:
             return sign == 0 or sign == fact.sign or (not number.is_signed and sign != -fact.sign)
         is_change = bool(self.index.change >> at & 1)
@@ -314,9 +317,8 @@ class Check:
 
     def _closeness(self, number: Numeral, at: int) -> float:
         fact = self.index.facts[at]
-        assert fact.value is not None
         factor = units.factor(number.unit, fact.unit) or 1.0
-        return -round(abs(abs(float(fact.value)) - number.value * factor), 9)
+        return -round(abs(abs(float(fact.value or 0)) - number.value * factor), 9)
 
     def _was_said(self, number: Numeral) -> bool:
         return any(
@@ -356,26 +358,24 @@ class Check:
         facts = [self.index.facts[at] for at in bits(mask)][:60]
         for one in facts:
             for two in facts:
-                if (
-                    one.unit == two.unit
-                    and one.source != two.source
-                    and one.source.cell == two.source.cell
-                    and two.value
-                ):
-                    assert one.value is not None
+                is_pair = one.unit == two.unit and one.source != two.source and one.source.cell == two.source.cell
+                if is_pair and one.value and two.value:
                     ratio = float(one.value / two.value)
                     if abs(ratio - number.value) <= max(TIMES * number.value if number.step != 0.1 else 0.05, 1e-9):
                         return one
         return None
 
-    def _is_half_width(self, number: Numeral, center: Numeral, serving: int) -> bool:
+    def _half_width(self, number: Numeral, center: Numeral, serving: int) -> Fact | None:
         """ "5.2 ± 0.3": both ends are facts."""
         if "±" not in self.shown[center.end : number.start + 1]:
-            return False
-        ends = (center.value - number.value, center.value + number.value)
+            return None
         slack = max(center.step, number.step)
-        values = [abs(float(fact.value)) for at in bits(serving) if (fact := self.index.facts[at]).value is not None]
-        return all(any(abs(value - end) <= slack for value in values) for end in ends)
+        facts = [self.index.facts[at] for at in bits(serving & self.index.known)]
+        ends = [
+            next((fact for fact in facts if abs(abs(float(fact.value or 0)) - end) <= slack), None)
+            for end in (center.value - number.value, center.value + number.value)
+        ]
+        return ends[0] if ends[1] else None
 
 
 _SPAN = re.compile(r"\b(?:over|within|in|for|during|of|these|the|on|per|across)\s+(?:the |all )?$", re.IGNORECASE)

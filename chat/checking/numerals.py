@@ -24,6 +24,7 @@ WORDS = {
 }
 TIMES = {"twice": 2.0, "thrice": 3.0, "double": 2.0, "doubled": 2.0, "doubles": 2.0, "triple": 3.0, "tripled": 3.0}
 TIMES |= {"half": 0.5, "halved": 0.5}
+MOST = 1e15  # no figure is larger: what a text may hold is bounded
 SCALES = {"k": 1e3, "thousand": 1e3, "m": 1e6, "million": 1e6}
 _WORD = "|".join(WORDS)
 _MONTH = r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
@@ -39,29 +40,48 @@ FREE = re.compile(
     \bhttps?://\S+ | \]\([^)\s]*\) | \bwww\.\S+
     | \b\d{{4}}-\d{{2}}(?:-\d{{2}})?(?:[T ]\d{{1,2}}:\d{{2}}(?::\d{{2}})?Z?)?\b
     | \b\d{{1,2}}[/.]\d{{1,2}}[/.](?:\d{{4}}|\d{{2}})\b
-    | \b\d{{1,2}}(?:st|nd|rd|th)?(?:\s?(?:–|-|to|and)\s?\d{{1,2}}(?:st|nd|rd|th)?)?\s(?:of\s)?{_MONTH}\b\.?(?:,?\s\d{{4}}\b)?
-    | \b{_MONTH}\.?\s\d{{1,2}}(?:st|nd|rd|th)?(?:\s?(?:–|-|to|and)\s?\d{{1,2}}(?:st|nd|rd|th)?)?\b(?![\d.,]*\d|\s?%)(?:,?\s\d{{4}}\b)?
+    | \b\d{{1,2}}(?:st|nd|rd|th)?(?:\s?(?:–|-|to|and)\s?\d{{1,2}}(?:st|nd|rd
+      |th)?)?\s(?:of\s)?{_MONTH}\b\.?(?:,?\s\d{{4}}\b)?
+    | \b{_MONTH}\.?\s\d{{1,2}}(?:st|nd|rd|th)?(?:\s?(?:–|-|to|and)\s?\d{{1,2}}(?:st|nd|rd|th)?)?\b(?![\d.,]*\d
+      |\s?%)(?:,?\s\d{{4}}\b)?
     | \b{_MONTH}\s(?:20\d\d)\b
-    | \b\d{{1,2}}[:.]\d{{2}}(?::\d{{2}})?\s?(?:[ap]\.?m\.?\b|UTC\b|CET\b|GMT\b|o'clock) | \b\d{{1,2}}:\d{{2}}(?::\d{{2}})?\b
+    | \b\d{{1,2}}[:.]\d{{2}}(?::\d{{2}})?\s?(?:[ap]\.?m\.?\b|UTC\b|CET\b|GMT\b|o'clock)
+      | \b\d{{1,2}}:\d{{2}}(?::\d{{2}})?\b
     | \b\d{{1,2}}\s?(?:[ap]\.m\.|[ap]m\b|o'clock)
-    | \b(?:in|since|until|by|of|from|during|through|before|after|year|to|for)\s20[0-4]\d\b(?![\d,.]*\d|\s?(?:%|k?W\b|GPU|h\b))
+    | \b(?:in|since|until|by|of|from|during|through|before|after|year|to|for)\s20[0-4]\d\b(?![\d,.]*\d|\s?(?:%
+      |k?W\b|GPU|h\b))
     | \bQ[1-4](?:\s20\d\d)?\b | \b24/7\b | \b\d+(?:st|nd|rd|th)\b(?!\spercentile)
-    | \b(?:version|driver|cuda|python|linux|ubuntu|release|docs?|rfc|tier|gen)\s?v?\d+(?:\.\d+)*\b | \bv\d+(?:\.\d+)*\b
-    | \b(?:step|option|point|no\.|number|item|question|rule|section|chapter|phase|suggestion|row|line|plan)\s\#?\d+\b(?!\s?[%$])
+    | \b(?:version|driver|cuda|python|linux|ubuntu|release|docs?|rfc|tier|gen)\s?v?\d+(?:\.\d+)*\b
+      | \bv\d+(?:\.\d+)*\b
+    | \b(?:step|option|point|no\.|number|item|question|rule|section|chapter|phase|suggestion|row|line
+      |plan)\s\#?\d+\b(?!\s?[%$])
     | \#\d+\b | \[\d+\] | (?<=\s)\(\d\)(?=\s)
-    | \b(?:rtx|gtx|quadro|tesla|geforce|nvidia|radeon|rx|titan)(?:\s|-)?(?:pro\s)?[a-z]?\d+(?:\s?(?:tis?|super|s|ada|xt|xtx|pro|d|x)\b)*(?:\s\d+\s?gb\b)?
+    | \b(?:rtx|gtx|quadro|tesla|geforce|nvidia|radeon|rx|titan)(?:\s|-)?(?:pro\s)?[a-z]?\d+(?:\s?(?:tis?|super|s
+      |ada|xt|xtx|pro|d|x)\b)*(?:\s\d+\s?gb\b)?
     | \b(?:[ABHLPTV]\d{{1,4}}s?|GH200|GB[23]00|MI\d{{3}}X?)(?:[- ]?(?:SXM\d?|PCIe|NVL|Ada|Ti))*(?:[- ]?\d+\s?GB)?\b
-    | \b(?:10[5678]0|16[56]0|20[678]0|30[5-9]0|40[5-9]0|50[5-9]0)(?:\s?(?:tis?|super|d)\b)*s?(?:'s)?(?:\s\d+\s?gb\b)?(?![\d,.]*\d|\s?(?:%|k?W\b|h\b|GPU|hours))
-    | \b\d+[- ](?:day|week|month|hour|year|minute|night)(?=\s(?:\w+\s)?(?:window|period|view|average|mean|median|trend|low|high|range|figure|total|run|test|comparison|forecast|horizon|plan|history|net|revenue|profit|occupancy|utili[sz]ation|line|number|sum|trial|look|data|report|change|lease|contract)s?\b)
-    | \b(?:last|past|previous|prior|next|coming|following|preceding|first|these|those|every|within|final|trailing)\s(?:\w+\s)?(?:\d+|{_WORD})(?:\sfull|\swhole)?[- ]{_SPAN}\b
-    | \b(?:\d+|{_WORD})\s{_SPAN}\s(?:before|earlier|ago|prior|from\snow|either\sside|of\s(?:data|history|samples|evidence|records)|on\srecord)\b
-    | \b(?:try|test|wait|check|look|review|give|hold|keep|leave|run|watch|see|come\sback|revisit|compare|ask|again|stay|decide)\b[^.;,]{{0,40}}?\b(?:in|for|after|over|within|another|at\sleast|about|wait|it|until)\s(?:at\sleast\s|about\s|another\s|the\s)?(?:\d+|{_WORD})(?:\s?(?:–|-|to|or)\s?(?:\d+|{_WORD}))?\s(?:full\s|more\s)?{_SPAN}
+    | \b(?:10[5678]0|16[56]0|20[678]0|30[5-9]0|40[5-9]0|50[5-9]0)(?:\s?(?:tis?|super
+      |d)\b)*s?(?:'s)?(?:\s\d+\s?gb\b)?(?![\d,.]*\d|\s?(?:%|k?W\b|h\b|GPU|hours))
+    | \b\d+[- ](?:day|week|month|hour|year|minute|night)(?=\s(?:\w+\s)?(?:window|period|view|average|mean|median
+      |trend|low|high|range|figure|total|run|test|comparison|forecast|horizon|plan|history|net|revenue|profit
+        |occupancy|utili[sz]ation|line|number|sum|trial|look|data|report|change|lease|contract)s?\b)
+    | \b(?:last|past|previous|prior|next|coming|following|preceding|first|these|those|every|within|final
+      |trailing)\s(?:\w+\s)?(?:\d+|{_WORD})(?:\sfull|\swhole)?[- ]{_SPAN}\b
+    | \b(?:\d+|{_WORD})\s{_SPAN}\s(?:before|earlier|ago|prior|from\snow|either\sside|of\s(?:data|history|samples
+      |evidence|records)|on\srecord)\b
+    | \b(?:try|test|wait|check|look|review|give|hold|keep|leave|run|watch|see|come\sback|revisit|compare|ask
+      |again|stay|decide)\b[^.;,]{{0,40}}?\b(?:in|for|after|over|within|another|at\sleast|about|wait|it
+        |until)\s(?:at\sleast\s|about\s|another\s|the\s)?(?:\d+|{_WORD})(?:\s?(?:–|-|to|or)\s?(?:\d+
+          |{_WORD}))?\s(?:full\s|more\s)?{_SPAN}
     | \bwait\s(?:\d+|{_WORD})(?:\s?(?:–|-|to|or)\s?(?:\d+|{_WORD}))?\s(?:more\s)?{_SPAN}
-    | \b100\s?%\s(?:sure|certain|clear|right|yours)\b | \b(?:index|market)\s(?:\w+\s)?(?:=|is|at|of)\s100\b(?!\s?%|\.\d) | \b100\s?(?:=|is|means|stands\sfor)\s(?:the\s)?market
-    | \b(?:out\s)?of\s100\b(?![.,]?\d|\s?%) | \b24\shours\sa\sday\b | \b7\sdays\sa\sweek\b | \bp\d{{1,2}}\b | \bK\d{{1,2}}\b | \bFP\d+\b | \bINT\d\b
+    | \b100\s?%\s(?:sure|certain|clear|right|yours)\b | \b(?:index|market)\s(?:\w+\s)?(?:=|is|at
+      |of)\s100\b(?!\s?%|\.\d) | \b100\s?(?:=|is|means|stands\sfor)\s(?:the\s)?market
+    | \b(?:out\s)?of\s100\b(?![.,]?\d|\s?%) | \b24\shours\sa\sday\b | \b7\sdays\sa\sweek\b | \bp\d{{1,2}}\b
+      | \bK\d{{1,2}}\b | \bFP\d+\b | \bINT\d\b
     | ^[ \t>]*\d{{1,3}}[.)](?=\s) | ^\#{{1,6}}\s\d+(?:\.\d+)*[.):]?(?=\s)
-    | \b(?:one|two|three|nine|\d)\s(?:in|out\sof)\s(?:ten|two|three|four|five|10|\d)\b(?!\s?%) | \bdouble[- ]check\w* | \bhalf\s(?:an?|the|of|a\sday)\b | \bhalf[- ](?:hour|day|way)\w*
-    | \b(?:\d{{1,2}}|{_WORD})\s(?:\w+\s)?(?:things?|steps?|ways?|reasons?|options?|questions?|ideas?|causes?|factors?|caveats?|notes?|levers?|moves?|candidates?|scenarios?|facts|details|sentences?|words?|examples?)\b
+    | \b(?:one|two|three|nine|\d)\s(?:in|out\sof)\s(?:ten|two|three|four|five|10|\d)\b(?!\s?%)
+      | \bdouble[- ]check\w* | \bhalf\s(?:an?|the|of|a\sday)\b | \bhalf[- ](?:hour|day|way)\w*
+    | \b(?:\d{{1,2}}|{_WORD})\s(?:\w+\s)?(?:things?|steps?|ways?|reasons?|options?|questions?|ideas?|causes?
+      |factors?|caveats?|notes?|levers?|moves?|candidates?|scenarios?|facts|details|sentences?|words?|examples?)\b
     """,
     ),
     re.VERBOSE | re.MULTILINE,
@@ -77,33 +97,41 @@ TIMES_WORD = re.compile(rf"\b(?:{'|'.join(TIMES)})\b", re.IGNORECASE)
 _MONEY = {"$": "USD", "US$": "USD", "USD": "USD", "€": "EUR", "EUR": "EUR", "£": "GBP", "GBP": "GBP"}
 
 ABOUT = re.compile(
-    r"(?:\b(?P<about>about|around|roughly|approximately|approx\.?|some|close to|near|circa|ca\.|in the region of|on the order of)"
+    r"(?:\b(?P<about>about|around|roughly|approximately|approx\.?|some|close to|near|circa|ca\."
+    r"|in the region of|on the order of)"
     r"|(?P<tilde>[~≈]|c\.)"
     r"|\b(?P<over>over|more than|above|at least|just over|a little over|slightly over|slightly more than|upwards of)"
-    r"|\b(?P<under>under|less than|below|nearly|almost|just under|a little under|slightly under|up to|at most|not quite|just below|just short of))"
+    r"|\b(?P<under>under|less than|below|nearly|almost|just under|a little under|slightly under|up to|at most"
+    r"|not quite|just below|just short of))"
     r"\s*(?:an?\s)?$",
     re.IGNORECASE,
 )
 AFTER_ABOUT = re.compile(r"^\s?(?:or so|give or take|or thereabouts|-?ish)\b", re.IGNORECASE)
 _FILL = (
-    r"(?:\s+(?:by|of|about|around|roughly|some|another|a|an|the|further|only|just|nearly|almost|over|more than|approximately"
-    r"|another|some|less than|up to|under|at least|close to|slightly|clearly|sharply|now|again|well|steeply|still)|\s*[~≈(]|\s+is|\s+was)*\s*$"
+    r"(?:\s+(?:by|of|about|around|roughly|some|another|a|an|the|further|only|just|nearly|almost|over|more than"
+    r"|approximately"
+    r"|another|some|less than|up to|under|at least|close to|slightly|clearly|sharply|now|again|well|steeply"
+    r"|still)|\s*[~≈(]|\s+is|\s+was)*\s*$"
 )
 DOWN = re.compile(
-    r"\b(?:down|fell|falls?|fallen|falling|drop(?:s|ped|ping)?|declin(?:e|ed|es|ing)|decreas(?:e|ed|es|ing)|lost|los(?:es?|ing|s|ses)|slipped|slid"
+    r"\b(?:down|fell|falls?|fallen|falling|drop(?:s|ped|ping)?|declin(?:e|ed|es|ing)|decreas(?:e|ed|es|ing)"
+    r"|lost|los(?:es?|ing|s|ses)|slipped|slid"
     r"|shrank|shrunk|minus|negative|reduc(?:e|ed|es|ing|tion)|dip(?:s|ped)?|cuts?|lower(?:ed)?|sank|worse|gave up"
     r"|took(?: away)?|costs? you)" + _FILL,
     re.IGNORECASE,
 )
 UP = re.compile(
-    r"\b(?:up|rose|rises?|risen|rising|grew|grows?|grown|gain(?:s|ed|ing)?|increas(?:e|ed|es|ing)|climb(?:s|ed|ing)?|jump(?:s|ed)?"
+    r"\b(?:up|rose|rises?|risen|rising|grew|grows?|grown|gain(?:s|ed|ing)?|increas(?:e|ed|es|ing)|climb(?:s|ed"
+    r"|ing)?|jump(?:s|ed)?"
     r"|add(?:s|ed)?|plus|improv(?:e|ed|es|ement)|higher|rais(?:e|ed|es|ing)|better|won|gave)" + _FILL,
     re.IGNORECASE,
 )
 # A glance, before the longer patterns are tried.
 TURN = re.compile(
-    r"d[oi][wp]|f[ea]ll|drop|decl|decr|lo[sw]|sl[il]|shr|minus|nega|redu|dip|cut|sank|worse|gave|took|cost|\bup|r[io]s|gr[eo]w|gain"
-    r"|incr|climb|jump|add|plus|impr|high|rais|bett|won|less|few|under|cheap|behi|short|more|above|over|dear|ahead|extra|below"
+    r"d[oi][wp]|f[ea]ll|drop|decl|decr|lo[sw]|sl[il]|shr|minus|nega|redu|dip|cut|sank|worse|gave|took|cost|\bup"
+    r"|r[io]s|gr[eo]w|gain"
+    r"|incr|climb|jump|add|plus|impr|high|rais|bett|won|less|few|under|cheap|behi|short|more|above|over|dear"
+    r"|ahead|extra|below"
 )
 FALL_OF = re.compile(
     r"\b(?:drop|fall|decline|decrease|loss|reduction|dip|cut)\s(?:in|of)\s(?:[\w-]+\s){1,3}of\s+(?:about |around )?$",
@@ -113,11 +141,15 @@ RISE_OF = re.compile(
     r"\b(?:rise|increase|gain|growth|jump)\s(?:in|of)\s(?:[\w-]+\s){1,3}of\s+(?:about |around )?$", re.IGNORECASE
 )
 DOWN_AFTER = re.compile(
-    r"^(?:\s(?:percentage\s)?points?|\spp|\spts?)?\s(?:a (?:day|week|month|hour)\s|per (?:day|week|month|hour)\s)?(?:less|lower|fewer|down|below|under(?= the (?:market|median)| market| median)|cheaper|worse|drop|decline|decrease|fall|reduction|loss|dip|behind|short)\b",
+    r"^(?:\s(?:percentage\s)?points?|\spp|\spts?)?\s(?:a (?:day|week|month|hour)\s|per (?:day|week|month"
+    r"|hour)\s)?(?:less|lower|fewer|down|below|under(?= the (?:market|median)| market| median)|cheaper|worse"
+    r"|drop|decline|decrease|fall|reduction|loss|dip|behind|short)\b",
     re.IGNORECASE,
 )
 UP_AFTER = re.compile(
-    r"^(?:\s(?:percentage\s)?points?|\spp|\spts?)?\s(?:a (?:day|week|month|hour)\s|per (?:day|week|month|hour)\s)?(?:more|higher|up|above|over(?= the (?:market|median)| market| median)|dearer|better|rise|increase|gain|growth|improvement|jump|ahead|extra)\b",
+    r"^(?:\s(?:percentage\s)?points?|\spp|\spts?)?\s(?:a (?:day|week|month|hour)\s|per (?:day|week|month"
+    r"|hour)\s)?(?:more|higher|up|above|over(?= the (?:market|median)| market| median)|dearer|better|rise"
+    r"|increase|gain|growth|improvement|jump|ahead|extra)\b",
     re.IGNORECASE,
 )
 RANGE = re.compile(r"^\s?(?:–|—|-|to|and|or|±|\+/-|through|until)\s?$", re.IGNORECASE)
@@ -162,7 +194,7 @@ def free_spans(text: str) -> list[tuple[int, int]]:
 def numerals(
     text: str, free: Spans | None = None, unit: str = "", start: int = 0, end: int | None = None
 ) -> list[Numeral]:
-    """The numbers of `text[start:end]`, in order; `unit` is what the heading of a column or a row says of a bare one."""
+    """The numbers of `text[start:end]`, in order; `unit` is that of bare ones, from the heading of a column or row."""
     free = free or Spans(free_spans(text))
     end = len(text) if end is None else end
     found = [numeral for match in NUMBER.finditer(text, start, end) if (numeral := _number(text, match, free, unit))]
@@ -196,7 +228,15 @@ def _number(text: str, match: re.Match[str], free: Spans, unit: str) -> Numeral 
     start, signs = match.start(), (match["sign"] or "") + (match["sign2"] or "")
     if match["sign"] and not _is_sign(text, match):
         start, signs = match.start("money") if match["money"] else at, match["sign2"] or ""
-    numeral = Numeral(start, end, float(digits) * scale, 10.0**-places * scale, told, noun=noun, after=max(after, end))
+    numeral = Numeral(
+        start,
+        end,
+        min(float(digits), MOST) * scale,
+        10.0 ** -min(places, 18) * scale,
+        told,
+        noun=noun,
+        after=max(after, end),
+    )
     return _directed(text, numeral, signs)
 
 

@@ -7,17 +7,20 @@ from functools import lru_cache
 
 _TIME = r"(?:h(?:r|our)?s?|day|night|week|wk|month|mo|year|yr)"
 _FILL = (
-    r"(?:\s(?:in|of|as|net|gross|revenue|profit|income|payouts?|fees?|energy|electricity|power|costs?|more|less|extra|better|worse"
+    r"(?:\s(?:in|of|as|net|gross|revenue|profit|income|payouts?|fees?|energy|electricity|power|costs?|more|less"
+    r"|extra|better|worse"
     r"|rent|earnings|for|the|lost|each))"
 )
 PER = re.compile(
     rf"^(?:{_FILL}{{0,3}}?)(?:\s?/\s?|\s(?:per|an?|each|every|for each|for every|and|by the)\s|\sby the\s)"
-    rf"(?P<what>GPU[-\s/]?{_TIME}|GPU|card|kWh|kilowatt[- ]hour|{_TIME})(?![\w-])(?! (?:ago|before|earlier|later|prior))",
+    rf"(?P<what>GPU[-\s/]?{_TIME}|GPU|card|kWh|kilowatt[- ]hour|{_TIME})(?![\w-])(?! (?:ago|before|earlier"
+    rf"|later|prior))",
     re.IGNORECASE,
 )
 ADVERB = re.compile(r"^(?:\s(?:net|gross))?\s(?P<what>hourly|daily|weekly|monthly|yearly|annually)\b", re.IGNORECASE)
 ADJECTIVE = re.compile(
-    r"\b(?P<what>hourly|daily|weekly|monthly|yearly|annual|per[- ]hour|per[- ]day|per[- ]month|a day's|a month's|a week's)\b",
+    r"\b(?P<what>hourly|daily|weekly|monthly|yearly|annual|per[- ]hour|per[- ]day|per[- ]month|a day's"
+    r"|a month's|a week's)\b",
     re.IGNORECASE,
 )
 _PERS = {"hourly": "h", "daily": "day", "weekly": "week", "monthly": "month", "yearly": "year", "annually": "year"}
@@ -50,15 +53,18 @@ _SYMBOLS: tuple[tuple[str, str], ...] = (
 SYMBOLS = [(re.compile(pattern, re.IGNORECASE), unit) for pattern, unit in _SYMBOLS]
 SHORT = {"%", "pt", "cent", "USD", "EUR", "kWh", "kW", "W", "MWh", "x"}
 NOUNS = (
-    r"GPUs?|cards?|units?|portfolios?|machines?|servers?|platforms?|suggestions?|insights?|rentals?|offers?|listings?|hosts?"
-    r"|models?|configurations?|outages?|interruptions?|changes|metrics?|locations?|countries|recommendations?|samples|rows?"
+    r"GPUs?|cards?|units?|portfolios?|machines?|servers?|platforms?|suggestions?|insights?|rentals?|offers?"
+    r"|listings?|hosts?"
+    r"|models?|configurations?|outages?|interruptions?|changes|metrics?|locations?|countries|recommendations?"
+    r"|samples|rows?"
     r"|times|rules?|alerts?|customers|renters?|contracts?|disputes?|payouts?"
 )
 NOUN = re.compile(
     rf"^[-\s](?:(?!and\b|or\b|of\b|to\b|in\b|the\b|is\b)[\w'-]+\s){{0,2}}?(?P<noun>{NOUNS})\b", re.IGNORECASE
 )
 MODEL = re.compile(
-    r"^\s(?:(?:NVIDIA|GeForce|RTX|GTX)\s)*(?:[ABHLTV]\d{2,4}|\d{4})(?:\s?(?:Tis?|Super|Ada|SXM|PCIe))*(?:s\b|\sGPUs|\scards|\b)"
+    r"^\s(?:(?:NVIDIA|GeForce|RTX|GTX)\s)*(?:[ABHLTV]\d{2,4}|\d{4})(?:\s?(?:Tis?|Super|Ada|SXM|PCIe))*(?:s\b"
+    r"|\sGPUs|\scards|\b)"
 )
 
 

@@ -30,7 +30,8 @@ class Command(BaseCommand):
                     self.stdout.write(f"  {line}")
         if not report.ok:
             raise CommandError(
-                f"The checker misses its aim: {CAUGHT:.0%} of the errors caught, {FALSE_ALARMS:.0%} of right figures flagged."
+                f"The checker misses its aim: {CAUGHT:.0%} of the errors caught, {FALSE_ALARMS:.0%} of right figures"
+                " flagged at most."
             )
 
     def _table(self, title: str, report: Report) -> None:

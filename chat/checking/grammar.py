@@ -1,0 +1,78 @@
+"""Patterns of the small words that tie a figure to what stands before and behind it."""
+
+from __future__ import annotations
+
+import re
+
+PREPOSITION = re.compile(
+    r"\b(?:for|on|of|in|at|from|with|by|inside|under)\b[^,;:(]*$|^\s*\(?\s*$|^\s?[-–]?\s*$|^\s+(?:remains?"
+    r"|stays?|is|are|was|were)\s+$|^\s+is (?:what|the|your)\b[^,;:(]*$",
+    re.IGNORECASE,
+)
+APART = re.compile(
+    r"\b(?:and|but|while|than|versus|vs|against|compared|whereas|or|up|down|though|although|because|so|which"
+    r"|where|yet|after|before|if|when)\b",
+    re.IGNORECASE,
+)
+SPLIT = re.compile(
+    r"\b(?:and|but|while|than|versus|vs|against|compared|whereas|or|up from|down from|instead of)\b|[;:(—]|\s–\s",
+    re.IGNORECASE,
+)
+NEXT_TO = re.compile(
+    r"^\s*(?:(?:(?:went |goes |go |came |comes |come |is |are |was |were )?(?:in|of|as|for|to|at|from|by|due to"
+    r"|because of))\s+(?:(?:the|its|your|their|a|an)\s+)?(?:be\s+)?)?"
+    r"(?:(?:total|GPU|hourly|estimated|gross|pure|yearly|monthly|daily|weekly|own|platform|less|more|extra"
+    r"|lower|higher|hours?|time|is|was|are|were)\s+)*[-\s(]*$",
+    re.IGNORECASE,
+)
+OF_THEM = re.compile(r"^\s+of\s+(?:the|its|their|all|your)\s+[\w .-]{1,24}\s(?:is|are|was|were)\s+$", re.IGNORECASE)
+BREAK = re.compile(
+    r"[,;:(—]|\s–\s|\b(?:and|but|while|than|versus|vs|against|compared|whereas|or|from|up|down|instead)\b",
+    re.IGNORECASE,
+)
+FAR = re.compile(SPLIT.pattern + r"|,", re.IGNORECASE)
+CONTRAST = re.compile(
+    r"\b(?:instead of|from|against|vs|versus|compared (?:with|to)|than|rather than|not|after"
+    r"|previously)\s+(?:the |your |its |a |about |only |being |current |present |yesterday's |today's )*\S{0,2}$",
+    re.IGNORECASE,
+)
+TO = re.compile(r"\b(?:to|towards)\s+(?:about |around |roughly |some |only |just )*\S{0,2}$", re.IGNORECASE)
+AGAINST = re.compile(
+    r"\b(?:compared (?:with|to)|relative to|unlike|against|than|like)\s+(?:the |your |its )?$", re.IGNORECASE
+)
+BY = re.compile(r"\bby\s+(?:about |around |roughly |some |only |just |another )*\S{0,2}$", re.IGNORECASE)
+PLURAL = re.compile(r"\b(?:their|they|them|both|these|those)\b", re.IGNORECASE)
+POSITION = re.compile(
+    r"^\s?(?:above|below|over|under|(?:more|less|higher|lower|cheaper|dearer) than)\s(?:it\b|them\b|that\b"
+    r"|(?:the |its |that )?(?:\w+ )?(?:median|market))",
+    re.IGNORECASE,
+)
+OWN = re.compile(r"\byour\b", re.IGNORECASE)
+CLAUSE = re.compile(r";|,?\s(?:but|while|whereas|although|so|because)\s|,\s(?:which|and|so)\s", re.IGNORECASE)
+OTHERS = re.compile(r"\b(?:others?|remaining|rest)\b", re.IGNORECASE)
+THERE = re.compile(r"\bthere\b(?! (?:is|are|was|were) (?!\d))", re.IGNORECASE)
+MARKET_IS = re.compile(r"\bmarket\s+(?:asks|charges|is|has|pays|rents|was|lists|stands)\b", re.IGNORECASE)
+MINE = re.compile(r"\b(?:yours|here|as it is)\b|\byour\s+\S{0,2}$", re.IGNORECASE)
+LEADS = re.compile(r"\b(?:is|was|are|were|should be|would be)\b", re.IGNORECASE)
+ONE = re.compile(r"\b(?:one|another|each|alone|others?|longest|shortest|worst|largest|biggest)\b", re.IGNORECASE)
+THAN = re.compile(
+    r"^\s*(?:(?:percentage )?points?\s)?(?:more|less|fewer|higher|lower|better|worse)\s+than\s*$", re.IGNORECASE
+)
+OPEN = re.compile(
+    r"\b(?:rang(?:e|es|ing)|could|might|uncertain|as (?:low|high|little|much) as|anywhere)\b", re.IGNORECASE
+)
+ONWARD = re.compile(r"\s*(?:of|is|at|was|:)?\s*(?:about |around |roughly )?", re.IGNORECASE)
+VERSUS = re.compile(r"\s*(?:vs\.?|versus|against)\s", re.IGNORECASE)
+IN_ALL = re.compile(r"\s*(?:in total|in all|altogether|overall|together|combined|all told)\b", re.IGNORECASE)
+NOW = re.compile(r"\b(?:now|today|currently|at present|as it is|where it is|here)\b", re.IGNORECASE)
+TOGETHER = re.compile(r"\b(?:and|or|than|vs|versus|against|to|over)\b|[,&/]", re.IGNORECASE)
+COORDINATED = re.compile(r"^(?:\s|,|/|&|\band\b|\bor\b|\bboth\b|\bthe\b|\byour\b|\ba\b|'s|s)*$", re.IGNORECASE)
+COMPARING = re.compile(
+    r"\b(?:from|against|vs|versus|compared (?:with|to)|than|instead of|was|were|had been)\b", re.IGNORECASE
+)
+NESTED = re.compile(
+    r"^'?s?\s*(?:(?:cards?|GPUs?|machines?|box(?:es)?)\s)?(?:\b(?:in|on|at|from|of|inside|under)\b|,|\(|×\s*\d+"
+    r"|-|–|·|/)?\s*(?:the|your|a)?\s*$",
+    re.IGNORECASE,
+)
+ON = re.compile(r"\s(?:net\s|gross\s)?(?:on|of|from|with|and|out of)\s", re.IGNORECASE)
