@@ -42,10 +42,8 @@ class Command(BaseCommand):
             write(f"{kind:<10} {KINDS[kind]:<42} {share.all:>6} {share.flagged:>6} {share.share:>7.1%}")
         caught = sum(share.flagged for share in report.planted.values())
         write(f"{'all':<10} {'':<42} {report.errors:>6} {caught:>6} {report.caught:>7.1%}")
-        right = report.right
-        write(
-            f"{'right':<10} {'figures that were flagged all the same':<42} {right.all:>6} {right.flagged:>6} {right.share:>7.1%}\n"
-        )
+        right, words = report.right, "figures that were flagged all the same"
+        write(f"{'right':<10} {words:<42} {right.all:>6} {right.flagged:>6} {right.share:>7.1%}\n")
 
 
 def as_dict(report: Report) -> dict[str, Any]:
