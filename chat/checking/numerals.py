@@ -298,7 +298,8 @@ def _may_be_range(text: str, one: Numeral, two: Numeral, between: str) -> bool:
     """ "by 2.7 % to $752" is no range, nor is "81 % and 43 %"; "between 71 and 81 %" is one."""
     word = between.strip().lower()
     before = text[max(0, one.start - 16) : one.start].lower()
-    if one.unit and two.unit and one.unit.partition("/")[0] != two.unit.partition("/")[0]:
+    bases = one.unit.partition("/")[0], two.unit.partition("/")[0]
+    if all(bases) and bases[0] != bases[1]:
         return False
     if word in {"and", "or"}:
         return bool(re.search(r"\bbetween\s+\S{0,3}$", before))
