@@ -22,6 +22,7 @@ from .models import (
     IngestBatch,
     Insight,
     InsightRuleSetting,
+    MaintenanceWindow,
     MetricImport,
     MetricImportRow,
     MetricSample,
@@ -197,6 +198,14 @@ class FeeOverrideAdmin(ReadOnlyAdmin):
     search_fields = ("=platform", "user__email")
     list_select_related: ClassVar = ["user"]
     ordering = ("-pk",)
+
+
+@admin.register(MaintenanceWindow)
+class MaintenanceWindowAdmin(ReadOnlyAdmin):
+    list_display = ("portfolio", "starts_at", "ends_at", "note")
+    search_fields = ("portfolio__user__email",)
+    list_select_related: ClassVar = ["portfolio"]
+    ordering = ("-starts_at",)
 
 
 @admin.register(MetricImport)

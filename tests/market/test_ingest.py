@@ -385,6 +385,7 @@ def test_the_simulated_market_never_overwrites_a_live_row():
     assert MarketData.objects.get(pk=trend.market_data_id).origin != "imported"
 
 
+@pytest.mark.slow
 def test_a_fresh_demo_has_a_month_of_history():
     invented.simulate(days=30)
     since = clock.now() - timedelta(days=30)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -20,7 +21,7 @@ def test_what_is_due_every_minute_or_more_often_expires_before_it_piles_up():
         for name, entry in celery.app.conf.beat_schedule.items()
         if isinstance(entry["schedule"], float) and entry["schedule"] <= 60
     }
-    assert sorted(entry["schedule"] for entry in often.values()) == [10, 30, 60, 60]
+    assert {"core.heartbeat", "core.send-due-mails", "market.apply-decisions", "portfolios.work-imports"} <= set(often)
     for entry in often.values():
         assert 0 < entry["options"]["expires"] <= entry["schedule"]
 
@@ -28,7 +29,7 @@ def test_what_is_due_every_minute_or_more_often_expires_before_it_piles_up():
 def test_a_worker_that_comes_up_asks_for_the_forecasts_that_may_be_overdue(monkeypatch):
     asked = []
     monkeypatch.setattr(celery.app, "send_task", asked.append)
-    celery.first_work(sender=None)
+    celery.first_work(sender=SimpleNamespace(hostname="celery@site"))
     assert asked.index("market.tasks_history.roll_up") < asked.index("market.tasks_history.make_forecasts")
 
 

@@ -83,6 +83,7 @@ def test_only_what_is_named_is_scored(now):
     assert score_of(row) == 80
 
 
+@pytest.mark.slow  # a month of an invented market
 @pytest.mark.usefixtures("catalog")
 def test_the_invented_past_is_scored_against_its_week_before():
     """R-017: the same scores as if every moment had been told in order, and so at the second time."""
