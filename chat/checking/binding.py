@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 
-from .concepts import NEARBY, WEAK, find_concepts
+from .concepts import NEARBY, VAGUE, WEAK, find_concepts
 from .grammar import (
     AGAINST,
     APART,
@@ -183,7 +183,8 @@ class Reader:
                 earlier = text[numbers[i - 2].end if i > 1 else piece.start : numbers[i - 1].start]
                 if MARKET_IS.search(earlier) and re.match(r"\s*,?\s*and\b", segment) and not YOU.search(segment):
                     bound.concepts = [*bound.concepts, "market"]
-            if i and bound.concepts and WEAK.issuperset(bound.concepts) and _same_unit(numbers[i - 1], number):
+            is_alike = bool(i) and (_same_unit(numbers[i - 1], number) or VAGUE.issuperset(bound.concepts))
+            if is_alike and bound.concepts and WEAK.issuperset(bound.concepts):
                 bound.also = (
                     [] if re.search(r"[;:]", segment) else [key for key in found[i - 1].concepts if key not in WEAK]
                 )

@@ -54,7 +54,7 @@ CONCEPTS: dict[str, str] = {
     "reliability": r"reliability",
     "uptime": r"uptime|online|reachable|up and running",
     "offline": r"offline|outages?|downtime|down for|unreachable|was down|were down|dark",
-    "coverage": r"coverage|on record|observed",
+    "coverage": r"coverage|(?<!per day )on record|observed",
     "forecast": r"forecasts?|expect(?:s|ed)?|predict(?:s|ed|ion)?|project(?:s|ed|ion)|likely|look(?:s"
     r"|ing) ahead",
     "current": r"current(?:ly)?|now|today's rate|present(?:ly)?|at the moment|as it is|as things stand"

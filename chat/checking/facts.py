@@ -78,7 +78,19 @@ def facts_of(told: Iterable[Told]) -> list[Fact]:
     return facts
 
 
-NAMING = {"model", "portfolio", "platform", "gpu", "where", "place", "region", "location", "machine", "host"}
+NAMING = {
+    "model",
+    "gpu_model",
+    "portfolio",
+    "platform",
+    "gpu",
+    "where",
+    "place",
+    "region",
+    "location",
+    "machine",
+    "host",
+}
 BEFORE = re.compile(r"\b(\d+) days before\b|\bchange is one on (yesterday)\b")
 EDGE = re.compile(r"[,;:.!?()](?:\s|$)|\s[–—]\s|→")
 
@@ -93,7 +105,11 @@ def _of_result(told: Told) -> Iterator[Fact]:
             for words in (*result.notes, *labels)
             if (match := BEFORE.search(words))
         ][:1]
-    about = tuple(str(value) for value in told.arguments.values() if isinstance(value, str) and not _is_id(value))
+    about = tuple(
+        value
+        for name, value in told.arguments.items()
+        if name in NAMING and isinstance(value, str) and not _is_id(value)
+    )
     about += tuple(row.title for row in result.rows if row.id == "here")
     base = Fact(None, "", Source(message, "", ""), about=about, tool=told.name, span=" ".join(spans))
     for row in result.rows:
