@@ -114,6 +114,16 @@ class Ears:
                 connection.close()
 
 
+def reached(url):
+    """What a public address answers; asked again where a busy machine was too slow."""
+    for _ in range(4):
+        try:
+            return guard.request("POST", url, body=b"{}")
+        except guard.NoAnswer:
+            time.sleep(1)
+    return guard.request("POST", url, body=b"{}")
+
+
 def main():
     if os.environ.get("GUARD_STAGE") != "1":
         sys.exit("Run this by `make guard`.")
@@ -153,9 +163,9 @@ def main():
     assert not passed, passed
     assert not ears.heard, ears.heard
 
-    assert guard.request("POST", f"https://{GOOD}/", body=b"{}").text == "ok"
-    assert guard.request("POST", "https://rebind.example.com/", body=b"{}").status == 200
-    assert guard.request("POST", "https://redirect.example.com/", body=b"{}").status == 302
+    assert reached(f"https://{GOOD}/").text == "ok"
+    assert reached("https://rebind.example.com/").status == 200
+    assert reached("https://redirect.example.com/").status == 302
     try:
         guard.request("POST", "https://six.example.com/", seconds=3)  # its certificate is another name's
     except guard.NoAnswer:
