@@ -29,6 +29,8 @@ def host(server, transactional_db, sign_in, settings):
 
 @pytest.fixture
 def cookie(host, page):
+    page.wait_for_load_state("networkidle")
+    page.goto("about:blank")  # else the dashboard goes on asking for its parts
     return "; ".join(f"{one['name']}={one['value']}" for one in page.context.cookies())
 
 
