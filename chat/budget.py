@@ -107,16 +107,15 @@ def meter(user: User) -> Meter:
     )
 
 
-def reserve(answer: Answer, *, least: int, most: int) -> int:
+def reserve(answer: Answer, user: User, *, least: int, most: int, now: datetime | None = None) -> int:
     """Hold up to `most` tokens of the day for this answer; the number held, written onto its row.
 
-    Call it inside the transaction that begins the work: the user's row stays locked until it ends.
+    Call it inside the transaction that begins the work, with the user's row locked until it ends.
     Raises: CapReached where fewer than `least` are left.
     """
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("reserve() needs the transaction of what it is for")
-    user = User.objects.select_for_update(no_key=True).get(pk=answer.user_id)
-    now = clock.now()
+    now = now or clock.now()
     day = answer.reserved_on or now.date()
     _open_day(user, day)
     ceilings = _ceilings(user, is_locked=True)
@@ -139,7 +138,8 @@ def hold(answer: Answer, tokens: int) -> bool:
     """
     try:
         with transaction.atomic():
-            reserve(answer, least=tokens, most=tokens)
+            user = User.objects.select_for_update(no_key=True).get(pk=answer.user_id)
+            reserve(answer, user, least=tokens, most=tokens)
     except (CapReached, User.DoesNotExist):
         return False
     return True

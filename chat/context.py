@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from gpuadvisor.accounts.models import User
-from gpuadvisor.core import clock
 
 from .memory import condensing
 from .models import Answer, Conversation, Message
@@ -60,10 +59,10 @@ def messages_for(answer: Answer, *, most: int = REQUEST_TOKENS) -> list[dict[str
     """
     from .toolbox import definitions
 
-    conversation = Conversation.objects.get(pk=answer.question.conversation_id)
+    conversation = answer.question.conversation
     exchanges = _exchanges(conversation, answer.question)
     this = exchanges.pop()
-    head = [{"role": "system", "content": _system(answer.user, conversation)}]
+    head = [{"role": "system", "content": _system(answer)}]
     notes = _notes(answer.user, conversation)
     if notes:
         head.append({"role": "system", "content": notes})
@@ -135,9 +134,10 @@ def preferences_of(conversation: Conversation) -> list[str]:
     return [str(item["text"]) for item in items if isinstance(item, dict) and item.get("text")]
 
 
-def _system(user: User, conversation: Conversation) -> str:
+def _system(answer: Answer) -> str:
+    user, now = answer.user, answer.taken_at or answer.asked_at
     about = {
-        "today": f"{clock.today():%A, %Y-%m-%d} (UTC)",
+        "today": f"{now.astimezone(UTC):%A, %Y-%m-%d} (UTC)",
         "language": user.language,
         "time zone": user.timezone,
         "currency": user.preferences.get("currency", "USD"),
@@ -178,10 +178,10 @@ def _notes(user: User, conversation: Conversation) -> str:
 def _exchanges(conversation: Conversation, question: Message) -> list[Exchange]:
     """The last exchanges in order; that of `question` is the last."""
     rows = Message.objects.filter(conversation=conversation, is_deleted=False)
-    asked = rows.filter(role=Message.Role.USER, created_at__lte=question.created_at).order_by("-created_at", "-pk")
-    first = list(asked[:TURNS_READ])[-1:]
-    if first:
-        rows = rows.filter(created_at__gte=first[0].created_at)
+    if conversation.message_count > TURNS_READ:
+        asked = rows.filter(role=Message.Role.USER, created_at__lte=question.created_at)
+        first = asked.order_by("-created_at", "-pk").values_list("created_at", flat=True)[:TURNS_READ]
+        rows = rows.filter(created_at__gte=min(first, default=question.created_at))
     found: list[Exchange] = []
     for message in rows.order_by("created_at", "pk"):
         if message.role == Message.Role.USER:

@@ -6,9 +6,8 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db.models import F, Q
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Now
 
-from gpuadvisor.core import clock
 from gpuadvisor.core.ids import uuid7
 
 from .models import Answer, Message, Offer
@@ -23,7 +22,7 @@ class Gone(Exception):
 
 def take(answer_pk: UUID) -> Answer | None:
     """The answer, this worker's for `LEASE`; None where it has ended, is deleted, or another has it."""
-    lease, now = uuid7(), clock.now()
+    lease, now = uuid7(), Now()
     free = Q(state=Answer.State.WAITING) | Q(state=Answer.State.WORKING, lease_until__lt=now)
     taken = Answer.objects.filter(free, pk=answer_pk, attempts__lt=MOST_ATTEMPTS, is_stop_asked=False).update(
         state=Answer.State.WORKING,
@@ -34,7 +33,11 @@ def take(answer_pk: UUID) -> Answer | None:
     )
     if not taken:
         return None
-    return Answer.objects.select_related("user", "question", "message").filter(pk=answer_pk, lease=lease).first()
+    return (
+        Answer.objects.select_related("user", "question__conversation", "message")
+        .filter(pk=answer_pk, lease=lease)
+        .first()
+    )
 
 
 def mine(answer: Answer) -> Q:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from gpuadvisor.core import clock
+from django.db.models.functions import Now
 
 from .failures import OF_PROVIDER
 from .models import Answer
@@ -19,7 +19,7 @@ def is_out() -> bool:
     It lasts until the first of them is a minute old: then one answer tries again.
     """
     ended = Answer.objects.filter(
-        ended_at__gte=clock.now() - WITHIN,
+        ended_at__gte=Now() - WITHIN,
         advisor=Answer.Advisor.MODEL,
         state__in=[Answer.State.FINISHED, Answer.State.FAILED],
     )

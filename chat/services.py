@@ -66,9 +66,10 @@ def ask(
     words = clean_text(text)
     pointed = advising.subject(user, *subject) if subject else None
     with transaction.atomic():
-        if once and (sent := _sent(user, once)):
+        owner = _locked(user)
+        if once and (sent := _sent(owner, once)):
             return sent
-        owner = _alone(user)
+        _refuse_while_answering(owner)
         now = clock.now()
         talk = _begin(owner, words) if conversation is None else _go_on(owner, conversation)
         metadata = {}
@@ -102,7 +103,8 @@ def retry(answer: Answer) -> Answer:
     Raises: DomainError where there is nothing to try again; StillAnswering, CapReached.
     """
     with transaction.atomic():
-        owner = _alone(answer.user)
+        owner = _locked(answer.user)
+        _refuse_while_answering(owner)
         old = Answer.objects.select_for_update().select_related("question").get(pk=answer.pk)
         ended = old.state in (Answer.State.FAILED, Answer.State.STOPPED)
         newest = _newest_question(old.question.conversation_id)
@@ -245,18 +247,20 @@ def _checked(text: str, check: Callable[[str], None]) -> str:
     return text
 
 
-def _sent(user: User, once: UUID) -> Answer | None:
-    """The answer to a question that was sent before; a second click waits here until the first is stored."""
-    User.objects.select_for_update(no_key=True).get(pk=user.pk)
-    return Answer.objects.visible_to(user).filter(question=once).order_by("-pk").first()
+def _locked(user: User) -> User:
+    """The user's row: whoever sends beside this, or clicks a second time, waits here."""
+    return User.objects.select_for_update(no_key=True).get(pk=user.pk)
 
 
-def _alone(user: User) -> User:
-    """The user's row, locked: whoever sends beside this waits here. Raises: StillAnswering."""
-    owner = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+def _sent(owner: User, once: UUID) -> Answer | None:
+    """The answer to a question that was sent before."""
+    return Answer.objects.visible_to(owner).filter(question=once).order_by("-pk").first()
+
+
+def _refuse_while_answering(owner: User) -> None:
+    """Raises: StillAnswering."""
     if Answer.objects.filter(user=owner).running().exists():
         raise StillAnswering
-    return owner
 
 
 def _begin(owner: User, words: str) -> Conversation:
@@ -294,7 +298,7 @@ def _set_to_work(owner: User, question: Message, now: datetime) -> Answer:
     answer = Answer.objects.create(user=owner, message=message, question=question, advisor=advisor, asked_at=now)
     if has_model:
         least, most = answering.worth(answer)
-        budget.reserve(answer, least=least, most=most)
+        budget.reserve(answer, owner, least=least, most=most, now=now)
     transaction.on_commit(lambda: nudge("chat.tasks.work", str(answer.pk)), robust=True)
     return answer
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from celery import shared_task
 from celery.signals import worker_shutting_down
-from django.db import connections
+from django.db import close_old_connections
 
 from gpuadvisor.core.jobs import once_per_slot
 
@@ -19,13 +19,13 @@ from . import answering
 @shared_task
 def work(answer_pk: str) -> int:
     """Answer a question that was put just now; 1 where this call did."""
-    return _alone(lambda: int(answering.work(UUID(answer_pk))))
+    return _with_a_sound_connection(lambda: int(answering.work(UUID(answer_pk))))
 
 
 @shared_task
 def sweep() -> int:
     """Answer what was left lying: a lost message, a dead worker; the number of answers."""
-    return _alone(answering.sweep)
+    return _with_a_sound_connection(answering.sweep)
 
 
 @shared_task
@@ -35,13 +35,16 @@ def archive_silent() -> int:
     return answering.archive_silent()
 
 
-def _alone(function: Callable[[], int]) -> int:
-    """A thread keeps no connection to the database between two tasks."""
+def _with_a_sound_connection(function: Callable[[], int]) -> int:
+    """A thread keeps its connection for CONN_MAX_AGE: to open one takes a good part of the time to the first word.
+
+    A server that was started again meanwhile is noticed by the check before its first use.
+    """
+    close_old_connections()
     try:
         return function()
     finally:
-        if not connections["default"].in_atomic_block:  # else a test's
-            connections.close_all()
+        close_old_connections()
 
 
 @worker_shutting_down.connect

@@ -84,7 +84,8 @@ class Talk:
 
     def _ask(self) -> tuple[str, tuple[llm.Call, ...]]:
         """One call of the model: its text, and what it wants to look up."""
-        self._draft.look()
+        if self._calls:  # before the first, the answer was taken just now
+            self._draft.look()
         tools = self._tools if self._look_ups < MOST_LOOK_UPS and self._calls + 1 < MOST_CALLS else []
         tools, most = self._room(tools)
         self._calls += 1

@@ -31,7 +31,7 @@ def took(user, tokens, cost="0", **fields):
 def held(user, *, least=1_000, most=50_000):
     answer = an_answer(user, "finished")
     with transaction.atomic():
-        budget.reserve(answer, least=least, most=most)
+        budget.reserve(answer, user, least=least, most=most)
     return answer
 
 
