@@ -1,0 +1,165 @@
+"""Episodes: what is open by money at risk, what is over, all that is known of one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F, Prefetch, QuerySet
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from gpuadvisor.accounts.models import User
+from gpuadvisor.core import clock, formats
+from market.models import GPUModel
+from portfolios.models import GPUConfiguration, OptimizationSuggestion
+from portfolios.paging import page_by_key
+
+from ..conditions import Conditions, OptimizationOpportunity, PricingChange
+from ..models import AlertDelivery, AlertLog, Episode
+from .badges import Badge, severity_badge
+from .rule_list import conditions_of, scope_names, words_of
+
+PAGE_SIZE = 25
+MOST_OPEN = 50
+PANEL_ROWS = 3
+
+
+@dataclass(frozen=True)
+class Matter:
+    """An episode as lists show it."""
+
+    episode: Episode
+    severity: Badge
+    is_snoozed: bool
+
+
+def open_first(rows: QuerySet[Episode]) -> QuerySet[Episode]:
+    """What goes on before what is over, the most money at risk first."""
+    money = F("money_per_day").desc(nulls_last=True)
+    return rows.select_related("alert").order_by("state", money, "-opened_at", "-pk")
+
+
+def open_episodes(user: User, limit: int = MOST_OPEN) -> tuple[list[Matter], int]:
+    """Those that go on, by money at risk; and how many more there are."""
+    rows = open_first(Episode.objects.visible_to(user).filter(state=Episode.State.OPEN))
+    page = list(rows[: limit + 1])
+    more = rows.count() - limit if len(page) > limit else 0
+    return _matters(page[:limit]), more
+
+
+def resolved_episodes(user: User, after: str) -> tuple[list[Matter], str]:
+    """Those that are over, newest first."""
+    rows = Episode.objects.visible_to(user).filter(state=Episode.State.RESOLVED).select_related("alert")
+    page, next_key = page_by_key(rows, after, PAGE_SIZE)
+    return _matters(page), next_key
+
+
+def _matters(rows: Sequence[Episode]) -> list[Matter]:
+    now = clock.now()
+    return [
+        Matter(one, severity_badge(one.severity), bool(one.snoozed_until and one.snoozed_until > now)) for one in rows
+    ]
+
+
+@dataclass(frozen=True)
+class Detail:
+    """All that is known of an episode."""
+
+    matter: Matter
+    things: list[tuple[str, str, str, str, datetime | None]]
+    more: int
+    split: list[tuple[str, str]]
+    logs: list[AlertLog]
+    words: str
+
+
+def episode_detail(user: User, episode: Episode) -> Detail:
+    facts = episode.facts if isinstance(episode.facts, dict) else {}
+    conditions = conditions_of(episode.alert)
+    logs = (
+        AlertLog.objects.filter(episode=episode)
+        .prefetch_related(
+            Prefetch("deliveries", AlertDelivery.objects.select_related("channel").order_by("created_at", "pk"))
+        )
+        .order_by("-triggered_at", "-pk")
+    )
+    return Detail(
+        matter=_matters([episode])[0],
+        things=_things(user, facts, conditions),
+        more=facts.get("more") or 0,
+        split=split_of(episode.split),
+        logs=list(logs[:PAGE_SIZE]),
+        words=words_of(conditions, scope_names(user, [conditions] if conditions else [])),
+    )
+
+
+def _things(
+    user: User, facts: Mapping[str, Any], conditions: Conditions | None
+) -> list[tuple[str, str, str, str, datetime | None]]:
+    """What it is about: title, page, value, threshold, since when."""
+    told = [one for one in facts.get("things") or [] if isinstance(one, dict)]
+    keys = [key for one in told if (key := _uuid(one.get("subject")))]
+    gpus = set(GPUConfiguration.objects.visible_to(user).filter(pk__in=keys).values_list("pk", flat=True))
+    suggestions = set(
+        OptimizationSuggestion.objects.filter(portfolio__user=user, pk__in=keys).values_list("pk", flat=True)
+    )
+    names = {str(one.get("subject")).partition(":")[0] for one in told}
+    slugs = dict(GPUModel.objects.filter(name__in=names).values_list("name", "slug"))
+    found = []
+    for one in told:
+        key = _uuid(one.get("subject"))
+        model = str(one.get("subject")).partition(":")[0]
+        url = ""
+        if key in gpus:
+            url = reverse("portfolios:gpu", kwargs={"pk": key})
+        elif key in suggestions:
+            url = reverse("portfolios:suggestion", kwargs={"pk": key})
+        elif model in slugs:
+            url = reverse("market:gpu", args=[slugs[model]])
+        value, limit = (_in_unit(one.get(name), conditions) for name in ("value", "limit"))
+        found.append((str(one.get("title", "")), url, value, limit, _moment(one.get("since"))))
+    return found
+
+
+def _in_unit(value: object, conditions: Conditions | None) -> str:
+    if isinstance(conditions, OptimizationOpportunity):
+        return formats.money(value)
+    if isinstance(conditions, PricingChange) and conditions.against == "limit":
+        return formats.rate(value)
+    return formats.percent(value)
+
+
+def split_of(split: object) -> list[tuple[str, str]]:
+    """Whether it is the host's own or the market's, as stored when it began."""
+    if not isinstance(split, dict):
+        return []
+    words = {"me": _("Mine"), "own": _("Mine"), "market": _("The market's"), "total": _("In all")}
+    return [
+        (str(words.get(name, name)), formats.number(number, 1))
+        for name, value in split.items()
+        if (number := formats.to_number(value)) is not None
+    ]
+
+
+def _uuid(text: object) -> UUID | None:
+    with suppress(ValueError):
+        return UUID(str(text))
+    return None
+
+
+def _moment(text: object) -> datetime | None:
+    with suppress(ValueError):
+        return datetime.fromisoformat(str(text))
+    return None
+
+
+def at_risk(matters: Sequence[Matter]) -> Decimal | None:
+    """USD a day over episodes; None where nothing is known."""
+    known = [one.episode.money_per_day for one in matters if one.episode.money_per_day is not None]
+    return sum(known, Decimal(0)) if known else None

@@ -1,0 +1,73 @@
+"""The preview of a rule as its panel shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from gpuadvisor.core import formats
+from gpuadvisor.core.charts import Line, Mark, Series
+
+from ..conditions import Conditions, Fired, PricingChange, UtilizationDrop
+from ..preview import Line as Thing
+from ..preview import Preview
+
+MOST_DATES = 6
+MOST_NAMED_MARKS = 3
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A preview as its panel shows it: the thing that fired most, drawn; all dates, newest first."""
+
+    preview: Preview
+    dates: list[tuple[str, Fired]]
+    more: int
+    series: Series | None
+    unit: str
+    title: str
+
+
+def shown(preview: Preview, conditions: Conditions) -> Shown:
+    dates = sorted(
+        ((line.title, fired) for line in preview.lines for fired in line.fired),
+        key=lambda pair: pair[1].told_at,
+        reverse=True,
+    )
+    drawn = max((line for line in preview.lines if len(line.readings) > 1), key=_weight, default=None)
+    unit = "%"
+    if isinstance(conditions, PricingChange) and conditions.against == "limit":
+        unit = formats.RATE_UNIT
+    return Shown(
+        preview,
+        dates[:MOST_DATES],
+        max(len(dates) - MOST_DATES, 0),
+        _series(drawn, _value_label(conditions)) if drawn else None,
+        unit,
+        drawn.title.replace(":", " · ") if drawn else "",
+    )
+
+
+def _weight(line: Thing) -> tuple[int, int]:
+    return len(line.fired), sum(one.value is not None for one in line.readings)
+
+
+def _value_label(conditions: Conditions) -> str:
+    if isinstance(conditions, UtilizationDrop):
+        return _("Rented")
+    if not isinstance(conditions, PricingChange) or conditions.against == "limit":
+        return _("Price")
+    return {"up": _("Rise"), "down": _("Drop"), "both": _("Change")}[conditions.direction]
+
+
+def _series(line: Thing, label: str) -> Series:
+    text = _("fires") if len(line.fired) <= MOST_NAMED_MARKS else ""  # more of them would cover each other
+    return Series(
+        times=[one.at for one in line.readings],
+        lines=[
+            Line(label, [one.value for one in line.readings], "mine"),
+            Line(_("Threshold"), [one.limit for one in line.readings], "median"),
+        ],
+        marks=[Mark(fired.told_at, text) for fired in line.fired],
+    )
