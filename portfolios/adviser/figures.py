@@ -26,7 +26,7 @@ from ..selectors.me_or_market import me_or_market as split_of
 from ..selectors.series import DayFigures, daily
 from ..selectors.sheets import windows_of
 from ..views.addresses import address
-from .common import ROWS, Where, Windows, changes, name_of, of_figure, plain, title, where
+from .common import ROWS, Period, Where, changes, name_of, of_figure, plain, title, where
 
 KpiName = Literal[
     "occupancy",
@@ -57,10 +57,10 @@ KpiName = Literal[
 
 
 class KpisAsked(Where):
-    period: Windows = "7d"
-    compare: Annotated[bool, Field(description="Tell the change on the window before, too.")] = True
+    period: Period = "7d"
+    compare: bool = True
     figures: Annotated[
-        list[KpiName], Field(max_length=len(KPIS), description="Only these; empty: all. Name them: it saves tokens.")
+        list[KpiName], Field(max_length=len(KPIS), description="None: all. Name them: it saves tokens")
     ] = []
 
 
@@ -116,11 +116,8 @@ def _period(sheet: KpiSheet) -> str:
 
 # -- Days --------------------------------------------------------------------------------------------------------------
 class DaysAsked(Where):
-    period: Windows = "7d"
-    sort: Annotated[
-        Literal["newest", "least_net", "most_net", "least_revenue", "most_revenue"],
-        Field(description="Which come first; only the first 30 are told."),
-    ] = "newest"
+    period: Period = "7d"
+    sort: Literal["newest", "least_net", "most_net", "least_revenue", "most_revenue"] = "newest"
 
 
 DAY_LABELS = {name: BY_NAME[name].label for name in ("revenue", "fee", "energy", "net", "occupancy", "uptime")}
@@ -166,8 +163,8 @@ def _day(day: DayFigures) -> Row:
 
 # -- Me or the market --------------------------------------------------------------------------------------------------
 class SplitAsked(Where):
-    period: Windows = "7d"
-    of: Annotated[Literal["occupancy", "revenue"], Field(description="What moved.")] = "occupancy"
+    period: Period = "7d"
+    of: Literal["occupancy", "revenue"] = "occupancy"
 
 
 def me_or_market(user: User, asked: SplitAsked) -> Result:
@@ -187,7 +184,7 @@ def me_or_market(user: User, asked: SplitAsked) -> Result:
     )
     notes = [split.sentence or split.missing]
     notes += [_("Compared with: %(who)s") % {"who": who} for who in split.compared[:3]]
-    return Result(rows, notes=(*notes, *split.notes), url=url)
+    return Result(rows, split.as_of, (*notes, *split.notes), url)
 
 
 def _whole(split: Split, url: str) -> Row:
@@ -220,25 +217,23 @@ TOOLS: tuple[Tool[Any], ...] = (
     Tool(
         "kpis",
         gettext_lazy("Your figures"),
-        "All KPIs of a period for the account, one portfolio or one GPU configuration: revenue, net, occupancy, rates,"
-        " fees, energy, margin, floor, break-even, payback, uptime, place in the market, coverage. Beside each that can"
-        " be compared: `_before` (the window before), `_change` and `_change_percent` (like with like).",
+        "The KPIs of the account, one portfolio or one GPU, over UTC days up to today. With `compare` beside each also"
+        " `_before` (the window before), `_change` and `_change_percent` (like with like).",
         kpis,
         KpisAsked,
     ),
     Tool(
         "days",
         gettext_lazy("Day by day"),
-        "Revenue, fees, energy, net, occupancy and uptime of each UTC day of a period: for which day was best or"
-        " worst.",
+        "Revenue, fees, energy, net, occupancy and uptime of each UTC day, the first 30.",
         days,
         DaysAsked,
     ),
     Tool(
         "me_or_market",
         gettext_lazy("Me or the market"),
-        "Why occupancy (points) or revenue (USD a day) moved against the window before: the parts of the market, of"
-        " hours offline, of the own rate, and what is left unexplained; they add up to the change.",
+        "Why occupancy or revenue moved against the window before: the parts of the market, hours offline, the own rate"
+        " and what is left unexplained add up to the change.",
         me_or_market,
         SplitAsked,
     ),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 from uuid import UUID
@@ -50,7 +51,8 @@ class Split:
     """A move and what gave it. The values of `bars` add up to `whole` exactly.
 
     `whole` None: unknown, and `missing` says what it lacks. `rows` are all causes, those not known yet included;
-    `compared` who stands behind the market's part, `notes` what a reader must know.
+    `compared` who stands behind the market's part, `notes` what a reader must know, `as_of` when the host's own figures
+    were last entered or counted.
     """
 
     of: Of
@@ -67,6 +69,7 @@ class Split:
     missing: str = ""
     now_value: Decimal | None = None
     before_value: Decimal | None = None
+    as_of: datetime | None = None
 
     @property
     def is_known(self) -> bool:
@@ -113,7 +116,7 @@ def me_or_market(
     picks = comparing.chosen(items, names=names)
     means = comparing.means_of({one.criteria for one in picks.values()}, [now, before])
     unit = _("points") if of == "occupancy" else "USD/day"
-    split = Split(of, now, before, reading.words, unit)
+    split = Split(of, now, before, reading.words, unit, as_of=reading.found.as_of)
     told = [item for item in items if _tells(reading, item)]
     if not told:
         return _without(split, _own_missing(reading, fleet, items))
@@ -125,7 +128,7 @@ def me_or_market(
 
 
 def _without(split: Split, missing: str) -> Split:
-    return Split(split.of, split.window, split.before, split.period, split.unit, missing=missing)
+    return replace(split, missing=missing)
 
 
 def _tells(reading: Reading, item: GPUConfiguration) -> bool:
@@ -224,12 +227,8 @@ def _split(split: Split, ones: Sequence[_One], of_all: int) -> Split:
         notes.append(_("Before a comp set has days of its own, all offers of the model on that platform stand in."))
     largest = max((abs(value) for value in shown.parts.values()), default=Decimal(0))
     rows = {cause: _bar(cause, shown, largest, split.unit, _cause_note(cause, known)) for cause in attribution.CAUSES}
-    return Split(
-        of=split.of,
-        window=split.window,
-        before=split.before,
-        period=split.period,
-        unit=split.unit,
+    return replace(
+        split,
         whole=shown.whole,
         sentence=_sentence(split.of, shown, split.period),
         bars=tuple(_bar(cause, shown, largest, split.unit, zero=True) for cause in SHOWN),

@@ -200,6 +200,8 @@ def test_me_or_market_tells_the_sentence_and_its_bars(host, rig, market):
         (bar.label, bar.value) for bar in split.rows
     ]
     assert result.notes[0] == (split.sentence or split.missing)
+    assert split.as_of
+    assert result.as_of == split.as_of == ask(host, "kpis", portfolio="garage").as_of
 
 
 # -- Lists -------------------------------------------------------------------------------------------------------------
