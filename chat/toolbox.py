@@ -50,20 +50,20 @@ CARD_SHOWN = (
 class Calculation(Arguments):
     """A sum over figures of earlier results."""
 
-    formula: str = Field(description="+ - * / and parentheses over the names, as in: (a - b) * 30")
+    formula: str = Field(description="+ - * / and parentheses over the names, as (a - b) * 30")
     names: dict[str, str] = Field(
-        description="Each name of the formula with its reference, <call>.<row id>.<cell>, or a number the host said."
+        description="Each name's reference, <call>.<row id>.<cell>, or a number the host said"
     )
-    unit: str = Field("", description='Unit of the value: "USD", "USD/GPU-h", "%", "W", "kWh", "h", "GPU" or empty.')
-    label: str = Field(description="What the value is, in a few words.")
+    unit: str = Field("", description="USD, USD/GPU-h, %, W, kWh, h, GPU or empty")
+    label: str = Field(description="What the value is")
 
 
 CALCULATION: advising.Tool[Calculation] = advising.Tool(
     name=CALCULATE,
     label=gettext_lazy("Calculated"),
     description=(
-        "Work out a figure from figures of earlier results of this conversation. Use it for every sum, difference,"
-        " share or conversion: a figure that no result holds is not shown to the host."
+        "Works out a figure from figures of earlier results. Use it for every sum, difference, share or conversion:"
+        " a figure that no result holds is not shown to the host."
     ),
     run=lambda user, arguments: Result(()),  # needs the conversation: see _calculate
     arguments=Calculation,
@@ -74,7 +74,7 @@ def definitions() -> list[dict[str, Any]]:
     """All that may be called, as the model's API describes functions."""
     tools = [_definition(tool.name, tool.description, tool.arguments) for tool in advising.tools().values()]
     cards = [
-        _definition(offer.name, f"{offer.description} Shows a card that the host confirms.", offer.arguments)
+        _definition(offer.name, f"Shows a card for the host to confirm: {offer.description}", offer.arguments)
         for offer in advising.offers().values()
     ]
     return [*tools, _definition(CALCULATE, CALCULATION.description, Calculation), *cards]
@@ -92,15 +92,26 @@ def _parameters(arguments: type[Arguments]) -> dict[str, Any]:
     return schema
 
 
+UNSAID = {"title", "additionalProperties", "propertyNames", "minLength", "maxLength", "maxItems"}
+
+
 def _plain(schema: Any) -> Any:
-    """Without the titles that pydantic makes of names, and limits that are told where they are passed: tokens."""
-    if isinstance(schema, dict):
-        return {
-            key: {name: _plain(one) for name, one in value.items()} if key == "properties" else _plain(value)
-            for key, value in schema.items()
-            if key not in ("title", "additionalProperties", "maxLength", "maxItems")
-        }
-    return [_plain(one) for one in schema] if isinstance(schema, list) else schema
+    """Without what every request would pay tokens for, and no model needs.
+
+    These are titles, which pydantic makes of names; limits, which are told where they are passed; and that what may be
+    left out may be null, or is empty by default.
+    """
+    if not isinstance(schema, dict):
+        return [_plain(one) for one in schema] if isinstance(schema, list) else schema
+    if other := [one for one in schema.get("anyOf", ()) if one != {"type": "null"}]:
+        schema = schema | ({"anyOf": other} if len(other) > 1 else other[0])
+        if len(other) == 1:
+            schema.pop("anyOf")
+    return {
+        key: {name: _plain(one) for name, one in value.items()} if key == "properties" else _plain(value)
+        for key, value in schema.items()
+        if key not in UNSAID and (key != "default" or value not in (None, "", []))
+    }
 
 
 def label_of(name: str) -> StrOrPromise:

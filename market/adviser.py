@@ -37,11 +37,9 @@ NO_PAST = gettext_lazy("Nothing is on record near that day.")
 
 
 class MarketAsked(Arguments):
-    gpu_model: Annotated[str, Field(description="Name or slug of a GPU model, as RTX 4090.", min_length=1)]
-    platform: Annotated[str, Field(description="Slug or name of a platform; empty: the leading one.")] = ""
-    region: Annotated[
-        str, Field(description="ISO country such as SE, or a continent such as europe; empty: the whole world.")
-    ] = ""
+    gpu_model: Annotated[str, Field(description="As RTX 4090", min_length=1)]
+    platform: Annotated[str, Field(description="None: the leading one")] = ""
+    region: Annotated[str, Field(description="ISO country, as SE, or continent, as europe; none: the world")] = ""
 
 
 def find_model(words: str) -> GPUModel:
@@ -243,8 +241,8 @@ TOOLS: tuple[Tool[Any], ...] = (
     Tool(
         "market_of_gpu",
         gettext_lazy("The market"),
-        "The market of one GPU model now: median price, p10 and p90, rented share, GPUs and offers, how price and"
-        " rented share moved over 7 and 30 days, and every platform beside it with fee and revenue per GPU and day.",
+        "One GPU model's market now: median, p10, p90, rented share, offers, moves over 7 and 30 days; each platform"
+        " with its fee and revenue per GPU and day.",
         market_of_gpu,
         MarketAsked,
     ),

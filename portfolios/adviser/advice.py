@@ -71,7 +71,7 @@ def _typed(value: object) -> Decimal | int | str | date | None:
 
 # -- Insights ----------------------------------------------------------------------------------------------------------
 class InsightsAsked(Where):
-    insight: Annotated[str, Field(description="Id of one insight, open or not; empty: all that are open.")] = ""
+    insight: Annotated[str, Field(description="Id of one; none: all open")] = ""
 
 
 def insights(user: User, asked: InsightsAsked) -> Result:
@@ -111,7 +111,7 @@ def _insight(row: Insight) -> Row:
 # -- Suggestions -------------------------------------------------------------------------------------------------------
 class SuggestionsAsked(Where):
     state: Literal["open", "accepted", "snoozed", "done", "rejected", "expired"] = "open"
-    suggestion: Annotated[str, Field(description="Id of one suggestion, in whatever state; empty: all.")] = ""
+    suggestion: Annotated[str, Field(description="Id of one, in any state")] = ""
 
 
 def suggestions(user: User, asked: SuggestionsAsked) -> Result:
@@ -254,30 +254,29 @@ TOOLS: tuple[Tool[Any], ...] = (
     Tool(
         "insights",
         gettext_lazy("Insights"),
-        "What stands out now in the host's figures, with its impact in USD a month, its range and its evidence; the"
-        " most money first.",
+        "What stands out now, the most money first: impact in USD a month, its range, evidence.",
         insights,
         InsightsAsked,
     ),
     Tool(
         "suggestions",
         gettext_lazy("Suggestions"),
-        "What the host could change (rate, platform, power limit), with the expected impact in USD a month, its range,"
-        " confidence and evidence; the most money first. To accept one, offer it: you cannot do it yourself.",
+        "What the host could change (rate, platform, power limit), the most money first: impact in USD a month, its"
+        " range, confidence, evidence. To accept one, call accept_suggestion.",
         suggestions,
         SuggestionsAsked,
     ),
     Tool(
         "price_changes",
         gettext_lazy("Price changes"),
-        "The journal of the host's own price changes, newest first: when, where, from and to.",
+        "The host's own price changes, newest first.",
         price_changes,
         ChangesAsked,
     ),
     Tool(
         "outages",
         gettext_lazy("Outages"),
-        "Outages of the last 30 full days: hours offline and what each cost, the dearest first, all together on top.",
+        "Outages of the last 30 full days: hours offline and cost of each, the dearest first, and of all together.",
         outages,
         Where,
     ),

@@ -23,10 +23,9 @@ from ..measures import Measure
 from ..models import GPUConfiguration, Portfolio
 
 Period = Literal["today", "7d", "30d", "90d"]
-PortfolioName = Annotated[str, Field(description="Id or name; empty: all.")]
-GPUName = Annotated[str, Field(description="Id or name; empty: all.")]
-OneGPU = Annotated[str, Field(description="Id or name.", min_length=1)]
-Windows = Annotated[Period, Field(description="UTC days up to today.")]
+PortfolioName = Annotated[str, Field(description="Id or name")]
+GPUName = Annotated[str, Field(description="Id or name")]
+OneGPU = Annotated[str, Field(description="Id or name", min_length=1)]
 _NUMBER = WithJsonSchema({"type": "number"})  # models write 0.42, not "0.42"
 GPURate = Annotated[Decimal, Field(gt=0, le=MAX_RATE), _NUMBER]
 PricePerKwh = Annotated[Decimal, Field(ge=0, le=MAX_PRICE), _NUMBER]

@@ -132,9 +132,8 @@ TOOLS: tuple[Tool[Any], ...] = (
     Tool(
         "costs",
         gettext_lazy("Your costs"),
-        "Electricity price (USD per kWh), fixed costs, overhead and purchase price: of each portfolio, of the GPU"
-        " configurations that have costs of their own, or of one; and today's fee of each platform in use. What energy"
-        " and fees came to is told by `kpis`.",
+        "Electricity price, fixed costs, overhead and purchase price, as entered, and today's platform fees. What they"
+        " came to: `kpis`.",
         costs,
         Where,
     ),

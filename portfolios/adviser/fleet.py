@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from pydantic import Field
 
 from gpuadvisor.accounts.models import User
 from gpuadvisor.core.advising import Arguments, Cell, Result, Row, Tool
@@ -22,13 +21,13 @@ from ..selectors import places
 from ..selectors.lines import GPULine, gpu_line
 from ..selectors.sheets import chosen, windows_of
 from ..views.addresses import address
-from .common import ROWS, PortfolioName, Windows, capped, changes, find_portfolio, of_figure, plain, title
+from .common import ROWS, Period, PortfolioName, capped, changes, find_portfolio, of_figure, plain, title
 
 SHOWN = ("net", "revenue", "occupancy")
 
 
 class PortfoliosAsked(Arguments):
-    period: Windows = "7d"
+    period: Period = "7d"
 
 
 def portfolios(user: User, asked: PortfoliosAsked) -> Result:
@@ -74,8 +73,8 @@ Sort = Literal["most_net", "least_net", "most_rented", "least_rented", "most_rev
 
 class GPUsAsked(Arguments):
     portfolio: PortfolioName = ""
-    period: Windows = "7d"
-    sort: Annotated[Sort, Field(description="Which come first; only the first 30 are told.")] = "most_net"
+    period: Period = "7d"
+    sort: Sort = "most_net"
 
 
 def gpus(user: User, asked: GPUsAsked) -> Result:
@@ -148,16 +147,16 @@ TOOLS: tuple[Tool[Any], ...] = (
     Tool(
         "portfolios",
         gettext_lazy("Your portfolios"),
-        "The host's portfolios: state, GPUs, net, revenue and occupancy of the period with their change on the period"
-        " before, and the estimated revenue of a month. Most net first.",
+        "The host's portfolios, most net first: state, GPUs, net, revenue and occupancy with their change, estimated"
+        " revenue of a month.",
         portfolios,
         PortfoliosAsked,
     ),
     Tool(
         "gpus",
         gettext_lazy("Your GPUs"),
-        "GPU configurations in use, of all portfolios or one: quantity, platform, state, last rate, floor, rented"
-        " share, revenue and net of the period, and where the rate stands beside the market median (in percent).",
+        "GPU configurations in use, the first 30: quantity, platform, state, rate, floor, occupancy, revenue, net, and"
+        " the rate against the market median.",
         gpus,
         GPUsAsked,
     ),

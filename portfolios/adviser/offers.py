@@ -27,7 +27,7 @@ State = OptimizationSuggestion.State
 
 
 class AcceptAsked(Arguments):
-    suggestion: Annotated[str, Field(description="Id of an open suggestion, as `suggestions` told it.", min_length=1)]
+    suggestion: Annotated[str, Field(description="Id, as `suggestions` told it", min_length=1)]
 
 
 def _suggestion(user: User, words: str) -> OptimizationSuggestion:
@@ -72,11 +72,9 @@ def perform_accept(user: User, asked: AcceptAsked) -> str:
 
 class NoteAsked(Arguments):
     gpu: OneGPU
-    platform: Annotated[str, Field(description="Slug or name of the platform.", min_length=1)]
-    to_rate: Annotated[GPURate, Field(description="The new rate, USD per GPU-hour as the renter pays.")]
-    changed_at: Annotated[
-        datetime | None, Field(description="When it changed, ISO 8601 (UTC without an offset); null: now.")
-    ] = None
+    platform: Annotated[str, Field(description="Slug or name", min_length=1)]
+    to_rate: Annotated[GPURate, Field(description="USD/GPU-h as the renter pays")]
+    changed_at: Annotated[datetime | None, Field(description="ISO 8601, UTC; none: now")] = None
 
 
 def _note(user: User, asked: NoteAsked) -> tuple[GPUConfiguration, Platform, datetime | None]:
@@ -152,7 +150,7 @@ OFFERS: tuple[Offered[Any], ...] = (
     Offered(
         "accept_suggestion",
         gettext_lazy("Accept a suggestion"),
-        "Offer the host to accept one open suggestion. It only marks it: the host carries it out on the platform.",
+        "accept an open suggestion. It is only marked: the host carries it out on the platform.",
         prepare_accept,
         perform_accept,
         AcceptAsked,
@@ -160,7 +158,7 @@ OFFERS: tuple[Offered[Any], ...] = (
     Offered(
         "note_price_change",
         gettext_lazy("Note a price change"),
-        "Offer the host to write a change of a rate, that they made themselves, into the journal of price changes.",
+        "write a change of rate that the host made themselves into the journal.",
         prepare_note,
         perform_note,
         NoteAsked,

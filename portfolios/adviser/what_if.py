@@ -44,8 +44,8 @@ NO_DAY = gettext_lazy("Needs price, rented share, fee, watts and the electricity
 
 class WhatIfAsked(Arguments):
     gpu: OneGPU
-    rate: Annotated[GPURate | None, Field(description="Another rate, USD per GPU-hour as the renter pays.")] = None
-    price_per_kwh: Annotated[PricePerKwh | None, Field(description="Another electricity price, USD per kWh.")] = None
+    rate: Annotated[GPURate | None, Field(description="USD/GPU-h as the renter pays")] = None
+    price_per_kwh: Annotated[PricePerKwh | None, Field(description="USD/kWh")] = None
 
 
 def what_if(user: User, asked: WhatIfAsked) -> Result:
@@ -291,17 +291,15 @@ TOOLS: tuple[Tool[Any], ...] = (
     Tool(
         "what_if",
         gettext_lazy("What if"),
-        "What another rate or another electricity price would do to one GPU configuration: change of a month in USD"
-        " (expected, worst, best, and at the same rented share), place in the market, recommended rate, floor,"
-        " break-even, energy and net of 30 days. Ask it for every question that begins with “what if”.",
+        "What another rate or electricity price would do to one GPU: change of a month in USD, place in the market,"
+        " recommended rate, floor, break-even, energy and net of 30 days. For every “what if”.",
         what_if,
         WhatIfAsked,
     ),
     Tool(
         "where_else",
         gettext_lazy("Where else would it earn"),
-        "What one GPU would leave per day on each platform after fee and energy, beside what it does now; unknown where"
-        " a platform tells no rented share. Best first.",
+        "What one GPU would leave per day on each platform after fee and energy, best first, beside where it is now.",
         where_else,
         WhereElseAsked,
     ),

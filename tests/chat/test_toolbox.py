@@ -6,11 +6,13 @@ from decimal import Decimal
 
 import pytest
 from django.db import connection
+from pydantic import Field
 
 from chat import formulas, toolbox
 from chat.leases import Gone
 from chat.llm import Call
 from chat.models import Answer, Message, Offer
+from chat.tokens import estimate_messages
 from gpuadvisor.core import advising
 from gpuadvisor.core.advising import Cell, Result, Row
 from gpuadvisor.core.errors import DomainError
@@ -67,6 +69,35 @@ def test_every_tool_is_described_with_the_schema_of_its_arguments(tool):
     assert fleet["parameters"]["properties"]["days"] == {"default": 7, "type": "integer"}
     assert "calculate" in definitions
     assert "user" not in json.dumps([one["parameters"] for one in definitions.values()])
+
+
+def test_what_every_request_pays_for_the_tools_is_short():
+    """Step 4, memory and cost: a free plan's day has 20,000 tokens, and each call of the model carries all tools."""
+    told = toolbox.definitions()
+    assert estimate_messages([], told) / len(told) < 190
+    assert '"title"' not in json.dumps(told)
+
+
+def test_what_may_be_left_out_is_no_null_and_no_empty_default():
+    """Each call of the model carries every schema: what says nothing is not paid for."""
+
+    class Asked(advising.Arguments):
+        rate: float | None = Field(None, description="USD")
+        where: str = ""
+        either: int | str | None = None
+        names: list[str] = Field([], max_length=3)
+        shown: bool = False
+
+    assert toolbox._parameters(Asked) == {
+        "properties": {
+            "rate": {"description": "USD", "type": "number"},
+            "where": {"type": "string"},
+            "either": {"anyOf": [{"type": "integer"}, {"type": "string"}]},
+            "names": {"items": {"type": "string"}, "type": "array"},
+            "shown": {"default": False, "type": "boolean"},
+        },
+        "type": "object",
+    }
 
 
 def test_a_call_is_kept_as_the_model_reads_it_and_as_pages_show_it(answer, tool):
