@@ -34,12 +34,12 @@ from .models import Answer, Ceiling, Conversation, TokenDay
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-LEAST = 4_000  # tokens without which there is no use in asking
+LEAST = 5_000  # tokens that the first request of a conversation takes, its tools among them
 MILLION = 1_000_000
 
 
 class CapReached(DomainError):
-    """The day has no tokens left for another answer; the message says of what, and when they come back."""
+    """The day has too few tokens left for another answer; the message says so to whom the rules answer instead."""
 
     def __init__(self, user_message: str) -> None:
         super().__init__(user_message, code="cap")
@@ -49,7 +49,7 @@ class CapReached(DomainError):
 class Meter:
     """What one account has left of the day. Units: tokens; `resets_at` is the next UTC midnight.
 
-    Where `is_full`, `why` says what is used up and when it comes back.
+    Where `is_full`, rules answer, and `why` says what is used up and when it comes back.
     """
 
     used: int
@@ -223,7 +223,10 @@ def _limits(
     if mine is not None and mine.usd_a_day is not None:
         yield _Limit(
             _tokens_for(mine.usd_a_day, own.cost_usd, own.reserved, now.date()),
-            _("Your account's %(usd)s for the advisor are used up for today. It answers again from %(back)s.")
+            _(
+                "Your account's %(usd)s for the advisor are used up for today: until %(back)s answers come from rules,"
+                " not from the language model."
+            )
             % {"usd": formats.money(mine.usd_a_day), "back": back},
         )
     everyone = ceilings.get(None)
@@ -232,9 +235,10 @@ def _limits(
     sums = TokenDay.objects.filter(day=day or now.date()).aggregate(
         used=Sum("used", default=0), reserved=Sum("reserved", default=0), cost=Sum("cost_usd", default=Decimal(0))
     )
-    sentence = _("This site's advisor has used up what it may use in a day. It answers again from %(back)s.") % {
-        "back": back
-    }
+    sentence = _(
+        "This site's advisor has used up what it may use in a day: until %(back)s answers come from rules, not from the"
+        " language model."
+    ) % {"back": back}
     if everyone.tokens_a_day is not None:
         yield _Limit(everyone.tokens_a_day - sums["used"] - sums["reserved"], sentence)
     if everyone.usd_a_day is not None:
@@ -243,10 +247,14 @@ def _limits(
 
 def _tokens_sentence(own: TokenDay, cap: int, back: str) -> str:
     if own.used + own.reserved >= cap:
-        text = _("Today's %(cap)s tokens are used up. You have them again from %(back)s.")
+        text = _(
+            "Today's %(cap)s tokens are used up: until %(back)s, when you have them again, answers come from rules, not"
+            " from the language model."
+        )
     else:
         text = _(
-            "Too few of today's %(cap)s tokens are left for another answer: %(left)s. You have all again from %(back)s."
+            "Too few of today's %(cap)s tokens are left for another answer: %(left)s. Until %(back)s, when you have all"
+            " again, answers come from rules, not from the language model."
         )
     left = formats.number(max(0, cap - own.used - own.reserved), 0)
     return text % {"cap": formats.number(cap, 0), "left": left, "back": back}

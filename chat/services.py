@@ -31,7 +31,7 @@ from .budget import CapReached
 from .memory import MAX_PREFERENCES, condensing, forget
 from .models import Answer, Conversation, Message, Offer
 
-__all__ = ["CapReached", "LimitReached", "MessageLimit", "StillAnswering"]  # beside what is defined below
+__all__ = ["LimitReached", "MessageLimit", "StillAnswering"]  # beside what is defined below
 
 MAX_TEXT = 8_000
 MAX_TITLE = 200
@@ -61,7 +61,7 @@ def ask(
 
     `subject` is the kind and the key of what "ask why" pointed at. `once` is the question's key: sent again, it is
     answered with the answer of the first time.
-    Raises: DomainError where the text is none; StillAnswering, LimitReached, MessageLimit, CapReached.
+    Raises: DomainError where the text is none; StillAnswering, LimitReached, MessageLimit.
     """
     words = clean_text(text)
     pointed = advising.subject(user, *subject) if subject else None
@@ -100,7 +100,7 @@ def ask(
 def retry(answer: Answer) -> Answer:
     """Answer the same question anew, where its answer failed or was stopped: a new answer in place of the old one.
 
-    Raises: DomainError where there is nothing to try again; StillAnswering, CapReached.
+    Raises: DomainError where there is nothing to try again; StillAnswering.
     """
     with transaction.atomic():
         owner = _locked(answer.user)
@@ -289,7 +289,7 @@ def _go_on(owner: User, conversation: Conversation) -> Conversation:
 
 
 def _set_to_work(owner: User, question: Message, now: datetime) -> Answer:
-    """An empty answer to `question`, and the work on it. Raises: CapReached."""
+    """An empty answer to `question`, and the work on it: the rules' where the day has too few tokens left."""
     has_model = settings.ADVISOR_HAS_MODEL
     advisor = Answer.Advisor.MODEL if has_model else Answer.Advisor.RULES
     message = Message.objects.create(
@@ -298,9 +298,20 @@ def _set_to_work(owner: User, question: Message, now: datetime) -> Answer:
     answer = Answer.objects.create(user=owner, message=message, question=question, advisor=advisor, asked_at=now)
     if has_model:
         least, most = answering.worth(answer)
-        budget.reserve(answer, owner, least=least, most=most, now=now)
+        try:
+            budget.reserve(answer, owner, least=least, most=most, now=now)
+        except CapReached as full:
+            _leave_to_rules(answer, full.user_message)
     transaction.on_commit(lambda: nudge("chat.tasks.work", str(answer.pk)), robust=True)
     return answer
+
+
+def _leave_to_rules(answer: Answer, why: str) -> None:
+    """The rules take no tokens: they answer, and the answer says why it is theirs."""
+    answer.advisor = Answer.Advisor.RULES
+    answer.save(update_fields=["advisor"])
+    answer.message.metadata = {"advisor": answer.advisor, "notices": [why]}
+    answer.message.save(update_fields=["metadata"])
 
 
 def _newest_question(conversation_pk: UUID) -> UUID | None:

@@ -41,7 +41,7 @@ class Draft:
         self.text = ""
         self.tokens = 0
         self.cost = Decimal(0)
-        self.notices: list[str] = []
+        self.notices: list[str] = list(answer.message.metadata.get("notices", ()))  # of who answers, and why
         self.finish_reason = ""
         self.told: list[checking.Told] = []
         self.facts: list[checking.Fact] = []

@@ -24,7 +24,8 @@ QUEUE_AWAY = timedelta(seconds=15)  # a question that waits for longer has no qu
 class Composer:
     """What a host reads before sending. `blocked` is why nothing can be sent here now, "" where it can be.
 
-    `offer` says what the next plan allows; `is_elsewhere` that the same text may begin a new conversation.
+    `notice` is who answers instead of the language model until when, "" where it answers itself; `offer` says what the
+    next plan allows of what is short; `is_elsewhere` that the same text may begin a new conversation.
     """
 
     meter: budget.Meter
@@ -35,6 +36,7 @@ class Composer:
     is_out: bool
     is_kept: bool
     blocked: str = ""
+    notice: str = ""
     offer: str = ""
     is_elsewhere: bool = False
 
@@ -58,12 +60,11 @@ def composer(user: User, conversation: Conversation | None = None) -> Composer:
     if room and room.is_full:
         blocked = _full_room(room.limit or 0)
         offer = next_plan(user, "messages")
-        is_elsewhere = not kept.is_full and not day.is_full
+        is_elsewhere = not kept.is_full
     elif conversation is None and kept.is_full:
         blocked = _full_list(kept.limit or 0)
         offer = next_plan(user, "conversations")
     elif day.is_full:
-        blocked = day.why
         offer = next_plan(user, "tokens_a_day")
     return Composer(
         meter=day,
@@ -76,6 +77,7 @@ def composer(user: User, conversation: Conversation | None = None) -> Composer:
         and running.state == Answer.State.WAITING
         and clock.now() - running.asked_at > QUEUE_AWAY,
         blocked=blocked,
+        notice=day.why,
         offer=offer,
         is_elsewhere=is_elsewhere,
     )

@@ -384,6 +384,18 @@ def test_an_answer_stays_within_the_tokens_it_holds(host, openai_standin):
     assert all(request["body"]["max_tokens"] <= 3_000 for request in openai_standin.journal())
 
 
+def test_where_the_day_has_no_tokens_left_the_rules_answer_and_say_so(host, openai_standin):
+    """Promise 24 and step 4, 5: the cap is kept, and the host is not left with nothing."""
+    TokenDay.objects.create(user=host, day=clock.today(), used=19_900)
+    answer = answered(host)
+    assert (answer.state, answer.advisor, answer.message.metadata["advisor"]) == ("finished", "rules", "rules")
+    assert answer.message.content
+    (said,) = answer.message.metadata["notices"]
+    assert said.startswith("Too few of today's 20,000 tokens")
+    day = TokenDay.objects.get()
+    assert (day.used, day.reserved, openai_standin.journal()) == (19_900, 0, [])
+
+
 def test_the_rules_answer_without_a_model(host):
     answer = answered(host)
     assert (answer.state, answer.advisor, answer.reserved_tokens) == ("finished", "rules", 0)

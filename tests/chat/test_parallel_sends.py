@@ -70,10 +70,10 @@ def test_the_ceiling_of_all_accounts_is_exact_under_parallel_sends(db, nobody_wo
     settings.ADVISOR_HAS_MODEL = True
     hosts = [UserFactory() for _number in range(10)]
     Ceiling.objects.create(user=None, tokens_a_day=50_000)
-    told = Counter(at_once(lambda host: services.ask(user=host, text="How am I doing?").state, hosts))
+    told = Counter(at_once(lambda host: services.ask(user=host, text="How am I doing?").advisor, hosts))
     held = sum(TokenDay.objects.values_list("reserved", flat=True))
     assert held == sum(Answer.objects.values_list("reserved_tokens", flat=True)) == 50_000
-    assert told == {"waiting": 3, "cap": 7}  # 20,000 + 20,000 + 10,000 of the free plan
+    assert told == {"model": 3, "rules": 7}  # 20,000 + 20,000 + 10,000 of the free plan
 
 
 @pytest.mark.slow
