@@ -7,10 +7,13 @@ class AlertsConfig(AppConfig):
     verbose_name = _("Alerts")
 
     def ready(self) -> None:
-        """Tell plans how alerts are counted; hear of new figures."""
+        """Tell plans how alerts are counted, and the advisor of alerts; hear of new figures."""
         from billing import limits
 
-        from . import receivers  # noqa: F401 - connects them
+        from . import (
+            adviser,
+            receivers,  # noqa: F401 - connects them
+        )
         from .models import Alert
 
         limits.register("alerts", lambda user: Alert.objects.visible_to(user).count())
@@ -20,3 +23,4 @@ class AlertsConfig(AppConfig):
         from .banner import channel_notices
 
         notices.register(channel_notices)
+        adviser.register()

@@ -29,10 +29,10 @@ def plain(value: Decimal) -> str:
 
 
 def sentence(conditions: Conditions, scope: str = "") -> str:
-    """When it tells; `scope` names the portfolio or GPU that it speaks of."""
-    where = scope or _("Any of your GPUs")
+    """When it tells; `scope` names the portfolio, GPU or platform that it speaks of."""
     if isinstance(conditions, PricingChange):
-        return _of_price(conditions)
+        return _of_price(conditions, scope or conditions.platform)
+    where = scope or _("Any of your GPUs")
     if isinstance(conditions, OptimizationOpportunity):
         amount = formats.money(conditions.threshold)
         return _("%(where)s: a suggestion is worth %(amount)s a month or more.") % {"where": where, "amount": amount}
@@ -45,10 +45,10 @@ def sentence(conditions: Conditions, scope: str = "") -> str:
     return words % {"where": where, "threshold": plain(conditions.threshold), "lasting": lasting}
 
 
-def _of_price(conditions: PricingChange) -> str:
+def _of_price(conditions: PricingChange, platform: str) -> str:
     told = {
         "model": conditions.gpu_model,
-        "platform": conditions.platform,
+        "platform": platform,
         "region": "" if conditions.region == "global" else f" ({conditions.region})",
         "lasting": _lasting(conditions.for_minutes),
         "limit": formats.rate(conditions.threshold),

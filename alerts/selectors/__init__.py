@@ -11,7 +11,7 @@ from .episodes import (
     open_episodes,
     open_first,
     resolved_episodes,
-    split_of,
+    split_cells,
 )
 from .previews import Shown, shown
 from .rule_list import (
@@ -54,7 +54,7 @@ __all__ = [
     "scope_names",
     "severity_badge",
     "shown",
-    "split_of",
+    "split_cells",
     "state_of",
     "words_of",
 ]

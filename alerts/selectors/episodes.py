@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.db.models import F, Prefetch, QuerySet
 from django.urls import reverse
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from gpuadvisor.accounts.models import User
 from gpuadvisor.core import clock, formats
@@ -93,7 +93,7 @@ def episode_detail(user: User, episode: Episode) -> Detail:
         matter=_matters([episode])[0],
         things=_things(user, facts, conditions),
         more=facts.get("more") or 0,
-        split=split_of(episode.split),
+        split=[(label, formats.number(value, 1)) for label, value in split_cells(episode.split).values()],
         logs=list(logs[:PAGE_SIZE]),
         words=words_of(conditions, scope_names(user, [conditions] if conditions else [])),
     )
@@ -135,16 +135,21 @@ def _in_unit(value: object, conditions: Conditions | None) -> str:
     return formats.percent(value)
 
 
-def split_of(split: object) -> list[tuple[str, str]]:
-    """Whether it is the host's own or the market's, as stored when it began."""
+SPLIT = {
+    "me": gettext_lazy("Mine"),
+    "market": gettext_lazy("The market's"),
+    "offline": gettext_lazy("Offline"),
+    "rest": gettext_lazy("The rest"),
+    "whole": gettext_lazy("In all"),
+}
+
+
+def split_cells(split: object) -> dict[str, tuple[str, Decimal]]:
+    """Whether it is the host's own or the market's, as stored when it began. Units: percentage points."""
     if not isinstance(split, dict):
-        return []
-    words = {"me": _("Mine"), "own": _("Mine"), "market": _("The market's"), "total": _("In all")}
-    return [
-        (str(words.get(name, name)), formats.number(number, 1))
-        for name, value in split.items()
-        if (number := formats.to_number(value)) is not None
-    ]
+        return {}
+    found = {name: (str(label), formats.to_number(split.get(name))) for name, label in SPLIT.items()}
+    return {name: (label, value) for name, (label, value) in found.items() if value is not None}
 
 
 def _uuid(text: object) -> UUID | None:

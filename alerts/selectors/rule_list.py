@@ -14,10 +14,11 @@ from django.utils.translation import gettext as _
 from billing import limits
 from gpuadvisor.accounts.models import User
 from gpuadvisor.core import clock
+from market.models import Platform
 from portfolios.models import GPUConfiguration, Portfolio
 from portfolios.paging import page_by_key
 
-from ..conditions import ConditionError, Conditions, OptimizationOpportunity, UtilizationDrop, dump, parse
+from ..conditions import ConditionError, Conditions, PricingChange, dump, parse
 from ..models import Alert, Channel, Episode
 from ..sparks import Spark, sparks
 from ..wording import sentence
@@ -58,24 +59,31 @@ def conditions_of(alert: Alert) -> Conditions | None:
         return None
 
 
-def scope_names(user: User, wanted: Sequence[Conditions]) -> dict[UUID, str]:
-    """What the scopes of these conditions are called."""
-    keys = {
-        one.scope_id for one in wanted if isinstance(one, UtilizationDrop | OptimizationOpportunity) and one.scope_id
-    }
-    if not keys:
-        return {}
-    portfolios = Portfolio.objects.visible_to(user).filter(pk__in=keys)
-    gpus = GPUConfiguration.objects.visible_to(user).filter(pk__in=keys).select_related("gpu_model")
-    return {one.pk: one.name for one in portfolios} | {one.pk: str(one) for one in gpus}
+Names = Mapping[UUID | str, str]
 
 
-def words_of(conditions: Conditions | None, names: Mapping[UUID, str]) -> str:
+def scope_names(user: User, wanted: Sequence[Conditions]) -> Names:
+    """What the scopes of these conditions are called: portfolios and GPUs by their ids, platforms by their slugs."""
+    keys = {one.scope_id for one in wanted if not isinstance(one, PricingChange) and one.scope_id}
+    slugs = {one.platform for one in wanted if isinstance(one, PricingChange)}
+    names: dict[UUID | str, str] = {}
+    if slugs:
+        names |= Platform.objects.filter(slug__in=slugs).values_list("slug", "name")
+    if keys:
+        names |= {one.pk: one.name for one in Portfolio.objects.visible_to(user).filter(pk__in=keys)}
+        gpus = GPUConfiguration.objects.visible_to(user).filter(pk__in=keys).select_related("gpu_model")
+        names |= {one.pk: str(one) for one in gpus}
+    return names
+
+
+def words_of(conditions: Conditions | None, names: Names) -> str:
     """What an alert waits for, in words."""
     if conditions is None:
         return _("Its conditions are no longer understood: change them.")
+    if isinstance(conditions, PricingChange):
+        return sentence(conditions, names.get(conditions.platform, ""))
     scope = ""
-    if isinstance(conditions, UtilizationDrop | OptimizationOpportunity) and conditions.scope_id:
+    if conditions.scope_id:
         scope = names.get(conditions.scope_id) or _("What it was about is gone")
     return sentence(conditions, scope)
 
@@ -169,4 +177,5 @@ def recommended_left(user: User) -> list[str]:
     usage = limits.usage(user, "alerts")
     room = None if usage.limit is None else max(usage.limit - usage.used, 0)
     left = [one for one in recommended(user) if (one["alert_type"], dump(one["conditions"])) not in own]
-    return [sentence(one["conditions"]) for one in left[:room]]
+    names = scope_names(user, [one["conditions"] for one in left])
+    return [words_of(one["conditions"], names) for one in left[:room]]
