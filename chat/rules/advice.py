@@ -151,7 +151,7 @@ def _titled(row: Row, result: Result) -> str:
     """The title as a link; what kind it is where the title holds a figure that no cell tells."""
     words = quotable(row.title, [result])
     if not words:
-        kind = cell_of(row, "kind") or cell_of(row, "where")
+        kind = cell_of(row, "kind") or cell_of(row, "where") or cell_of(row, "rule")
         words = plain(str(kind.value)) if kind is not None and kind.value else _("One of them")
     return f"[{words}]({row.url})" if row.url.startswith("/") else f"**{words}**"
 
@@ -160,6 +160,26 @@ def _insight(row: Row, result: Result) -> str:
     what = cell_of(row, "what")
     text = quotable(str(what.value), [result]) if what is not None and what.value else ""
     return joined([f"{_titled(row, result)}.", text])
+
+
+def alerts(desk: Desk) -> str:
+    """What alerts found and is still so, the most money at risk first."""
+    result = desk.look("episodes", **({"gpu": desk.where["gpu"]} if "gpu" in desk.where else {}))
+    if result is None:
+        return desk.refusal()
+    if not result.rows:
+        return joined([*(quotable(note, [result]) for note in result.notes), f"[{_('Alerts')}]({result.url})"])
+    lines = [_episode(row, result) for row in result.rows[:SHOWN]]
+    return paragraphs([_("Open now, the most money at risk first:"), bullets(lines), more(result, _("All alerts"))])
+
+
+def _episode(row: Row, result: Result) -> str:
+    words = {"cause": say(cell_of(row, "cause")), "since": say(cell_of(row, "since"))}
+    text = _("Since %(since)s; cause: %(cause)s") % words
+    money = cell_of(row, "money")
+    if money is not None and money.value is not None:
+        text += "; " + _("at risk: %(money)s") % {"money": say(money)}
+    return joined([f"{_titled(row, result)}.", f"{text}."])
 
 
 def unusual(desk: Desk) -> str:

@@ -27,6 +27,7 @@ ANSWERS: Mapping[str, Callable[[Desk], str]] = {
     "portfolios": results.portfolios,
     "charge": advice.charge,
     "next": advice.next_steps,
+    "alerts": advice.alerts,
     "unusual": advice.unusual,
     "changes": advice.changes,
     "accept": advice.accept,
@@ -100,8 +101,8 @@ def _pointed(asked: Asked, names: Sequence[Any], earlier: Sequence[str], subject
 
 
 def _answered(desk: Desk, subject: Mapping[str, Any] | None) -> str:
-    """The answer; of an insight or a suggestion that was pointed at, what it rests on."""
-    if subject and subject.get("kind") in ("insight", "suggestion") and subject.get("tool"):
+    """The answer; of an insight, a suggestion or an episode that was pointed at, what it rests on."""
+    if subject and subject.get("kind") in ("insight", "suggestion", "episode") and subject.get("tool"):
         result = desk.look(str(subject["tool"]), **dict(subject.get("arguments") or {}))
         row = next((one for one in (result.rows if result else ()) if one.id == subject.get("key")), None)
         if row is not None:

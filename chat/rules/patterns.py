@@ -101,6 +101,7 @@ _WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
             r"\b(?:rate|price)s? (?:of|for) (?:an? |the )?X\b",
         ),
     ),
+    ("alerts", (r"\b(?:alerts?|alarms?|episodes?)\b|\bat risk\b",)),
     (
         "unusual",
         (

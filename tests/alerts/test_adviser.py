@@ -15,6 +15,7 @@ from chat import toolbox
 from gpuadvisor.core import advising, clock
 from gpuadvisor.core.errors import DomainError
 from market.models import GPUModel
+from tests.chat.test_rules import Desk
 from tests.factories import AlertFactory, ChannelFactory, EpisodeFactory, GPUConfigurationFactory, PortfolioFactory
 
 D = Decimal
@@ -244,3 +245,25 @@ def test_the_page_of_an_episode_leads_to_a_question_about_it(host_client, host):
     link = reverse("chat:why", kwargs={"kind": "episode", "key": str(row.pk)})
     assert link in host_client.get(reverse("alerts:episode", args=[row.pk])).content.decode()
     assert "rig-01: 41% rented" in host_client.get(link).content.decode()
+
+
+@pytest.mark.parametrize("question", ["Any alerts?", "What is at risk now?"])
+def test_rules_without_a_model_tell_of_alerts_too(host, rig, question):
+    """R-018: each figure from the look-up."""
+    said = Desk(host).ask(question)
+    assert "nobody watches" in said.text
+    title = "rig-01: 41.2% rented, below 60.0%"
+    row = EpisodeFactory(
+        alert=AlertFactory(user=host, conditions={"threshold": "60"}),
+        title=title,
+        money_per_day=D("9.5"),
+        cause="machine",
+        facts=things(rig),
+    )
+    desk = Desk(host)
+    said = desk.ask(question)
+    assert desk.foreign(said, question) == []
+    for words in (title, str(row.pk), "cause: Your machine", "at risk: $9.50 a day"):
+        assert words in said.text, words
+    subject = {"kind": "episode", "key": str(row.pk), "tool": "episodes", "arguments": {"episode": str(row.pk)}}
+    assert "rests on this" in desk.ask("Why did it happen?", subject=subject).text
