@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from .views import channels, episodes, log, quiet, rules, unsubscribe
+from .views import channels, episodes, incoming, log, quiet, rules, unsubscribe
 
 app_name = "alerts"
 
@@ -30,6 +30,11 @@ urlpatterns = [
     path("channels/<uuid:pk>/pause/", channels.pause, name="channel-pause"),
     path("channels/<uuid:pk>/resume/", channels.resume, name="channel-resume"),
     path("channels/<uuid:pk>/delete/", channels.delete, name="channel-delete"),
+    path("incoming/", incoming.incoming, name="incoming"),
+    path("incoming/on/", incoming.switch_on, name="incoming-on"),
+    path("incoming/renew/", incoming.renew, name="incoming-renew"),
+    path("incoming/off/", incoming.switch_off, name="incoming-off"),
+    path("in/<str:token>", incoming.receive, name="receive"),
     path("log/", log.log, name="log"),
     path("log/<uuid:pk>/", log.entry, name="log-entry"),
     path("deliveries/<uuid:pk>/resend/", log.resend, name="resend"),

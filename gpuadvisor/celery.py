@@ -12,6 +12,7 @@ app.autodiscover_tasks()
 app.autodiscover_tasks(["market"], related_name="tasks_history")
 app.autodiscover_tasks(["market"], related_name="tasks_money")
 app.autodiscover_tasks(["alerts"], related_name="tasks_evaluating")
+app.autodiscover_tasks(["alerts"], related_name="tasks_incoming")
 
 # Jobs take a slot (core.jobs), so a second beat starts nothing twice. What is due every minute or more often expires
 # when the next is due, so that no pile awaits a worker that was down.
@@ -56,6 +57,12 @@ app.conf.beat_schedule = {
     "portfolios.suggest-fleets": {"task": "portfolios.tasks.suggest_fleets", "schedule": crontab(minute=48)},
     "chat.sweep": {"task": "chat.tasks.sweep", "schedule": 10.0, "options": {"expires": 10.0}},
     "chat.archive-silent": {"task": "chat.tasks.archive_silent", "schedule": crontab(minute=38, hour=4)},
+    "alerts.match-events": {
+        "task": "alerts.tasks_incoming.match_events",
+        "schedule": 60.0,
+        "options": {"expires": 60.0},
+    },
+    "alerts.purge-events": {"task": "alerts.tasks_incoming.purge_events", "schedule": crontab(minute=51, hour=3)},
     "alerts.look-around": {
         "task": "alerts.tasks_evaluating.look_around",
         "schedule": 300.0,

@@ -1,0 +1,108 @@
+"""Reported events onto the timelines of the open episodes that they may explain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID, uuid5
+
+from django.db import connection
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from ..models import Episode, EpisodeEvent, HostEvent
+from . import vast
+
+NAMESPACE = UUID("6a5c0f6e-4b1f-4b36-9b0c-5d0b1e9a7c11")
+# Of utilization episodes only: their watches name GPU configurations. An event may come before the episode, for a
+# condition has to last. A GPU whose machine number nobody told may be the one, unless another has that number.
+PAIRS = """
+select e.id, ep.id
+from alert_episodes ep
+join alerts a on a.id = ep.alert_id and a.alert_type = 'utilization_drop'
+join alert_host_events e on e.user_id = ep.user_id
+    and e.happened_at between ep.opened_at - interval '6 hours' and now()
+    and e.happened_at > now() - interval '3 days'
+where ep.state = 'open' and (%(user)s::uuid is null or ep.user_id = %(user)s::uuid)
+and (e.machine <> '' or e.kind ~ '^(machine|maintenance)_')
+and exists (
+    select from alert_watches w
+    join gpu_configurations g on g.id::text = w.subject
+    where w.episode_id = ep.id and g.platform_mappings ? e.platform
+    and (
+        e.machine = ''
+        or e.data -> 'machines' ? (g.platform_mappings #>> array[e.platform, 'machine_id'])
+        or (
+            coalesce(g.platform_mappings #>> array[e.platform, 'machine_id'], '') = ''
+            and not exists (
+                select from gpu_configurations o join portfolios p on p.id = o.portfolio_id
+                where p.user_id = e.user_id
+                and e.data -> 'machines' ? (o.platform_mappings #>> array[e.platform, 'machine_id'])
+            )
+        )
+    )
+)
+and not exists (
+    select from alert_episode_events x
+    where x.episode_id = ep.id and x.kind = 'event' and x.data ->> 'host_event' = e.id::text
+)
+order by e.happened_at
+limit 2000
+"""
+
+
+def match(user: UUID | None = None) -> int:
+    """Put what was reported onto the open episodes of `user`, or of everybody; the number put there."""
+    with connection.cursor() as cursor:
+        cursor.execute(PAIRS, {"user": user})
+        pairs: list[tuple[UUID, UUID]] = cursor.fetchall()
+    if not pairs:
+        return 0
+    events = HostEvent.objects.select_related("user").in_bulk([event for event, _episode in pairs])
+    rows = [_row(events[event], episode) for event, episode in pairs if event in events]
+    standing = set(Episode.objects.filter(pk__in={row.episode_id for row in rows}).values_list("pk", flat=True))
+    # The key is made of both, so that of two that match at once one wins.
+    EpisodeEvent.objects.bulk_create((row for row in rows if row.episode_id in standing), ignore_conflicts=True)
+    return len(rows)
+
+
+def _row(event: HostEvent, episode: UUID) -> EpisodeEvent:
+    with translation.override(event.user.language):
+        text = f"{vast.NAME}: {title_of(event)}"
+    return EpisodeEvent(
+        pk=uuid5(NAMESPACE, f"{event.pk}:{episode}"),
+        episode_id=episode,
+        kind="event",
+        text=text[:300],
+        data={"host_event": str(event.pk), "kind": event.kind},
+        at=event.happened_at,
+    )
+
+
+def title_of(event: HostEvent) -> str:
+    """The event in a few words, with its machine."""
+    words = words_of(event.kind) or str(event.data.get("subject") or event.kind)
+    machines = event.data.get("machines") or []
+    if len(machines) > 1:
+        return _("%(words)s (machines %(numbers)s)") % {"words": words, "numbers": ", ".join(machines[:5])}
+    return _("%(words)s (machine %(number)s)") % {"words": words, "number": event.machine} if event.machine else words
+
+
+def words_of(kind: str) -> str:
+    """The kinds that Vast.ai's documents name; of others its own subject line is shown."""
+    return {
+        "machine_offline": _("machine is offline"),
+        "machine_error": _("issue detected on the machine"),
+        "maintenance_scheduled": _("maintenance is scheduled"),
+        "webhook_test": _("test"),
+    }.get(kind, "")
+
+
+def placed(events: Iterable[HostEvent]) -> dict[str, Episode]:
+    """The episode on whose timeline each of these stands, by the event's key."""
+    rows = list(events)
+    if not rows:
+        return {}
+    found = EpisodeEvent.objects.filter(
+        episode__user=rows[0].user_id, kind="event", data__host_event__in=[str(one.pk) for one in rows]
+    ).select_related("episode")
+    return {str(one.data["host_event"]): one.episode for one in found.order_by("episode__opened_at")}
