@@ -55,6 +55,7 @@ PUBLIC = {
     "api-v1:samples": 405,
     "accounts:demo": 405,
     "alerts:unsubscribe": 404,  # without a signed link
+    "alerts:receive": 405,  # a platform posts there
     "accounts:confirm-email": 200,
     "account_login": 200,
     "account_signup": 200,
@@ -92,6 +93,10 @@ MEMBER = {
     "alerts:recommend": 405,
     "alerts:channels": 200,
     "alerts:channel-new": 200,
+    "alerts:incoming": 200,
+    "alerts:incoming-on": 405,
+    "alerts:incoming-renew": 405,
+    "alerts:incoming-off": 405,
     "alerts:log": 200,
     "alerts:quiet": 200,
     "alerts:quiet-off": 405,
