@@ -17,14 +17,13 @@ from gpuadvisor.core.crypto import CannotOpenError, unseal
 
 from .. import unsubscribe
 from ..channels import Parcel, kinds_in_order
-from ..models import AlertDelivery, Channel, ReceiverPause
+from ..models import AlertDelivery, Channel
 
 log = logging.getLogger(__name__)
 
 LIMIT = 20
 OF_A_USER = 10
 LEASE = timedelta(seconds=60)
-PAUSE_LOOK = timedelta(minutes=5)
 PURPOSE = "channel"
 LOCK = 0x616C6572  # claims come one after the other: each sees what the one before took
 NOBODY = UUID(int=0)
@@ -167,34 +166,3 @@ def _sealed_secrets(channel: Channel, now: datetime) -> list[bytes]:
     if channel.old_secret and channel.old_secret_until and channel.old_secret_until > now:
         sealed.append(bytes(channel.old_secret))
     return sealed
-
-
-def set_aside() -> None:
-    """Before a sweep: what goes to a paused receiver waits, what goes to a channel that is closed is cancelled."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "update alert_deliveries d set next_at = coalesce(p.until, clock_timestamp() + make_interval(secs => %s))"
-            " from alert_channels c, alert_receiver_pauses p"
-            " where c.id = d.channel_id and p.receiver = c.receiver and d.status = 'pending'"
-            " and (p.until is null or p.until > clock_timestamp()) and d.next_at <= clock_timestamp()",
-            [PAUSE_LOOK.total_seconds()],
-        )
-        cursor.execute(
-            "update alert_deliveries d set status = 'cancelled', ended_at = clock_timestamp(),"
-            " last_error = 'The channel is paused.', lease = null, lease_until = null"
-            " from alert_channels c where c.id = d.channel_id and d.status = 'pending' and d.purpose <> 'test'"
-            " and c.state <> 'active' and d.next_at <= clock_timestamp()"
-            " and (d.lease_until is null or d.lease_until < clock_timestamp()) returning d.log_id"
-        )
-        logs = {pk for (pk,) in cursor.fetchall() if pk}
-    if logs:
-        from .recording import settle_logs
-
-        settle_logs(logs, now=clock.now())
-
-
-def resume_receiver(receiver: str) -> None:
-    """Let the deliveries of a receiver that staff paused go on at once."""
-    ReceiverPause.objects.filter(receiver=receiver).delete()
-    waiting = AlertDelivery.objects.filter(status="pending", channel__receiver=receiver, lease=None)
-    waiting.filter(attempts=0).update(next_at=clock.now())

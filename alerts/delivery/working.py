@@ -11,7 +11,8 @@ from gpuadvisor.core import mail
 
 from .. import channels
 from ..channels import Outcome, Parcel
-from .claiming import LIMIT, Claim, claim, set_aside
+from .aside import set_aside
+from .claiming import LIMIT, Claim, claim
 from .recording import Sent, record
 
 SECONDS = 120.0

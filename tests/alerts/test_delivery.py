@@ -12,10 +12,10 @@ import pytest
 from django.core import mail
 from django.db import connection
 
-from alerts import delivery, messages, triggers
+from alerts import delivery, messages, services, triggers
 from alerts.channels import Outcome, webhook
 from alerts.channels import kind as kind_of
-from alerts.delivery import claiming, schedule
+from alerts.delivery import aside, claiming, schedule
 from alerts.models import Alert, AlertDelivery, AlertLog, Channel, DeliveryAttempt, Episode, QuietHours, ReceiverPause
 from gpuadvisor.core import clock
 from gpuadvisor.core.crypto import seal
@@ -105,6 +105,11 @@ def an_alert(user, *channels, kind="utilization_drop", **fields):
 
 def fire(alert, now=NOON, **more):
     return triggers.record_trigger(alert=alert, reason="fell to 41 %", data={"percentage": 41}, now=now, **more)
+
+
+def fire_now(alert):
+    """At the real present: what is a day old is not sent any more."""
+    return fire(alert, clock.now())
 
 
 def make_due():
@@ -216,7 +221,7 @@ def test_a_storm_is_one_message_for_each_user_that_counts_the_rest(host, strange
 # -- The outbox ------------------------------------------------------------------------------------------------------
 def test_a_delivery_arrives_signed_and_is_recorded(host, hook, receiver):
     channel = hook(host)
-    log = fire(an_alert(host, channel))
+    log = fire_now(an_alert(host, channel))
     assert delivery.deliver_due() == 1
     (headers, payload, _body), row = receiver.got[0], AlertDelivery.objects.get()
     assert headers["webhook-id"] == payload["id"] == str(row.pk)
@@ -264,7 +269,7 @@ def test_it_is_tried_eight_times_over_the_schedule(attempts, outcome, seconds):
 )
 def test_what_a_receiver_answers_decides_what_follows(host, hook, receiver, status, extra, state, after):
     channel = hook(host)
-    log = fire(an_alert(host, channel))
+    log = fire_now(an_alert(host, channel))
     receiver.status, receiver.extra = status, extra
     assert delivery.deliver_due() == 1
     row = AlertDelivery.objects.get()
@@ -278,7 +283,7 @@ def test_what_a_receiver_answers_decides_what_follows(host, hook, receiver, stat
 
 
 def test_a_dead_worker_only_delays_and_its_late_answer_changes_nothing(host, hook, receiver):
-    fire(an_alert(host, hook(host)))
+    fire_now(an_alert(host, hook(host)))
     dead = claiming.claim()
     assert [row.attempts for row in dead.rows] == [1]
     assert delivery.deliver_due() == 0  # leased
@@ -294,11 +299,13 @@ def test_a_dead_worker_only_delays_and_its_late_answer_changes_nothing(host, hoo
 
 def test_no_user_waits_behind_the_many_of_another(host, hook):
     many = hook(host)
-    rows = [AlertDelivery(user=host, channel=many, next_at=NOON, created_at=NOON) for _ in range(60)]
+    rows = [AlertDelivery(user=host, channel=many, next_at=clock.now(), created_at=clock.now()) for _ in range(60)]
     AlertDelivery.objects.bulk_create(rows)
     others = [UserFactory() for _ in range(3)]
     for other in others:
-        AlertDelivery.objects.create(user=other, channel=hook(other, "theirs"), next_at=clock.now(), created_at=NOON)
+        AlertDelivery.objects.create(
+            user=other, channel=hook(other, "theirs"), next_at=clock.now(), created_at=clock.now()
+        )
     taken = Counter(row.user_id for row in claiming.claim().rows)
     assert taken == {host.pk: 10, **{other.pk: 1 for other in others}}
 
@@ -309,12 +316,12 @@ def test_ten_failures_in_a_row_pause_a_channel_and_its_owner_is_told(host, hook,
     lonely, both = an_alert(host, channel), an_alert(host, channel, kept, kind="pricing_change")
     receiver.status = 500
     AlertDelivery.objects.bulk_create(
-        [AlertDelivery(user=host, channel=channel, next_at=NOON, created_at=NOON) for _ in range(9)]
+        [AlertDelivery(user=host, channel=channel, next_at=clock.now(), created_at=clock.now()) for _ in range(9)]
     )
     delivery.deliver_due()
     channel.refresh_from_db()
     assert (channel.state, channel.failures_in_row) == ("active", 9)
-    log = fire(lonely)
+    log = fire_now(lonely)
     delivery.deliver_due()
     for row in (channel, lonely, both, log):
         row.refresh_from_db()
@@ -329,19 +336,56 @@ def test_ten_failures_in_a_row_pause_a_channel_and_its_owner_is_told(host, hook,
 def test_a_success_forgets_the_failures_before(host, hook, receiver):
     channel = hook(host)
     Channel.objects.update(failures_in_row=9)
-    fire(an_alert(host, channel))
+    fire_now(an_alert(host, channel))
     delivery.deliver_due()
     channel.refresh_from_db()
     assert (channel.failures_in_row, channel.state) == (0, "active")
 
 
 def test_deliveries_to_a_receiver_that_staff_paused_wait(host, hook, receiver):
-    fire(an_alert(host, hook(host)))
+    fire_now(an_alert(host, hook(host)))
     ReceiverPause.objects.create(receiver="127.0.0.1")
     assert delivery.deliver_due() == 0
     assert AlertDelivery.objects.get().status == "pending"
-    claiming.resume_receiver("127.0.0.1")
+    aside.resume_receiver("127.0.0.1")
     assert delivery.deliver_due() == 1
+
+
+@pytest.mark.parametrize(
+    ("age", "overdue", "state"),
+    [(25, 24, "dead"), (25, 2, "dead"), (23, 23, "delivered"), (25, 0.5, "delivered")],
+    ids=["restored", "overdue", "of-the-day", "waited-as-told"],
+)
+def test_after_a_restore_what_is_older_than_a_day_is_given_up_and_the_log_says_why(
+    host, hook, receiver, host_client, age, overdue, state
+):
+    """Reliability e39. A receiver may ask us to wait for a day; what it asked for is kept."""
+    log = fire_now(an_alert(host, hook(host)))
+    now = clock.now()
+    AlertDelivery.objects.update(created_at=now - age * HOUR, next_at=now - overdue * HOUR)
+    delivery.deliver_due()
+    row = AlertDelivery.objects.get()
+    log.refresh_from_db()
+    assert (row.status, len(receiver.got)) == (state, int(state == "delivered"))
+    assert log.delivery_status == {"dead": "failed"}.get(state, state)
+    if (age, overdue) == (25, 24):
+        assert b"Older than 24 hours" in host_client.get(f"/alerts/log/{log.pk}/").content
+        assert services.resend(row)
+        assert delivery.deliver_due() == 1
+
+
+def test_what_waited_for_a_receiver_longer_than_a_day_is_not_sent_once_it_is_resumed(host, hook, receiver):
+    old, new = (
+        fire_now(an_alert(host, hook(host, kind), kind=kind)) for kind in ("utilization_drop", "pricing_change")
+    )
+    aside.pause_receiver("127.0.0.1", until=None)
+    assert delivery.deliver_due() == 0
+    AlertDelivery.objects.filter(log=old).update(created_at=clock.now() - 25 * HOUR)
+    assert aside.resume_receiver("127.0.0.1")
+    assert delivery.deliver_due() == 1
+    for log, state in ((old, "failed"), (new, "delivered")):
+        log.refresh_from_db()
+        assert log.delivery_status == state
 
 
 def test_a_test_is_tried_once_even_at_a_paused_channel(host, hook, receiver):
@@ -360,7 +404,9 @@ def test_a_discord_channel_gets_one_message_at_a_time_and_all_wait_as_it_asks(ho
     channel = hook(host, "api/webhooks/123456/abc-DEF", "discord")
     AlertDelivery.objects.bulk_create(
         [
-            AlertDelivery(user=host, channel=channel, next_at=NOON, created_at=NOON, payload={"title": str(n)})
+            AlertDelivery(
+                user=host, channel=channel, next_at=clock.now(), created_at=clock.now(), payload={"title": str(n)}
+            )
             for n in range(3)
         ]
     )
@@ -379,7 +425,7 @@ def test_a_discord_channel_gets_one_message_at_a_time_and_all_wait_as_it_asks(ho
 def test_deleting_the_user_meanwhile_breaks_nothing(host, hook, receiver):
     from alerts.delivery.recording import Sent, record
 
-    fire(an_alert(host, hook(host)))
+    fire_now(an_alert(host, hook(host)))
     taken = claiming.claim()
     host.delete()
     record([Sent(taken.rows[0], Outcome("delivered", 200), 0.1)], lease=taken.lease)
@@ -400,7 +446,7 @@ def test_an_episode_says_where_it_was_told(host, hook):
 
 def test_a_mail_goes_to_the_confirmed_address_only_as_long_as_it_is(host):
     channel = a_channel(host, "email", host.email)
-    fire(an_alert(host, channel))
+    fire_now(an_alert(host, channel))
     delivery.deliver_due()
     assert [message.to for message in mail.outbox] == [[host.email]]
     host.emailaddress_set.update(verified=False)
