@@ -12,6 +12,7 @@ from operator import attrgetter
 from .concepts import NEARBY, VAGUE, WEAK, find_concepts
 from .grammar import (
     AGAINST,
+    ANOTHER,
     APART,
     BREAK,
     BY,
@@ -20,7 +21,9 @@ from .grammar import (
     CONTRAST,
     COORDINATED,
     FAR,
+    FOR_YOU,
     IN_ALL,
+    LATTER,
     LEADS,
     MARKET_IS,
     MINE,
@@ -36,12 +39,14 @@ from .grammar import (
     OWN,
     PLURAL,
     POSITION,
+    POSSESSIVE,
     PREPOSITION,
     SPLIT,
     THAN,
     THERE,
     TO,
     TOGETHER,
+    VALUED,
     VERSUS,
 )
 from .index import Index, Mention
@@ -49,6 +54,7 @@ from .numerals import LISTED, Numeral
 from .pieces import Piece
 from .words import IT, PERIOD, TOTAL, YOU, period
 
+COUNTS = frozenset({"", "GPU", "W", "kW", "GPU-h"})
 _START = attrgetter("start")
 
 
@@ -67,6 +73,7 @@ class Bound:
     near: frozenset[str] = frozenset()
     periods: list[Mention] = field(default_factory=list)
     is_inherited: bool = False  # its rows are those of the figure before
+    is_apart: bool = False  # a count behind a figure of another unit
     is_elliptic: bool = False  # its cell is that of the figure before
     is_contrast: bool = False  # "instead of $0.38", "against $6.76 now"
     is_to: bool = False  # "to $0.41"
@@ -130,6 +137,14 @@ class Reader:
         everything = [each for each in self.within(self.concepts, piece.start, piece.end) if not _overlaps(each, rows)]
         named = [each for each in everything if not self._is_compared_with(each, rows)]
         when = [each for each in self.within(self.periods, piece.start, piece.end) if not _is_part(each, numbers)]
+        against = [
+            (number.end, number.end + match.end())
+            for number in numbers
+            if number.unit == "%"
+            and (match := POSITION.match(text[number.end : number.end + 40]))
+            and not VALUED.match(text[number.end + match.end() :])
+        ]
+        named = [each for each in named if not any(start <= each.start < end for start, end in against)]
         words = text[piece.start : piece.end]
         heads = [text[s:e] for s, e in piece.over]
         near = frozenset(each.key for each in everything) | frozenset(
@@ -139,7 +154,7 @@ class Reader:
         if piece.is_cell:
             bound = self._cell(piece, rows, named, when)
             bound.near, bound.is_cell = near, True
-            bound.is_mine = any(YOU.search(head) for head in heads[:2])
+            bound.is_mine = any(YOU.search(head) or MINE.search(head) for head in heads[:2])
             bound.is_total = any(TOTAL.search(head) for head in heads[:2])
             return [bound for _number in numbers]
         of_rows = self._choose(piece, numbers, rows, _is_row_after)
@@ -160,6 +175,7 @@ class Reader:
                 periods=of_periods[i][0],
                 is_inherited=of_rows[i][1],
                 is_elliptic=of_concepts[i][1],
+                is_apart=bool(i) and number.unit in COUNTS and not _same_unit(numbers[i - 1], number),
                 is_contrast=bool(CONTRAST.search(segment)),
                 is_to=bool(TO.search(text[max(piece.start, numbers[i].start - 24) : numbers[i].start])),
                 is_by=bool(BY.search(text[max(piece.start, numbers[i].start - 24) : numbers[i].start])),
@@ -192,6 +208,8 @@ class Reader:
                 bound.is_elliptic and i and (bound.is_contrast or not _same_unit(numbers[i - 1], number))
             ):
                 said = {each.key for each in named if each.start < number.start and each.key not in WEAK}
+                if i and text[numbers[i - 1].after : number.start].strip() in {"to", "→", "->"}:
+                    said = set()  # "from 8.1 to 12.2": of one cell
                 bound.any_of = frozenset(said) if len(said) > 1 else frozenset()
             if POSITION.match(text[number.end : number.end + 40]) and number.unit in {"%", ""}:
                 bound.concepts = ["position", *bound.concepts]
@@ -242,13 +260,19 @@ class Reader:
             return []
         is_it = bool(IT.search(words))
         is_there = bool(THERE.search(words))
-        is_yours = bool(YOU.search(words))
+        is_yours = bool(YOU.search(FOR_YOU.sub("", words)))
         if not is_yours or is_it or is_there:
             for s, e in piece.previous:
-                if found := self.within(self.rows, s, e):
+                found = self.within(self.rows, s, e)
+                found = [each for each in found if not AGAINST.search(self.text[max(s, each.start - 24) : each.start])]
+                if found:
                     keys = {each.key for each in found}
+                    if len(keys) == 1 and PLURAL.search(words):
+                        return self._topics(piece)
                     if PLURAL.search(words) and len(keys) == len(found) > 1:
                         return found
+                    if LATTER.search(words):
+                        return found[-1:]
                     if is_there:
                         return found if len(keys) == len(found) > 2 else found[-1:]
                     return found[:1] if len(keys) == 1 or is_it else []
@@ -257,6 +281,14 @@ class Reader:
                 keys = {each.key for each in found}
                 return found[:1] if len(keys) == 1 else []
         return []
+
+    def _topics(self, piece: Piece) -> list[Mention]:
+        """One mention of each row that the sentences before name, in their order: what "they" and "both" are."""
+        topics: dict[str, Mention] = {}
+        for s, e in reversed(piece.previous):
+            for each in self.within(self.rows, s, e):
+                topics.setdefault(each.key, each)
+        return list(topics.values())
 
     def _periods_over(self, piece: Piece) -> list[Mention]:
         for s, e in piece.over:
@@ -281,6 +313,9 @@ class Reader:
             stop = numbers[i + 1].start if i + 1 < len(numbers) else piece.end
             post: list[Mention] = []
             at = number.end
+            if not chain and any(POSSESSIVE.fullmatch(text[each.end - 2 : number.start]) for each in mentions):
+                posts.append(post)
+                continue
             for each in mentions:
                 if not number.end <= each.start < stop:
                     continue
@@ -313,6 +348,9 @@ class Reader:
             if chain and (cuts := [cut.end() for cut in CLAUSE.finditer(text, start, number.start)]):
                 before = [each for each in before if each.start >= cuts[-1] - 1] or before
             before.reverse()
+            if not chain and before and POSSESSIVE.fullmatch(text[before[0].end - 2 : number.start]):
+                chosen.append((before[:1], False, False))
+                continue
             own, is_inherited = posts[i] + before, False
             is_forward = not own
             if i and not own and re.fullmatch(r"\s+(?:out )?of\s+(?:the |your )?", text[start : number.start]):
@@ -325,6 +363,8 @@ class Reader:
                 stop = numbers[i + 1].start if i + 1 < len(numbers) else piece.end
                 own = [each for each in mentions if number.end <= each.start < stop and each not in taken]
                 own = [each for each in own if not re.search(r"[;:—]", text[number.end : each.start])]
+                if not chain:
+                    own = [each for each in own if not ANOTHER.search(text[number.end : each.start])]
                 if i + 1 < len(numbers):
                     own = [each for each in own if not FAR.search(text[number.end : each.start])]
                 if inherit and not chain:
@@ -339,6 +379,8 @@ class Reader:
         for first in range(len(numbers) - 1):
             start = numbers[first - 1].end if first else piece.start
             before = [each for each in mentions if each.start < numbers[first].start]
+            if first == 1 and BY.search(self.text[piece.start : numbers[0].start]):
+                start = piece.start  # "the one leads the other by $375: $998 against $623"
             if not any(start <= each.start for each in before):
                 continue
             last = first + 1

@@ -9,12 +9,12 @@ _COSTS = r"(?:platform )?(?:fees?|costs?|electricity|energy|power|everything|fix
 # What a figure measures. One concept may be said in many ways; a label may hold several.
 CONCEPTS: dict[str, str] = {
     "unexplained": r"left unexplained|unexplained|can(?:no|')t (?:be )?explain(?:ed)?|no explanation",
-    "rented_rate": r"rented (?:out )?(?:at|for)|(?:average|mean) (?:rented |hourly )?(?:rate|price)|rented rate",
+    "rented_rate": r"rented (?:out )?(?:at|for)|per (?:rented|billed|paid|sold) (?:gpu[- ])?hour|(?:average|mean|realized|effective|actual) (?:rented |hourly |realized |effective )?(?:rate|price)|rented rate",
     "yield": r"yields?|per (?:available|offered) (?:GPU[- ])?hour",
     "breakeven": r"break[- ]?even|breaks? even|covers? (?:its|your|the|all) (?:own )?costs?",
     "tariff": r"kilowatt[- ]hours? costs?|(?:a|per) (?:kwh|kilowatt[- ]hour)|power at|tariffs?"
     r"|electricity (?:price|rate)s?|price of (?:electricity|power)|power price|kWh price",
-    "limit": r"power limit|limit(?:ing|ed)?(?: the| its)? power|capped|limit(?:ed)? to",
+    "limit": r"power[- ]limit(?:s|ing|ed)?|limit(?:ing|ed)?(?: the| its)? power|capped|limit(?:ed)? to",
     "draw": r"power draw|draws?|drawing|drew|watts|consum(?:es?|ption)",
     "bandwidth": r"bandwidth",
     "storage": r"storage|disk",
@@ -27,21 +27,21 @@ CONCEPTS: dict[str, str] = {
     "fee": r"platforms? (?:kept|keeps?|took|takes?|charged?|retain(?:s|ed)?)|(?:to|for"
     r"|by) (?:the )?(?:platforms?|marketplaces?)|(?:the )?marketplaces?(?= [$\d])|fees?"
     r"|commissions?|platform(?:'s)? (?:take|cut|share)|take rate|takes?(?= (?:only "
-    r"|about )?\d+(?:\.\d+)? ?%)|only takes",
-    "net": r"net(?:s|ted|ting)?|profits?|left(?: over| you)?|leaves?(?: you)?|clear(?:s|ed) (?=[$\d])"
+    r"|about )?\d+(?:\.\d+)? ?%)|only takes|(?:charg(?:es?|ing)|wants|deducts)(?= (?:only |about )?\d+(?:\.\d+)? ?%)",
+    "net": r"net(?:s|ted|ting)?(?! (?:effect|impact)\b)|profits?|left(?: over| you)?|leaves?(?: you)?|clear(?:s|ed) (?=[$\d])"
     r"|bottom line|take[- ]home|after (?:the )?(?:platform(?:'s|s')? )?(?:all |every )?"
     + _COSTS
     + r"(?:(?:, and|,| and) "
     + _COSTS
-    + r")*|pocket(?:s|ed)?|keeps?|kept",
+    + r")*(?! of [$\d])|pocket(?:s|ed)?|keeps?|kept",
     "margin": r"margins?",
     "energy": r"meter|energy|electricity|power(?: costs?| bills?)?|electric",
-    "occupancy": r"rents?(?= \d)|occupanc(?:y|ies)|utili[sz]ation|occupied|busy|in use|rented|rent(?:s"
+    "occupancy": r"(?:hardly|rarely|seldom|barely|never|not)(?: ever)? (?:idle|empty|vacant)|rents?(?= \d)|occupanc(?:y|ies)|utili[sz]ation|occupied|busy|in use|rented|rent(?:s"
     r"|ing)? out|booked",
     "floor": r"floors?|minimum|lowest (?:sensible |sane )?(?:rate|price|bid)|not go below|never go below",
-    "p10": r"p10|cheapest|a tenth|one in ten|10 in 100|10th percentile|the 10th|10 of 100",
+    "p10": r"p10|cheapest|off[- ]peak|(?:lower|lowest|bottom|first) decile|bottom (?:tenth|ten|10)(?: ?%| percent)?|(?:its|their) 10th|a tenth|one in ten|10 in 100|10th percentile|the 10th|10 of 100",
     "low": r"low(?:er)? (?:end|bound|case)|as little as|the worst|worst case|at worst|pessimistic",
-    "p90": r"top tenth|p90|dearest|most expensive|90th percentile|the 90th|90 of 100",
+    "p90": r"top (?:tenth|ten|10)(?: ?%| percent)?|(?:upper|highest|top|ninth) decile|(?:its|their) 90th|(?:at |in )?peak (?:hours?|times?|rates?)|p90|dearest|most expensive|90th percentile|the 90th|90 of 100",
     "high": r"high(?:er)? (?:end|bound|case)|as much as|the best(?! day)|best case|at best|optimistic",
     "percentile": r"percentiles?|cheaper than",
     "median": r"medians?|middle of the market|mid-?point|typical",
@@ -60,7 +60,7 @@ CONCEPTS: dict[str, str] = {
     "current": r"current(?:ly)?|now|today's rate|present(?:ly)?|at the moment|as it is|as things stand"
     r"|existing",
     "suggested": r"instead of|should|rais(?:e|ing)|lowering|set (?:it |them )?(?:at|to)|suggest(?:s|ed|ion)?"
-    r"|recommend(?:s|ed|ation)?|proposed?|new (?:price|rate)|move (?:it )?to|raise (?:it "
+    r"|what the market (?:would |will |can |could )?(?:support|bear|carry|allow)s?|recommend(?:s|ed|ation)?|proposed?|new (?:price|rate)|move (?:it )?to|raise (?:it "
     r"|them )?to|lower (?:it |them )?to|target",
     "confidence": r"confiden(?:ce|t)|certainty|sure",
     "list": r"list(?:ed|s)?|advertised",
@@ -77,7 +77,8 @@ CONCEPTS: dict[str, str] = {
     "supply": r"supply|on offer|offered|listings",
     "temperature": r"temperatures?|degrees",
     "then": r"(?<=, )then|rate then|difference|delta|would|(?:you|it|that|they|i)'d|what[- ]if|if you"
-    r"|if it|at (?=[$\d])|becomes?|rather than|with (?=[$\d])|at that (?:rate|price)",
+    r"|if it|becomes?|rather than|at that (?:rate|price)",
+    "at": r"(?:at|with) (?=[$\d])",
     "demand": r"demand|score",
     "overhead": r"overhead",
     "pace": r"pace|on the books|contracted|reserved",
@@ -116,10 +117,10 @@ QUALIFIERS = (
 # Words that say which one of a kind, not what is measured: they choose after the others.
 WEAK = frozenset(
     {"change", "low", "high", "then", "suggested", "forecast", "current", "worth", "cost", "lost", "list", "average"}
-    | {"market", "confidence", "supply", "p10", "p90"}
+    | {"market", "confidence", "supply", "p10", "p90", "at"}
 )
 # Words of so many uses that they only choose among right facts.
-VAGUE = frozenset({"worth", "cost", "lost", "forecast", "list", "current", "average", "supply", "confidence"})
+VAGUE = frozenset({"worth", "cost", "lost", "forecast", "list", "current", "average", "supply", "confidence", "at"})
 OF_TOOLS = {"outages": ("offline",)}
 IMPLIED = {
     "rented_rate": ("rate", "occupancy"),
@@ -128,7 +129,13 @@ IMPLIED = {
     "fixed": ("cost",),
     "margin": ("net",),
 }
-NEARBY = {"median": ("market",), "percentile": ("market",), "p10": ("market",), "p90": ("market",)}
+NEARBY = {
+    "energy": ("tariff",),
+    "median": ("market",),
+    "percentile": ("market",),
+    "p10": ("market",),
+    "p90": ("market",),
+}
 # Two steps, for speed: a plain pattern finds the places, and the one with names says which concept it is there.
 _FIND = re.compile(r"\b(?:" + "|".join(CONCEPTS.values()).lower() + r")(?!\w)")
 _NAME = re.compile("|".join(rf"(?P<{name}>(?:{pattern.lower()})(?!\w))" for name, pattern in CONCEPTS.items()))

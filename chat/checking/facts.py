@@ -91,6 +91,7 @@ NAMING = {
     "machine",
     "host",
 }
+MODEL = re.compile(r"\b(?:RTX|GTX|[ABHL])\s?\d{2,4}(?:\s?(?:Ti|Super|Ada|SXM|PCIe))*\b")
 BEFORE = re.compile(r"\b(\d+) days before\b|\bchange is one on (yesterday)\b")
 EDGE = re.compile(r"[,;:.!?()](?:\s|$)|\s[–—]\s|→")
 
@@ -118,7 +119,9 @@ def _of_result(told: Told) -> Iterator[Fact]:
     for count in {shown, result.left_out, shown + result.left_out} if result.left_out else {shown}:
         yield replace(base, value=Decimal(count), kind="count", about=())
     for note in result.notes:
-        yield from _of_text(note, replace(base, kind="text", span=""))
+        models = MODEL.findall(note)
+        named = about + tuple(models) if len(models) == 1 else about
+        yield from _of_text(note, replace(base, kind="text", span="", about=named))
 
 
 def _of_row(row: Row, base: Fact, as_of: datetime | None) -> Iterator[Fact]:

@@ -33,7 +33,7 @@ BREAK = re.compile(
 FAR = re.compile(SPLIT.pattern + r"|,", re.IGNORECASE)
 CONTRAST = re.compile(
     r"\b(?:instead of|from|against|vs|versus|compared (?:with|to)|than|rather than|not|after"
-    r"|previously)\s+(?:the |your |its |a |about |only |being |current |present |yesterday's |today's )*\S{0,2}$",
+    r"|previously|having been|used to be|had been)\s+(?:the |your |its |a |about |only |being |current |present |yesterday's |today's )*\S{0,2}$",
     re.IGNORECASE,
 )
 TO = re.compile(r"\b(?:to|towards)\s+(?:about |around |roughly |some |only |just )*\S{0,2}$", re.IGNORECASE)
@@ -50,10 +50,13 @@ POSITION = re.compile(
 OWN = re.compile(r"\byour\b", re.IGNORECASE)
 CLAUSE = re.compile(r";|,?\s(?:but|while|whereas|although|so|because)\s|,\s(?:which|and|so)\s", re.IGNORECASE)
 OTHERS = re.compile(r"\b(?:others?|remaining|rest)\b", re.IGNORECASE)
-THERE = re.compile(r"\bthere\b(?! (?:is|are|was|were) (?!\d))", re.IGNORECASE)
+THERE = re.compile(r"(?<=\w\s)there\b(?! (?:is|are|was|were) (?!\d))|\bthere\b(?! (?:is|are|was|were))", re.IGNORECASE)
 MARKET_IS = re.compile(r"\bmarket\s+(?:asks|charges|is|has|pays|rents|was|lists|stands)\b", re.IGNORECASE)
-MINE = re.compile(r"\b(?:yours|here|as it is)\b|\byour\s+\S{0,2}$", re.IGNORECASE)
-LEADS = re.compile(r"\b(?:is|was|are|were|should be|would be)\b", re.IGNORECASE)
+MINE = re.compile(r"\b(?:yours|here|as (?:it )?is)\b|\byour\s+\S{0,2}$", re.IGNORECASE)
+LEADS = re.compile(
+    r"\b(?:is|was|are|were|should be|would be|fell|rose|dropped|grew|climbed|slipped|increased|decreased)\b",
+    re.IGNORECASE,
+)
 ONE = re.compile(r"\b(?:one|another|each|alone|others?|longest|shortest|worst|largest|biggest)\b", re.IGNORECASE)
 THAN = re.compile(
     r"^\s*(?:(?:percentage )?points?\s)?(?:more|less|fewer|higher|lower|better|worse)\s+than\s*$", re.IGNORECASE
@@ -61,11 +64,17 @@ THAN = re.compile(
 OPEN = re.compile(
     r"\b(?:rang(?:e|es|ing)|could|might|uncertain|as (?:low|high|little|much) as|anywhere)\b", re.IGNORECASE
 )
-ONWARD = re.compile(r"\s*(?:of|is|at|was|:)?\s*(?:about |around |roughly )?", re.IGNORECASE)
+ONWARD = re.compile(
+    r"\s*(?:of|is|at|was|:|fell|rose|dropped|grew|climbed|slipped|increased|decreased)?\s*(?:about |around |roughly )?",
+    re.IGNORECASE,
+)
 VERSUS = re.compile(r"\s*(?:vs\.?|versus|against)\s", re.IGNORECASE)
 IN_ALL = re.compile(r"\s*(?:in total|in all|altogether|overall|together|combined|all told)\b", re.IGNORECASE)
 NOW = re.compile(r"\b(?:now|today|currently|at present|as it is|where it is|here)\b", re.IGNORECASE)
-TOGETHER = re.compile(r"\b(?:and|or|than|vs|versus|against|to|over)\b|[,&/]", re.IGNORECASE)
+TOGETHER = re.compile(
+    r"\b(?:and|or|than|vs|versus|against|to|over|out-?\w+(?:ed|s)|beats?|leads?|led|trail(?:s|ed)|topp?(?:s|ed)|exceed(?:s|ed))\b|[,&/]",
+    re.IGNORECASE,
+)
 COORDINATED = re.compile(r"^(?:\s|,|/|&|\band\b|\bor\b|\bboth\b|\bthe\b|\byour\b|\ba\b|'s|s)*$", re.IGNORECASE)
 COMPARING = re.compile(
     r"\b(?:from|against|vs|versus|compared (?:with|to)|than|instead of|was|were|had been)\b", re.IGNORECASE
@@ -76,3 +85,12 @@ NESTED = re.compile(
     re.IGNORECASE,
 )
 ON = re.compile(r"\s(?:net\s|gross\s)?(?:on|of|from|with|and|out of)\s", re.IGNORECASE)
+POSSESSIVE = re.compile(r"'s\s+(?:own\s|total\s)?")
+ANOTHER = re.compile(r",\s(?:and|but|so|while|because|since)\s", re.IGNORECASE)
+LATTER = re.compile(r"\bthe latter\b", re.IGNORECASE)
+FOR_YOU = re.compile(
+    r"\b(?:net|earn|give|bring|cost|save|make|get|leave|gain)s?\s+you\b"
+    r"|\byou(?:'d| would| could| might| can| may)\b",
+    re.IGNORECASE,
+)
+VALUED = re.compile(r"(?:'s|\s(?:of|at|is|was))?[\s(]*[$€\d]|\s(?:price|rate|ask)")

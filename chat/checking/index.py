@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from datetime import date
 from typing import NamedTuple, TypeVar
 
 from . import units
@@ -24,6 +25,7 @@ DATE = re.compile(
     r"\b(?P<y>\d{4})-(?P<m>\d{2})-(?P<d>\d{2})\b"
     r"|\b(?P<d2>\d{1,2})(?:st|nd|rd|th)?\s(?:of\s)?(?P<m2>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b"
     r"|\bthe (?P<d4>\d{1,2})(?:st|nd|rd|th)\b(?! percentile)"
+    r"|\b(?:on|from|since|until|by|through|to|of) (?P<m5>0?[1-9]|1[0-2])/(?P<d5>0?[1-9]|[12]\d|3[01])\b(?![/.\d]|\s?%)"
     r"|\b(?P<m3>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?\s(?P<d3>\d{1,2})(?:st|nd|rd|th)?\b",
     re.IGNORECASE,
 )
@@ -64,6 +66,8 @@ COUNTED = {
     "price_change": ("change", "price"),
     "kpi": ("portfolio", "kpi", "metric"),
 }
+OFFERS = frozenset({"offer", "listing", "host", "machine"})
+DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 class Mention(NamedTuple):
@@ -100,6 +104,7 @@ class Index:
         self.models: dict[str, tuple[int, int]] = {}
         self.names: dict[str, tuple[int, int]] = {}
         self.dates: dict[tuple[int, int], tuple[int, int]] = {}
+        self.turns: dict[tuple[str, str, str], float] = {}
         self._agree: dict[tuple[str, str], int] = {}
         self._clash: dict[Period, int] = {}
         self._same: dict[Period, int] = {}
@@ -124,6 +129,8 @@ class Index:
             self.loss |= bit if is_loss else 0
             self.known |= bit if fact.value is not None else 0
             self.before |= bit if when and when.shift == 1 and not is_change else 0
+            if fact.value and (cell := re.fullmatch(r"(.+)_change(?:_percent)?", fact.source.cell)):
+                self.turns[(fact.source.message, fact.source.row, cell[1])] = float(fact.value)
             self._name(fact, bit)
         self.priced = sum(mask for unit, mask in self.units.items() if unit == "%" or unit[:3] in {"USD", "EUR"})
         self.spans = {when.days for when in self.periods if when}
@@ -163,6 +170,8 @@ class Index:
                 _add(self.models, key, bit, is_title=is_title)
             for key in aliases if is_title or words != fact.words else ():
                 _add(self.names, key, bit, is_title=is_title)
+            if is_title and (weekday := _weekday(words)):
+                _add(self.names, weekday, bit, is_title=True)
             for month, day in dates:
                 _add(self.dates, (month, day), bit, is_title=is_title)
                 _add(self.dates, (0, day), bit, is_title=is_title)
@@ -217,7 +226,8 @@ class Index:
             elif fact.kind == "text":
                 fits = noun in fact.noun or noun in fact.words.lower()
             else:
-                fits = noun in fact.label.lower() or noun in fact.unit.lower() or noun in fact.title.lower()
+                fits = noun in OFFERS and "offers" in fact.label.lower()
+                fits = fits or noun in fact.label.lower() or noun in fact.unit.lower() or noun in fact.title.lower()
             if fits:
                 chosen |= 1 << at
         return chosen
@@ -326,6 +336,8 @@ def _aliases(words: str) -> set[str]:
                 found.add(token.lower())
     if 0 < len(tokens) <= 6 and not PERIOD.search(words) and plain and not is_model:
         found.add(" ".join(token.lower() for token in tokens))
+    if is_model and len(words) > 4 and not re.search(r"\s", words) and not MODEL.fullmatch(words):
+        found.add(words.lower())  # "dc-h100"
     for token in list(found):
         if "." in token:
             found.add(token.partition(".")[0])
@@ -341,6 +353,14 @@ def _names_pattern(names: dict[str, tuple[int, int]]) -> re.Pattern[str] | None:
     return re.compile(r"(?<![\w-])(?:" + "|".join(words) + r")(?:'s)?(?![\w-])", re.IGNORECASE)
 
 
+def _weekday(words: str) -> str:
+    """By which day of the week a row may be called that is one day: "Monday"."""
+    try:
+        return DAYS[date.fromisoformat(words).weekday()] if len(words) == 10 else ""
+    except ValueError:
+        return ""
+
+
 def _dates(words: str) -> list[tuple[int, int]]:
     return [_day(match) for match in DATE.finditer(words)]
 
@@ -350,5 +370,7 @@ def _day(match: re.Match[str]) -> tuple[int, int]:
         return int(match["m"]), int(match["d"])
     if match["d4"]:
         return 0, int(match["d4"])
+    if match["m5"]:
+        return int(match["m5"]), int(match["d5"])
     month = (match["m2"] or match["m3"]).lower()[:3]
     return MONTHS.index(month) + 1, int(match["d2"] or match["d3"])

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from . import units
 from .binding import Bound, Reader, joined, nested
-from .concepts import QUALIFIERS, VAGUE, WEAK
+from .concepts import QUALIFIERS, VAGUE, WEAK, concepts
 from .facts import Fact, Source
 from .index import Index, bits
 from .numerals import Numeral, Spans, free_spans, numerals
@@ -23,6 +23,7 @@ from .words import MAYBE, PAST, Period
 TODAY = Period(1, 0)
 ABOUT = 0.04  # how far "about" may lie off, as a share
 MORE = 0.1  # how far above "over 80 %" may lie
+BESIDE = 48  # characters between a figure and the one that it is compared with
 TIMES = 0.12  # how far "twice" may lie off
 
 
@@ -110,20 +111,30 @@ class Check:
             if not numbers:
                 continue
             words = self.text[piece.start : piece.end]
+            before: list[Fact] = []
             for i, bound in enumerate(self.reader.bind(piece, numbers)):
                 number = numbers[i]
                 text = self.shown[number.start : number.end]
                 fact, reason = self.source(number, bound, words, numbers[:i])
+                if reason and not (fact or number.unit or number.noun) and i and numbers[i - 1].unit and bound.rows:
+                    alike = replace(number, unit=numbers[i - 1].unit)  # "9 cents in Oslo, 29 in the attic"
+                    fact, _reason = self.source(alike, bound, words, numbers[:i])
+                    numbers[i] = alike
+                if not fact and reason and before and i:
+                    fact = self._beside(number, numbers[i - 1], bound, before[-1], piece)
                 if fact:
+                    before.append(fact)
                     figures.append(Found(number.start, number.end, text, fact.source))
-                elif reason:
+                else:
+                    before.clear()
+                if reason and not fact:
                     unmatched.append(Unmatched(number.start, number.end, text, f"“{text.strip()}”: {reason}"))
         return Checked(tuple(figures), tuple(unmatched))
 
     def source(self, number: Numeral, bound: Bound, words: str, earlier: Sequence[Numeral]) -> tuple[Fact | None, str]:
         """The fact behind a figure; without one, why. Both empty where the host said it."""
         index = self.index
-        if number.unit == "x" and (fact := self._ratio(number, bound)):
+        if number.unit == "x" and (fact := self._ratio(number, bound, words)):
             return fact, ""
         serving = index.agreeing(number.unit, number.noun)
         if not (number.unit or number.noun or bound.is_cell or number.is_signed) and number.step == 1:
@@ -133,9 +144,10 @@ class Check:
         chosen, is_named = self._chosen(number, bound, words, serving)
         right = [at for at in matching if chosen >> at & 1]
         if right:
-            return index.facts[
-                max(right, key=lambda at: (index.facts[at].kind == "cell", self._closeness(number, at), at))
-            ], ""
+            best = max(right, key=lambda at: (index.facts[at].kind == "cell", self._closeness(number, at), at))
+            if self._is_turned(number, index.facts[best], earlier):
+                return None, "the tools tell of the other direction"
+            return index.facts[best], ""
         if self._was_said(number) and (bound.is_contrast or MAYBE.search(words) or not is_named):
             return None, ""
         if earlier and (fact := self._half_width(number, earlier[-1], serving)):
@@ -147,6 +159,34 @@ class Check:
             )
             return None, f"the tools say this of something else ({place or 'a note'})"
         return None, "no tool result says this"
+
+    def _beside(self, number: Numeral, last: Numeral, bound: Bound, known: Fact, piece: Piece) -> Fact | None:
+        """The fact beside that of the figure before: its cell before, then or changed, or the other one compared.
+
+        "Net: $864 → $808", "84 %, up 2 points", "80.9 % vs. 77.9 %".
+        """
+        between = self.text[last.end : number.start]
+        if len(between) > BESIDE or re.search(r"[.;!?](?:\s|$)", between.replace("vs.", "vs")) and ";" not in between:
+            return None
+        serving = self.index.agreeing(number.unit or last.unit, number.noun or last.noun)
+        facts = [
+            self.index.facts[at]
+            for at in self._sized(replace(number, unit=number.unit or last.unit), serving)
+            if self._is_so(number, self.index.facts[at], at, bound)
+        ]
+        is_named = not bound.is_inherited and bool(bound.rows)
+        for fact in facts:
+            if fact.kind != "cell" or fact.source.message != known.source.message or fact.is_stale:
+                continue
+            is_row = fact.source.row == known.source.row
+            if is_row and fact.source.cell != known.source.cell and _base(fact) == _base(known):
+                is_change = fact.unit != known.unit or "change" in fact.source.cell or "difference" in fact.source.cell
+                if is_change and (number.sign or bound.is_by) or not is_change and _PARTNER.search(between):
+                    return fact
+            if not is_row and fact.source.cell == known.source.cell and fact.unit == known.unit and not is_named:
+                if _VERSUS.search(between):
+                    return fact
+        return None
 
     def _keep(self, chosen: int, mask: int, is_soft: bool) -> int:
         """The facts of `chosen` that a word allows. A soft word gives way where it would leave no right one."""
@@ -171,7 +211,7 @@ class Check:
                 chosen = self._keep(chosen, same | index.change, is_soft=True)
         if match := units.ADJECTIVE.search(self.text, max(bound.since, number.start - 40), number.start):
             chosen = self._by_adjective(number, match, chosen)
-        chosen, is_named = self._narrowed(bound, chosen)
+        chosen, is_named = self._narrowed(bound, chosen, is_signed=number.is_signed)
         is_change = bool(number.sign and not number.is_signed) or number.unit == "pt" or bound.is_by
         if is_change and chosen & index.change and not set(bound.concepts) & {"lost", "cost", "fee", "offline"}:
             chosen = self._keep(chosen, index.change, is_soft=True)
@@ -198,17 +238,17 @@ class Check:
             chosen = chosen & everything or chosen
         return chosen | serving & index.calculated, is_named
 
-    def _narrowed(self, bound: Bound, chosen: int) -> tuple[int, bool]:
+    def _narrowed(self, bound: Bound, chosen: int, *, is_signed: bool) -> tuple[int, bool]:
         """The facts of the cells and rows that are named: first what is measured, then whose it is."""
-        cells, is_named = self._of_cells(bound, chosen)
+        cells, is_named = self._of_cells(bound, chosen, is_signed=is_signed)
         named = 0
         for each in bound.rows:
             named |= each.any
         if not bound.rows or cells & named or bound.is_inherited:
             return self._of_rows(bound, cells), is_named
-        return self._of_cells(bound, self._of_rows(bound, chosen))
+        return self._of_cells(bound, self._of_rows(bound, chosen), is_signed=is_signed)
 
-    def _of_cells(self, bound: Bound, chosen: int) -> tuple[int, bool]:
+    def _of_cells(self, bound: Bound, chosen: int, *, is_signed: bool) -> tuple[int, bool]:
         is_named = False
         if bound.any_of:
             mask = 0
@@ -223,6 +263,8 @@ class Check:
             if (mask := self.index.concepts.get(name, 0)) and chosen & mask:
                 soft = (
                     bound.is_forward
+                    or (bound.is_elliptic and bound.is_apart)
+                    or (name == "then" and is_signed)
                     or bound.is_compared
                     or name in VAGUE
                     or (bound.is_range and bound.is_elliptic)
@@ -320,6 +362,19 @@ class Check:
         factor = units.factor(number.unit, fact.unit) or 1.0
         return -round(abs(abs(float(fact.value or 0)) - number.value * factor), 9)
 
+    def _is_turned(self, number: Numeral, fact: Fact, earlier: Sequence[Numeral]) -> bool:
+        """ "Rose to 97.3 %" of what fell, "fell from 70 % to 72 %"."""
+        match = _TURNED.search(self.text, max(0, number.start - 72), number.start)
+        if not match or match.end() < number.start or fact.kind != "cell":
+            return False
+        way = 1 if match["up"] else -1
+        if match["start"]:
+            last = earlier[-1] if earlier else None
+            is_pair = last and last.start >= match.start("start") and last.unit == number.unit and not last.is_signed
+            return bool(is_pair and last and not number.is_signed and (number.value - last.value) * way < 0)
+        turn = self.index.turns.get((fact.source.message, fact.source.row, fact.source.cell), 0)
+        return turn * way < 0
+
     def _was_said(self, number: Numeral) -> bool:
         return any(
             abs(each.value - number.value) < 1e-9
@@ -345,8 +400,10 @@ class Check:
         name = {10.0: "p10", 90.0: "p90"}.get(number.value, "")
         return bool(self.index.concepts.get(name, 0))
 
-    def _ratio(self, number: Numeral, bound: Bound) -> Fact | None:
-        """ "Twice as much": two facts of one cell whose ratio is that, of the rows that the sentence names."""
+    def _ratio(self, number: Numeral, bound: Bound, words: str) -> Fact | None:
+        """ "Twice as much": two facts of one cell whose ratio is that, of the rows that the sentence names; or two
+        cells of one row, both named.
+        """
         rows = bound.rows
         mask = 0
         for each in rows:
@@ -356,14 +413,38 @@ class Check:
             if mask & self.index.concepts.get(name, 0):
                 mask &= self.index.concepts[name]
         facts = [self.index.facts[at] for at in bits(mask)][:60]
+        named = concepts(words) - WEAK
+        whose = 0
+        for each in rows or bound.over:
+            whose |= each.any
+        both = self.index.known & ~self.index.text & ~self.index.counts & ~self.index.stale & ~self.index.change
+        both &= whose or self.index.total or both
+        cells = [(each, concepts(each.label) & named) for each in (self.index.facts[at] for at in bits(both)[:120])]
+        cells = [(fact, names) for fact, names in cells if names and fact.unit.startswith(("USD", "%"))]
+        for one, ones in cells:
+            for two, twos in cells:
+                if one.source.row == two.source.row and one.unit == two.unit and ones - twos and twos - ones:
+                    if self._is_ratio(number, one, two):
+                        return one
+        if len({each.key for each in rows}) == 1:  # of two rows one is named
+            table = [fact for fact in (self.index.facts[at] for at in bits(both | mask)) if fact.kind == "cell"][:200]
+            table = [fact for fact in table if fact.source.cell in {each.source.cell for each in facts}]
+            facts = table if len({fact.source.row for fact in table}) == 2 else facts
         for one in facts:
             for two in facts:
                 is_pair = one.unit == two.unit and one.source != two.source and one.source.cell == two.source.cell
-                if is_pair and one.value and two.value:
-                    ratio = float(one.value / two.value)
-                    if abs(ratio - number.value) <= max(TIMES * number.value if number.step != 0.1 else 0.05, 1e-9):
-                        return one
+                if is_pair and self._is_ratio(number, one, two):
+                    return one
         return None
+
+    def _is_ratio(self, number: Numeral, one: Fact, two: Fact) -> bool:
+        if not one.value or not two.value:
+            return False
+        ratio = float(one.value / two.value)
+        if number.near in {"over", "under"}:  # "more than three times" may be 3.4
+            low, high = (1.0, 1.0 + 1 / number.value) if number.near == "over" else (0.8, 1.0)
+            return number.value * low <= ratio <= number.value * high
+        return abs(ratio - number.value) <= max(TIMES * number.value if number.step != 0.1 else 0.05, 1e-9)
 
     def _half_width(self, number: Numeral, center: Numeral, serving: int) -> Fact | None:
         """ "5.2 ± 0.3": both ends are facts."""
@@ -379,7 +460,29 @@ class Check:
 
 
 _SPAN = re.compile(r"\b(?:over|within|in|for|during|of|these|the|on|per|across)\s+(?:the |all )?$", re.IGNORECASE)
+_TURNED = re.compile(
+    r"\b(?:(?P<up>rose|risen|rises|grew|climbed|increased|improved|jumped|went up|is up|are up)"
+    r"|(?:fell|fallen|falls|dropped|declined|decreased|slipped|slid|shrank|sank|dipped|went down|is down|are down))"
+    r"\s(?:slightly |a bit |a little |again |further |sharply )?"
+    r"(?P<start>from [^,;.:()]*(?:\.\d+[^,;.:()]*)?)?to\s(?:about |around |roughly |just |only )?(?=\S{0,2}$)",
+    re.IGNORECASE,
+)
+_PARTNER = re.compile(
+    r"→|->|\b(?:from|against|vs|versus|compared|than|was|were|been|used to|previously|before|earlier|prev|prior|then"
+    r"|to|after|instead|up|down)\b",
+    re.IGNORECASE,
+)
+_VERSUS = re.compile(
+    r"\b(?:vs|versus|against|compared (?:to|with)|as opposed to|instead of|rather than|than)\b\.?\s*(?:the |an? )?\S?$"
+    r"|[;:]\s\S?$",
+    re.IGNORECASE,
+)
 _COMPARED = re.compile(r"\b(?:from|against|vs|versus|compared|than|was|were|had been)\b", re.IGNORECASE)
+
+
+def _base(fact: Fact) -> str:
+    """The cell of which this one tells the value before, then, or the change."""
+    return re.sub(r"_(?:before|then|change(?:_percent)?|difference|now)(?=_|$)", "", fact.source.cell)
 
 
 def _last_digit(value: float) -> float:

@@ -30,11 +30,17 @@ def meaning(fact: Fact) -> tuple[frozenset[str], Period | None, bool, bool]:
     is_change = fact.unit in {"pt", "points"} or bool(CHANGE.search(words.replace(" of ", " ")))
     if fact.kind == "text" and fact.sign:
         is_change = True
+    if fact.unit.endswith("/kWh"):
+        named = named - {"energy"} | {"tariff"}
+    if "capex" in named:
+        named.discard("rate")
     if is_change:
         if not named & {"worth", "low", "high"}:
             named.add("change")
         if fact.unit == "%" and named & {"market", "median"}:
             named.add("position")
+    if "then" in named:
+        named.add("at")
     return frozenset(named), when, is_change, bool(LOSS.search(f"{words} {fact.title}"))
 
 

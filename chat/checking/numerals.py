@@ -72,9 +72,12 @@ FREE = re.compile(
       |again|stay|decide)\b[^.;,]{{0,40}}?\b(?:in|for|after|over|within|another|at\sleast|about|wait|it
         |until)\s(?:at\sleast\s|about\s|another\s|the\s)?(?:\d+|{_WORD})(?:\s?(?:–|-|to|or)\s?(?:\d+
           |{_WORD}))?\s(?:full\s|more\s)?{_SPAN}
+    | \b(?:your|the|these|those|my|our)\s(?:{_WORD})\s(?:most|least|best|worst|biggest|largest|smallest|cheapest
+      |dearest|strongest|weakest|highest|lowest|top|bottom)\b
     | \bwait\s(?:\d+|{_WORD})(?:\s?(?:–|-|to|or)\s?(?:\d+|{_WORD}))?\s(?:more\s)?{_SPAN}
     | \b100\s?%\s(?:sure|certain|clear|right|yours)\b | \b(?:index|market)\s(?:\w+\s)?(?:=|is|at
       |of)\s100\b(?!\s?%|\.\d) | \b100\s?(?:=|is|means|stands\sfor)\s(?:the\s)?market
+    | (?<=\d)\s?/\s?100\b(?![.,]?\d) | (?<=\d\sout\sof\s)100\b | \b(?:on|from|since|until|by|through|to|of)\s(?:0?[1-9]|1[0-2])/(?:0?[1-9]|[12]\d|3[01])\b(?![/.\d]|\s?%)
     | \b(?:out\s)?of\s100\b(?![.,]?\d|\s?%) | \b24\shours\sa\sday\b | \b7\sdays\sa\sweek\b | \bp\d{{1,2}}\b
       | \bK\d{{1,2}}\b | \bFP\d+\b | \bINT\d\b
     | ^[ \t>]*\d{{1,3}}[.)](?=\s) | ^\#{{1,6}}\s\d+(?:\.\d+)*[.):]?(?=\s)
@@ -143,13 +146,13 @@ RISE_OF = re.compile(
 DOWN_AFTER = re.compile(
     r"^(?:\s(?:percentage\s)?points?|\spp|\spts?)?\s(?:a (?:day|week|month|hour)\s|per (?:day|week|month"
     r"|hour)\s)?(?:less|lower|fewer|down|below|under(?= the (?:market|median)| market| median)|cheaper|worse"
-    r"|drop|decline|decrease|fall|reduction|loss|dip|behind|short)\b",
+    r"|(?:of (?:the|that|this|your) )?(?:drop|decline|decrease|fall|reduction|loss|dip)|behind|short)\b",
     re.IGNORECASE,
 )
 UP_AFTER = re.compile(
     r"^(?:\s(?:percentage\s)?points?|\spp|\spts?)?\s(?:a (?:day|week|month|hour)\s|per (?:day|week|month"
-    r"|hour)\s)?(?:more|higher|up|above|over(?= the (?:market|median)| market| median)|dearer|better|rise"
-    r"|increase|gain|growth|improvement|jump|ahead|extra)\b",
+    r"|hour)\s)?(?:more|higher|up|above|over(?= the (?:market|median)| market| median)|dearer|better|ahead|extra"
+    r"|(?:of (?:the|that|this|your) )?(?:rise|increase|gain|growth|improvement|jump))\b",
     re.IGNORECASE,
 )
 RANGE = re.compile(r"^\s?(?:–|—|-|to|and|or|±|\+/-|through|until)\s?$", re.IGNORECASE)

@@ -158,9 +158,9 @@ def _sentences(text: str, start: int, end: int, over: list[tuple[int, int]]) -> 
         if match.start() and ABBREVIATION.search(text[max(start, match.end() - 8) : match.end()]) and match.end() < end:
             continue
         if text[begin : match.end()].strip():
-            yield Piece(begin, match.end(), over=over, previous=previous[:2])
+            yield Piece(begin, match.end(), over=over, previous=previous[:3])
             previous = [(begin, match.end()), *previous]
         begin = match.end()
     if text[begin:end].strip():
         is_whole = end < len(text)
-        yield Piece(begin, end, over=over, previous=previous[:2], is_whole=is_whole)
+        yield Piece(begin, end, over=over, previous=previous[:3], is_whole=is_whole)

@@ -13,7 +13,7 @@ _FILL = (
 )
 PER = re.compile(
     rf"^(?:{_FILL}{{0,3}}?)(?:\s?/\s?|\s(?:per|an?|each|every|for each|for every|and|by the)\s|\sby the\s)"
-    rf"(?P<what>GPU[-\s/]?{_TIME}|GPU|card|kWh|kilowatt[- ]hour|{_TIME})(?![\w-])(?! (?:ago|before|earlier"
+    rf"(?:(?:rented|available|billed|offered|paid|sold)\s)?(?P<what>GPU[-\s/]?{_TIME}|GPU|card|kWh|kilowatt[- ]hour|{_TIME})(?![\w-])(?! (?:ago|before|earlier"
     rf"|later|prior))",
     re.IGNORECASE,
 )
@@ -29,7 +29,7 @@ _SYMBOLS: tuple[tuple[str, str], ...] = (
     (r"\s?(?:%|per\s?cent(?:age)?)[-\s]?points?\b", "pt"),
     (r"\s?%(?!\w)|\s(?:percent|per cent)\b", "%"),
     (r"\s?(?:pp|ppts?|pts?)\b", "pt"),
-    (r"\s(?:percentage[-\s])?points?\b", "pt"),
+    (r"[-\s](?:percentage[-\s])?points?\b", "pt"),
     (r"\s?¢|\scents?\b", "cent"),
     (r"\s?(?:USD|US dollars|dollars)\b", "USD"),
     (r"\s?(?:EUR|euros?)\b|\s?€", "EUR"),
@@ -202,7 +202,7 @@ def factor(text: str, fact: str) -> float | None:
 
 
 def _pers_agree(told: str, known: str) -> bool:
-    if told == known or not told:
+    if told == known or not told or (told == "GPU" and known.startswith("GPU-")):
         return True
     if {told, known} == {"h", "GPU-h"}:
         return True

@@ -16,13 +16,13 @@ LOSS = re.compile(
     re.IGNORECASE,
 )
 TOTAL = re.compile(
-    r"\b(?:in total|total|overall|altogether|all together|together|combined|in all|fleet|across (?:all|the|your"
+    r"\b(?:in total|net effect|all in all|on balance|total|overall|altogether|all together|together|combined|in all|fleet|across (?:all|the|your"
     r"|everything)|whole|everything|all your|all of|sum)\b",
     re.IGNORECASE,
 )
 YOU = re.compile(r"\b(?:you|your|yours|you've|you're|you'd|we)\b", re.IGNORECASE)
 IT = re.compile(
-    r"\b(?:it|its|it's|this|that|these|those|they|their|them|the card|the machine|the GPU|the same|there|here)\b",
+    r"\b(?:it|its|it's|this|that|these|those|they|their|them|the card|the machine|the GPU|the same|the latter|there|here)\b",
     re.IGNORECASE,
 )
 PAST = re.compile(
@@ -64,7 +64,7 @@ PERIOD = re.compile(
     r"|(?:the )?(?:previous|prior|preceding)[ _](?:(?P<bn3>\d{1,4}|two|three|seven|ten|thirty"
     r"|fourteen) )?(?P<bs3>day|week|month|year|period|window)s?"
     r"|a (?P<bs4>week|month|year) ago|(?P<bn5>\d{1,4}|two|three|seven|ten|thirty|fourteen)[ _](?P<bs5>day|week"
-    r"|month)s? ago|period before|(?:the )?window before|before that|previously|earlier|before(?= *$))(?![\w]))"
+    r"|month)s? ago|period before|(?:the )?window before|before that|previously|having been|used to be|earlier|before(?= *$| (?:was|were|it was)\b))(?![\w]))"
     r"|(?P<ahead>\b(?:next|coming|following)[ _](?:(?P<an>\d{1,4}|two|three|seven|ten|thirty|fourteen) )?(?P<as>day"
     r"|week|month|year)s?\b)"
     r"|(?P<last>\b(?:last|past|trailing|these|those|over|within|in|for|during|the"
