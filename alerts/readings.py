@@ -9,9 +9,9 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection
@@ -24,36 +24,76 @@ from portfolios.models import GPUConfiguration
 from .conditions import PricingChange, Reading, UtilizationDrop
 
 QUARTER = timedelta(minutes=15)
+SECOND = timedelta(seconds=1)
+EVER = datetime.min.replace(tzinfo=UTC)
 USUAL_DAYS = 28
 LEAST_USUAL_DAYS = 7
 COMP_DAYS_OLD = 3
+FIRST_LOOK = timedelta(hours=6)  # how far back the first evaluation of a configuration looks
+NEWS_BACK = timedelta(days=14)  # figures that come later than that are no news, and fire nothing
 STALE_BEFORE = timedelta(hours=2)  # how far from "N hours ago" the price compared with may lie
 
-# A quarter hour of one configuration over its platforms. Offline is a share of 0, which somebody saw; a quarter of
-# which a platform tells nothing is unknown. A day that only a statement tells is one reading at its end.
+# A quarter hour of one configuration over its platforms, of `gpus (id, mark)` what ends after `mark`. Offline is a
+# share of 0, which somebody saw; a quarter of which a platform tells nothing is unknown. A day that only a statement
+# tells is one reading at its end.
 SHARES = """
-select gpu_configuration_id, sampled_at + interval '15 minutes', 15,
-       case when bool_or(is_online is not false and (rented_gpus is null or listed_gpus is null)) then null
-            when sum(listed_gpus) filter (where is_online is not false) > 0
-              then round(100.0 * sum(rented_gpus) filter (where is_online is not false)
-                         / sum(listed_gpus) filter (where is_online is not false), 2)
-            when bool_and(is_online is false) then 0 end,
-       bool_and(is_online is false)
-  from metric_samples
- where gpu_configuration_id = any(%(gpus)s)
-   and sampled_at >= %(since)s and sampled_at <= %(until)s - interval '15 minutes'
+select s.gpu_configuration_id as gpu, s.sampled_at + interval '15 minutes' as at, 15 as minutes,
+       case when bool_or(s.is_online is not false and (s.rented_gpus is null or s.listed_gpus is null)) then null
+            when sum(s.listed_gpus) filter (where s.is_online is not false) > 0
+              then round(100.0 * sum(s.rented_gpus) filter (where s.is_online is not false)
+                         / sum(s.listed_gpus) filter (where s.is_online is not false), 2)
+            when bool_and(s.is_online is false) then 0 end as value,
+       bool_and(s.is_online is false) as is_offline
+  from gpus g join metric_samples s on s.gpu_configuration_id = g.id
+       and s.sampled_at > g.mark - interval '15 minutes'
+ where s.sampled_at > %(first_quarter)s and s.sampled_at <= %(last_quarter)s
  group by 1, 2
 union all
-select gpu_configuration_id, (metric_date + 1)::timestamp at time zone 'UTC', 1440,
-       case when sum(available_gpu_hours) > 0 then round(100.0 * sum(rented_gpu_hours) / sum(available_gpu_hours), 2)
-            else round(avg(utilization_percentage), 2) end,
+select m.gpu_configuration_id, (m.metric_date + 1)::timestamp at time zone 'UTC', 1440,
+       case when sum(m.available_gpu_hours) > 0
+              then round(100.0 * sum(m.rented_gpu_hours) / sum(m.available_gpu_hours), 2)
+            else round(avg(m.utilization_percentage), 2) end,
        false
-  from performance_metrics
- where gpu_configuration_id = any(%(gpus)s) and metric_date >= %(first)s and metric_date < %(last)s
- group by 1, metric_date
-having bool_and(hours_observed is null)
-order by 1, 2
+  from gpus g join performance_metrics m on m.gpu_configuration_id = g.id
+       and (m.metric_date + 1)::timestamp at time zone 'UTC' > g.mark
+ where m.metric_date >= %(first)s and m.metric_date < %(last)s
+ group by 1, m.metric_date
+having bool_and(m.hours_observed is null)
 """
+ONE_MARK = "with gpus as (select unnest(%(gpus)s::uuid[]) as id, %(since)s::timestamptz as mark)"
+# Those of these users' configurations that are in use, each with the moment until which its figures were looked at.
+# Marks are set, and only that comes back which may change something: of configurations that are watched, or that an
+# alert of their host may find low in some reading. Exact rules (scope, limit of the day) are for who reads it.
+NEWS = f"""
+with own as materialized (
+  select id, user_id, conditions, case when conditions->>'threshold' ~ '^[0-9]+([.][0-9]*)?$'
+                                       then (conditions->>'threshold')::numeric end as threshold
+    from alerts
+   where user_id > %(after)s and user_id <= %(up_to)s and alert_type = 'utilization_drop' and is_active
+), known as (
+  select g.id, g.id::text as subject, p.user_id, coalesce(m.seen_until, %(first_look)s) as mark
+    from portfolios p join gpu_configurations g on g.portfolio_id = p.id and g.is_active
+    left join alert_marks m on m.subject = g.id::text
+   where p.user_id in (select user_id from own) and p.is_active and p.state = 'active'
+), gpus as materialized (
+  select id, subject, user_id, greatest(mark, %(since)s) as mark from known where mark between %(oldest)s and %(newest)s
+), shares as materialized ({SHARES}
+), marked as (
+  insert into alert_marks (subject, seen_until) select gpu::text, max(at) from shares group by gpu
+  on conflict (subject) do update set seen_until = excluded.seen_until
+   where alert_marks.seen_until < excluded.seen_until
+), ceilings as (
+  select user_id, max(case when conditions->>'against' in ('usual', 'comps') then 100 - threshold
+                           else threshold end) as ceiling
+    from own group by user_id
+), found as (
+  select s.gpu from shares s join gpus g on g.id = s.gpu join ceilings c on c.user_id = g.user_id
+   where s.value < c.ceiling
+  union
+  select g.id from gpus g join alert_watches w on w.subject = g.subject join own on own.id = w.alert_id
+)
+select s.gpu, s.at, s.minutes, s.value, s.is_offline from shares s join found using (gpu) order by 1, 2
+"""  # noqa: S608 (of constants)
 USUAL = """
 select gpu_configuration_id, metric_date,
        case when sum(available_gpu_hours) > 0 then 100.0 * sum(rented_gpu_hours) / sum(available_gpu_hours)
@@ -95,21 +135,35 @@ class MarketKey:
 
 def shares(gpus: Collection[UUID], since: datetime, until: datetime) -> dict[UUID, list[Seen]]:
     """What each configuration was rented, oldest first, in one query. Source: samples, else statements."""
-    found: dict[UUID, list[Seen]] = defaultdict(list)
+    return _seen(f"{ONE_MARK}\n{SHARES}\norder by 1, 2", since, until, gpus=list(gpus))
+
+
+def news(after: UUID, up_to: UUID, until: datetime) -> dict[UUID, list[Seen]]:
+    """What configurations of these hosts, by their keys, did since they were last looked at, where it may matter.
+
+    Sets the marks of all of them: call it once, in the transaction that writes what follows from it.
+    """
+    first_look, oldest = until - FIRST_LOOK, until - NEWS_BACK
+    spans = [(first_look, first_look, until)]
     with connection.cursor() as cursor:
-        cursor.execute(
-            SHARES,
-            {
-                "gpus": list(gpus),
-                "since": since,
-                "until": until,
-                "first": since.date() - timedelta(days=1),
-                "last": until.date(),
-            },
-        )
+        cursor.execute("select exists (select from alert_marks where seen_until < %s)", [first_look])
+        if cursor.fetchone() == (True,):  # silent for long: apart, so that the others need not search their months
+            spans.append((oldest, EVER, first_look - SECOND))
+    found: dict[UUID, list[Seen]] = {}
+    for since, low, high in spans:
+        keys = {"after": after, "up_to": up_to, "first_look": first_look, "oldest": low, "newest": high}
+        found |= _seen(NEWS, since, until, **keys)
+    return found
+
+
+def _seen(statement: str, since: datetime, until: datetime, **more: Any) -> dict[UUID, list[Seen]]:
+    found: dict[UUID, list[Seen]] = defaultdict(list)
+    times = {"first": since.date() - timedelta(days=1), "last": until.date()}
+    times |= {"first_quarter": since - QUARTER, "last_quarter": until - QUARTER}
+    with connection.cursor() as cursor:
+        cursor.execute(statement, {"since": since, **times, **more})
         for gpu, at, minutes, value, is_offline in cursor:
-            if at > since:
-                found[gpu].append(Seen(at, timedelta(minutes=minutes), value, is_offline))
+            found[gpu].append(Seen(at, timedelta(minutes=minutes), value, is_offline))
     return found
 
 
@@ -207,12 +261,14 @@ def prices(keys: Collection[MarketKey], since: datetime, until: datetime) -> dic
     return found
 
 
-def price_readings(conditions: PricingChange, series: Sequence[Price]) -> list[Reading]:
-    """The medians of one series as one alert reads them; what is compared with lies in the same series."""
+def price_readings(conditions: PricingChange, series: Sequence[Price], after: datetime | None = None) -> list[Reading]:
+    """The medians of one series as one alert reads them, after a moment; what each is compared with lies in it."""
     times = [one.at for one in series]
+    first = 0 if after is None else bisect_right(times, after)
     readings = []
-    for place, one in enumerate(series):
-        value, limit, falls, margin = one.value, conditions.threshold, False, conditions.margin
+    for place in range(first, len(series)):
+        one, limit, falls, margin = series[place], conditions.threshold, False, conditions.margin
+        value = one.value
         if conditions.against == "before":
             change = _change(one, series, times, timedelta(hours=conditions.over_hours))
             signs: Mapping[str, Decimal] = {"up": Decimal(1), "down": Decimal(-1)}

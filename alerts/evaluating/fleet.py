@@ -20,10 +20,8 @@ from ..models import Alert, Watch
 from ..readings import Limits, Seen
 from ..triggers import record_triggers
 from . import episodes
-from .following import Change, followed, is_alone, marks_of, set_marks, watches_of
+from .following import Change, followed, is_alone, slices, watches_of
 
-SLICE_USERS = 500
-FIRST_LOOK = timedelta(hours=6)  # how far back the first evaluation of a configuration looks
 RATES = """
 select distinct on (gpu_configuration_id) gpu_configuration_id, hourly_rate from performance_metrics
  where gpu_configuration_id = any(%s) and metric_date >= %s and hourly_rate is not null
@@ -33,43 +31,27 @@ select distinct on (gpu_configuration_id) gpu_configuration_id, hourly_rate from
 
 def evaluate_shares(now: datetime | None = None) -> int:
     """Look at every active utilization alert whose GPUs have figures that are new; the number of alerts looked at."""
-    moment, looked, last = now or clock.now(), 0, UUID(int=0)
-    while True:
-        users = list(
-            Alert.objects.filter(alert_type="utilization_drop", is_active=True, user__is_active=True, user__gt=last)
-            .order_by("user_id")
-            .values_list("user_id", flat=True)
-            .distinct()[:SLICE_USERS]
-        )
-        if not users:
-            break
+    moment, looked = now or clock.now(), 0
+    for after, up_to in slices("utilization_drop"):
         with transaction.atomic():
             if not is_alone("shares"):
                 break
-            looked += _slice(users, moment)
-        last = users[-1]
+            looked += _slice(after, up_to, moment)
     return looked
 
 
-def _slice(users: Sequence[UUID], now: datetime) -> int:
-    rows_of = Alert.objects.filter(alert_type="utilization_drop", is_active=True, user__in=users)
-    alerts = list(rows_of.select_related("user").order_by("pk"))
-    items: dict[UUID, list[GPUConfiguration]] = defaultdict(list)
-    rows = GPUConfiguration.objects.filter(
-        portfolio__user__in=users, portfolio__is_active=True, portfolio__state="active", is_active=True
-    ).select_related("portfolio", "gpu_model")
-    for item in rows:
-        items[item.portfolio.user_id].append(item)
-    gpus = [item.pk for one in items.values() for item in one]
-    marks = marks_of(str(gpu) for gpu in gpus)
-    since = min((marks.get(str(gpu), now - FIRST_LOOK) for gpu in gpus), default=now)
-    seen = {
-        gpu: fresh
-        for gpu, found in readings.shares(gpus, since, now).items()
-        if (fresh := [one for one in found if one.at > marks.get(str(gpu), now - FIRST_LOOK)])
-    }
+def _slice(after: UUID, up_to: UUID, now: datetime) -> int:
+    active = Alert.objects.filter(
+        alert_type="utilization_drop", is_active=True, user__gt=after, user__lte=up_to, user__is_active=True
+    )
+    looked = active.count()
+    seen = readings.news(after, up_to, now)
     if not seen:
-        return len(alerts)
+        return looked
+    items: dict[UUID, list[GPUConfiguration]] = defaultdict(list)
+    for item in GPUConfiguration.objects.filter(pk__in=list(seen)).select_related("portfolio", "gpu_model"):
+        items[item.portfolio.user_id].append(item)
+    alerts = list(active.filter(user__in=list(items)).select_related("user").order_by("pk"))
     told = {alert.pk: conditions for alert in alerts if (conditions := _conditions(alert))}
     limits = Limits(
         list(seen),
@@ -83,14 +65,10 @@ def _slice(users: Sequence[UUID], now: datetime) -> int:
     for alert in alerts:
         conditions = told.get(alert.pk)
         for item in _scope(conditions, items[alert.user_id]) if conditions else ():
-            found = seen.get(item.pk)
-            if conditions and found:
-                changes += _changes(
-                    alert, conditions, item, found, limits, watches.get((alert.pk, str(item.pk))), rates
-                )
+            watch = watches.get((alert.pk, str(item.pk)))
+            changes += _changes(alert, told[alert.pk], item, seen[item.pk], limits, watch, rates)
     record_triggers(episodes.apply(changes, watches, now), now=now)
-    set_marks({str(gpu): found[-1].at for gpu, found in seen.items()})
-    return len(alerts)
+    return looked
 
 
 def _conditions(alert: Alert) -> UtilizationDrop | None:

@@ -16,6 +16,7 @@ from ..conditions import Reading, Standing, Step, follow
 from ..models import Alert, Mark, Watch
 
 AGAIN_SECONDS = 10.0
+SLICE_USERS = 20_000
 LOCKS = {"shares": 5_201_701, "prices": 5_201_702, "suggestions": 5_201_703}
 
 
@@ -45,8 +46,20 @@ def is_alone(kind: str) -> bool:
     return bool(is_mine)
 
 
+def slices(kind: str) -> Iterator[tuple[UUID, UUID]]:
+    """Users with an active alert of a type, as spans of their keys: after one, up to another."""
+    after = UUID(int=0)
+    rows = Alert.objects.filter(alert_type=kind, is_active=True, user__is_active=True).order_by("user_id")
+    users = rows.values_list("user_id", flat=True).distinct()
+    while last := users.filter(user__gt=after)[SLICE_USERS - 1 : SLICE_USERS].first() or users.last():
+        if last <= after:
+            break
+        yield after, last
+        after = last
+
+
 def watches_of(alerts: Iterable[Alert]) -> dict[tuple[UUID, str], Watch]:
-    rows = Watch.objects.filter(alert__in=[alert.pk for alert in alerts])
+    rows = Watch.objects.filter(alert__in=[alert.pk for alert in alerts]).select_related("episode")
     return {(row.alert_id, row.subject): row for row in rows}
 
 

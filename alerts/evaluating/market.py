@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import cast
+from typing import Any, cast
 
 from django.db import transaction
+from django.db.models import Count, Q, QuerySet
+from django.db.models.expressions import RawSQL
 from django.utils import translation
 from django.utils.translation import gettext as _
 
@@ -16,7 +20,7 @@ from market.places import region_name
 
 from .. import readings
 from ..conditions import ConditionError, PricingChange, Reading, parse
-from ..models import Alert
+from ..models import Alert, Watch
 from ..readings import MarketKey
 from ..triggers import record_triggers
 from . import episodes
@@ -37,29 +41,41 @@ def evaluate_prices(now: datetime | None = None) -> int:
             if not is_alone("prices"):
                 break
             _slice(part, moment)
-        looked += sum(len(group) for group in part.values())
+        looked += sum(wish.alerts for group in part.values() for wish in group)
     return looked
 
 
-Group = list[tuple[Alert, PricingChange]]
+@dataclass(frozen=True)
+class Wish:
+    """What a number of alerts wait for alike, as it is stored and as it is read."""
+
+    stored: dict[str, Any]
+    conditions: PricingChange
+    alerts: int
 
 
-def _by_key() -> dict[MarketKey, Group]:
-    """Active price alerts by the series that they read; many hosts ask about the same."""
-    groups: dict[MarketKey, Group] = defaultdict(list)
-    rows = Alert.objects.filter(alert_type="pricing_change", is_active=True, user__is_active=True)
-    for alert in rows.select_related("user").iterator(2_000):
+def _by_key() -> dict[MarketKey, list[Wish]]:
+    """What active price alerts wait for, by the series that they read; many hosts ask the same."""
+    groups: dict[MarketKey, list[Wish]] = defaultdict(list)
+    rows = _active().values_list("conditions").annotate(alerts=Count("pk")).order_by()
+    for stored, alerts in rows.iterator(10_000):
         try:
-            conditions = cast("PricingChange", parse(alert.alert_type, alert.conditions))
+            conditions = cast("PricingChange", parse("pricing_change", stored))
         except ConditionError:
             continue
-        groups[MarketKey(conditions.gpu_model, conditions.platform, conditions.region)].append((alert, conditions))
+        key = MarketKey(conditions.gpu_model, conditions.platform, conditions.region)
+        groups[key].append(Wish(stored, conditions, alerts))
     return groups
 
 
-def _slice(groups: dict[MarketKey, Group], now: datetime) -> None:
+def _active() -> QuerySet[Alert]:
+    return Alert.objects.filter(alert_type="pricing_change", is_active=True, user__is_active=True)
+
+
+def _slice(groups: dict[MarketKey, list[Wish]], now: datetime) -> None:
+    """Only alerts that are watched, or whose wish holds in a new reading, are loaded: no other can change."""
     marks = marks_of(str(key) for key in groups)
-    longest = max(conditions.over_hours for group in groups.values() for _alert, conditions in group)
+    longest = max(wish.conditions.over_hours for group in groups.values() for wish in group)
     since = min((marks.get(str(key), now - FIRST_LOOK) for key in groups), default=now)
     series = readings.prices(groups, since - timedelta(hours=longest) - readings.STALE_BEFORE, now)
     fresh = {
@@ -69,25 +85,45 @@ def _slice(groups: dict[MarketKey, Group], now: datetime) -> None:
     }
     if not fresh:
         return
-    watches = watches_of(alert for group in fresh.values() for alert, _conditions in group)
-    changes: list[Change] = []
+    read: dict[PricingChange, list[Reading]] = {}
+    holding: list[dict[str, Any]] = []
+    known: dict[str, PricingChange] = {}
     for key, group in fresh.items():
         mark = marks.get(str(key), now - FIRST_LOOK)
-        read: dict[PricingChange, list[Reading]] = {}  # many hosts ask the same of the same series
-        for alert, conditions in group:
-            if conditions not in read:
-                read[conditions] = [one for one in readings.price_readings(conditions, series[key]) if one.at > mark]
-            watch = watches.get((alert.pk, str(key)))
-            changes += [
-                Change(
-                    alert, str(key), step, standing, reading, cause="market", title=_title(alert, conditions, reading)
-                )
-                for step, standing, reading in followed(
-                    alert, str(key), read[conditions], watch, conditions.for_minutes
-                )
-            ]
+        for wish in group:
+            known[json.dumps(wish.stored, sort_keys=True)] = wish.conditions
+            if wish.conditions not in read:
+                read[wish.conditions] = readings.price_readings(wish.conditions, series[key], mark)
+            if any(one.holds for one in read[wish.conditions]):
+                holding.append(wish.stored)
+    watched = Watch.objects.filter(subject__in=[str(key) for key in fresh]).values("alert")
+    alerts = list(_active().filter(Q(pk__in=watched) | _any_of(holding)).select_related("user").order_by("pk"))
+    watches = watches_of(alerts)
+    changes: list[Change] = []
+    for alert in alerts:
+        conditions = known.get(json.dumps(alert.conditions, sort_keys=True))
+        if conditions is None:  # changed since, or written before its schema
+            continue
+        subject = str(MarketKey(conditions.gpu_model, conditions.platform, conditions.region))
+        changes += [
+            Change(alert, subject, step, standing, reading, cause="market", title=_title(alert, conditions, reading))
+            for step, standing, reading in followed(
+                alert, subject, read[conditions], watches.get((alert.pk, subject)), conditions.for_minutes
+            )
+        ]
     record_triggers(episodes.apply(changes, watches, now), now=now)
     set_marks({str(key): series[key][-1].at for key in fresh})
+
+
+def _any_of(holding: list[dict[str, Any]]) -> Q:
+    """Alerts whose stored conditions are one of these."""
+    if not holding:
+        return Q(pk__in=[])
+    return Q(pk__in=RawSQL("select id from alerts where conditions = any(%s::text[]::jsonb[])", [_texts(holding)]))
+
+
+def _texts(stored: list[dict[str, Any]]) -> list[str]:
+    return [json.dumps(one) for one in stored]
 
 
 def _title(alert: Alert, conditions: PricingChange, reading: Reading) -> str:
