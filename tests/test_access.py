@@ -1,6 +1,7 @@
 """Every URL as nobody, as a stranger and as the owner (promise 22). A new route without an entry here fails."""
 
 import uuid
+from itertools import product
 
 import pytest
 from allauth.mfa.models import Authenticator
@@ -281,6 +282,7 @@ WRITE_ONLY = {
     "portfolios:metric-import-undo",
 }
 PROVIDERS = ("google", "github", "discord")
+METHODS = ("get", "post", "put", "patch", "delete")
 
 
 def routes(patterns=None, namespace="", above=()):
@@ -353,9 +355,9 @@ def test_anybody_opens_a_public_page(client, world, name):
 
 
 @pytest.mark.parametrize("name", sorted({*MEMBER, *OWNED} & set(ROUTES)))
-@pytest.mark.parametrize("method", ["get", "post"])
-def test_nobody_is_asked_to_sign_in(client, world, name, method):
-    assert is_sign_in(getattr(client, method)(address(name, world)))
+def test_nobody_is_asked_to_sign_in(client, world, name):
+    for method in ("get", "post"):
+        assert is_sign_in(getattr(client, method)(address(name, world))), method
 
 
 @pytest.mark.parametrize("name", sorted(IN_BETWEEN & set(ROUTES)))
@@ -370,18 +372,19 @@ def test_a_member_opens_their_own_pages(client, host, world, name):
 
 
 @pytest.mark.parametrize("name", sorted(set(OWNED) & set(ROUTES)))
-@pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete"])
-@pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}], ids=["page", "htmx"])
-def test_another_hosts_object_is_as_absent_as_a_random_id(client, world, stranger, name, method, headers):
+def test_another_hosts_object_is_as_absent_as_a_random_id(client, world, stranger, name):
+    """With each method, as a page and by htmx; one world for all of them, for none may change it."""
     sign_in(client, stranger)
-    theirs = getattr(client, method)(address(name, world), headers=headers)
-    random = getattr(client, method)(address(name, random=True), headers=headers)
-    assert theirs.status_code == random.status_code
-    assert theirs.status_code in (404, 405)
-    refused = {"post": READ_ONLY, "get": WRITE_ONLY}.get(method)
-    assert refused is None or (theirs.status_code == 405) == (name in refused)
-    assert Authenticator.objects.filter(pk=world["passkey"]).exists()
-    assert same_page(theirs) == same_page(random)
+    for method, headers in product(METHODS, ({}, {"HX-Request": "true"})):
+        said = f"{method} {headers}"
+        theirs = getattr(client, method)(address(name, world), headers=headers)
+        random = getattr(client, method)(address(name, random=True), headers=headers)
+        assert theirs.status_code == random.status_code, said
+        assert theirs.status_code in (404, 405), said
+        refused = {"post": READ_ONLY, "get": WRITE_ONLY}.get(method)
+        assert refused is None or (theirs.status_code == 405) == (name in refused), said
+        assert Authenticator.objects.filter(pk=world["passkey"]).exists(), said
+        assert same_page(theirs) == same_page(random), said
 
 
 @pytest.mark.parametrize("name", sorted(set(OWNED) & set(ROUTES)))
