@@ -56,12 +56,14 @@ def faults(client, calls):
     return [name for name, call in calls if call().status_code >= 500 and name != "core:health-ready"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("query", QUERIES)
 def test_no_query_is_our_fault(visitor, world, query):
     calls = [(name, lambda name=name: visitor.get(f"{address(name, world)}?{query}")) for name in PATHS]
     assert faults(visitor, calls) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("content_type", "body"), BODIES)
 def test_no_body_is_our_fault(visitor, world, content_type, body):
     calls = [

@@ -375,6 +375,7 @@ def twenty_five_mb():
     return json.dumps(now_machines(*rows)).encode()
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_document_of_25_mb_costs_less_than_500_mb_of_memory():
     """R-034: a whole refresh in a process of its own, database included."""

@@ -337,6 +337,7 @@ def backtest():
     return json.loads(out.getvalue())
 
 
+@pytest.mark.slow
 def test_on_the_real_series_every_chosen_method_is_as_good_as_naive_and_its_interval_holds(backtest):
     assert backtest["ok"]
     used = [row for row in backtest["rows"] if row["chosen"] and row["series"] == ALL]
@@ -355,6 +356,7 @@ def test_on_the_real_series_every_chosen_method_is_as_good_as_naive_and_its_inte
     assert by_place[7, "moving"]["n"] > 250
 
 
+@pytest.mark.slow
 def test_in_each_real_source_alone_the_median_of_a_week_beats_naive_where_prices_move(backtest):
     rows = [
         row
@@ -365,6 +367,7 @@ def test_in_each_real_source_alone_the_median_of_a_week_beats_naive_where_prices
     assert all(row["error"] < row["naive_error"] for row in rows)
 
 
+@pytest.mark.slow
 def test_what_the_real_series_are_too_short_for_is_said_not_invented(backtest):
     said = "\n".join(backtest["not_measurable"])
     assert "Vast.ai asks, 30 days: the longest series has 29 days" in said

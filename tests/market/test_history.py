@@ -65,6 +65,7 @@ def file(tmp_path):
     return partial(history_file, tmp_path)
 
 
+@pytest.mark.slow
 def test_the_whole_file_equals_an_independent_calculation():
     raw = recorded("series/daily_prices_by_region.csv.gz")
     report = import_history(DATA / "series" / "daily_prices_by_region.csv.gz")

@@ -356,6 +356,7 @@ def test_nothing_is_simulated_within_a_day_of_a_live_figure():
     assert invented.simulate() > 0
 
 
+@pytest.mark.slow
 def test_a_live_answer_takes_over_at_once_and_nothing_simulated_is_left_in_a_figure(market):
     """The two never share a line or a figure."""
     invented.simulate(days=2)
@@ -374,6 +375,7 @@ def test_a_live_answer_takes_over_at_once_and_nothing_simulated_is_left_in_a_fig
     assert len(series["simulated"]) > 10
 
 
+@pytest.mark.slow
 def test_the_simulated_market_never_overwrites_a_live_row():
     at = ingest.bucket(clock.now()) - timedelta(days=2)
     at = at.replace(hour=12, minute=0)
@@ -393,6 +395,7 @@ def test_a_fresh_demo_has_a_month_of_history():
     assert 28 <= len(points) <= 31
 
 
+@pytest.mark.slow
 def test_the_hours_that_a_season_needs_are_filled_in_newest_first_and_once():
     """Hour of week is computed from four weeks; a fresh site gets them beside its refreshes, not before its start."""
     assert invented.fill_in(seconds=0) > 0

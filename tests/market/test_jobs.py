@@ -46,6 +46,7 @@ def test_the_days_that_are_filled_in_are_enough_for_30_days_ahead():
     assert needed_days(30) < invented.SEASON_DAYS  # today has hardly begun
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @pytest.mark.usefixtures("catalog")
 def test_the_last_hour_that_is_filled_in_makes_forecasts_and_seasons(monkeypatch):

@@ -82,6 +82,7 @@ def lease_ends():
     MetricImport.objects.update(lease_until=clock.now() - timedelta(seconds=1))
 
 
+@pytest.mark.slow
 def test_a_worker_killed_while_it_reads_is_followed_by_one_that_reads_on(waiting, tmp_path, monkeypatch):
     killed(tmp_path, "reading.days", "settle", after=3)
     left = MetricImport.objects.get()
@@ -99,6 +100,7 @@ def test_a_worker_killed_while_it_reads_is_followed_by_one_that_reads_on(waiting
     assert list(MetricImportRow.objects.order_by("line").values_list("line", flat=True)) == list(range(2, LINES + 2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["store", "undo"])
 def test_a_worker_killed_while_it_stores_leaves_nothing_half_done(waiting, tmp_path, what):
     jobs.work()

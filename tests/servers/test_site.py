@@ -89,6 +89,7 @@ def supervised(folder):
     supervisor.communicate()
 
 
+@pytest.mark.slow
 def test_kill_9_of_the_supervisor_leaves_no_process(supervised):
     found, supervisor = supervised
     supervisor.kill()
@@ -97,6 +98,7 @@ def test_kill_9_of_the_supervisor_leaves_no_process(supervised):
     assert not (found.pg / "postmaster.pid").exists()  # it ended cleanly
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP], ids=["ctrl-c", "terminal closed"])
 def test_the_end_stops_every_server_and_says_so(supervised, number):
     found, supervisor = supervised
@@ -107,6 +109,7 @@ def test_the_end_stops_every_server_and_says_so(supervised, number):
     assert gone(str(found.data), 5)
 
 
+@pytest.mark.slow
 def test_a_killed_server_comes_back(supervised):
     found, _supervisor = supervised
     time.sleep(2.2)  # one that ends within two seconds waits longer
