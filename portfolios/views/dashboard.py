@@ -121,5 +121,6 @@ def index(request: AppRequest) -> HttpResponse:
         "measure": sheet.measures["yield_index"],
         "occupancy": sheet.measures["occupancy_index"],
         "kpis_url": _page("kpis", period=period),
+        "period": period,
     }
     return render(request, "portfolios/dashboard_index.html", context)

@@ -70,7 +70,9 @@ def test_panels_load_apart_and_are_plain_links_without_a_script(host_client, rig
 
 def test_the_index_is_a_card_for_htmx_and_a_page_for_everybody_else(host_client, rig):
     url = reverse("portfolios:dashboard-index")
-    assert 'id="dashboard-index"' in host_client.get(url, headers={"HX-Request": "true"}).content.decode()
+    card = host_client.get(url, {"period": "30d"}, headers={"HX-Request": "true"}).content.decode()
+    assert 'id="dashboard-index"' in card
+    assert reverse("chat:why", kwargs={"kind": "kpi", "key": "yield_index:30d"}) in card
     assert host_client.get(url)["Location"].startswith(reverse("portfolios:kpis"))
 
 
