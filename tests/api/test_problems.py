@@ -1,6 +1,5 @@
 """Whatever goes wrong under /api/ is told in one kind of JSON, never as a page (R-061, reliability f)."""
 
-import asyncio
 import json
 
 import pytest
@@ -9,6 +8,7 @@ from django.test import Client
 
 from gpuadvisor.api.v1 import common
 from tests.api.conftest import BASE
+from tests.loops import run
 
 MEDIA_TYPE = "application/problem+json"
 MODELS = f"{BASE}/models"
@@ -111,7 +111,7 @@ def at_the_door(path, **headers):
 
     named = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     scope = {"type": "http", "method": "POST", "path": path, "headers": [(b"host", b"localhost"), *named]}
-    asyncio.run(asgi.application(scope, receive, send))
+    run(asgi.application(scope, receive, send))
     return sent[0], sent[1]["body"]
 
 

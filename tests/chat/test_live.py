@@ -14,6 +14,7 @@ from chat import live
 from gpuadvisor.core.cache import Breaker
 from gpuadvisor.core.ids import uuid7
 from tests.chat.made import an_answer, finish
+from tests.loops import run
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +51,7 @@ def followed(pk, until=lambda news: news.is_ended, seconds=10):
         hub = hubs.hub()
         return told, hub.size, hub._task.done()
 
-    return asyncio.run(watch())
+    return run(watch())
 
 
 def test_who_comes_late_gets_everything_so_far():
@@ -94,7 +95,7 @@ def test_news_come_at_most_every_80_ms_and_lose_nothing():
         await writing
         return told
 
-    told = asyncio.run(watch())
+    told = run(watch())
     assert told[-1][1].text == "".join(words)
     assert all(after - before >= 0.079 for (before, _), (after, _) in pairwise(told))
     assert all(after.text.startswith(before.text) for (_, before), (_, after) in pairwise(told))
@@ -183,7 +184,7 @@ def test_without_redis_the_row_is_followed(hung, host, monkeypatch):
                     await asyncio.to_thread(_in_own_connection, finish, answer, "You earned $5.")
         return told
 
-    assert asyncio.run(watch()) == [live.News("You earned"), live.News("You earned $5.", (), True)]
+    assert run(watch()) == [live.News("You earned"), live.News("You earned $5.", (), True)]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -246,4 +247,4 @@ def test_no_more_than_some_watch_one_answer(monkeypatch):
             await anext(first)
             return [news async for news in second]
 
-    assert asyncio.run(watch()) == []
+    assert run(watch()) == []

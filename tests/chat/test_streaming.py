@@ -14,6 +14,7 @@ from chat import live, streaming
 from gpuadvisor.core.ids import uuid7
 from tests.chat.made import an_answer, finish
 from tests.factories import UserFactory
+from tests.loops import run
 
 
 def events(text):
@@ -37,7 +38,7 @@ def read(client, answer_pk, **headers):
         await sync_to_async(connections.close_all)()  # of the thread that the client keeps
         return response, b"".join(parts).decode()
 
-    return asyncio.run(get())
+    return run(get())
 
 
 @pytest.fixture
@@ -106,7 +107,7 @@ class TestTheStream:
             await sync_to_async(connections.close_all)()
             return response
 
-        assert asyncio.run(post()).status_code == 405
+        assert run(post()).status_code == 405
 
 
 def _commit(answer, text):

@@ -11,6 +11,7 @@ from django_htmx.middleware import HtmxDetails
 
 from gpuadvisor import asgi
 from gpuadvisor.core import http
+from tests.loops import run
 
 
 def ask(**headers):
@@ -85,7 +86,7 @@ def call_asgi(messages, *, path="/accounts/login/", **headers):
         "client": ("127.0.0.1", 1),
         "headers": [(b"host", b"localhost"), *((k.replace("_", "-").encode(), v.encode()) for k, v in headers.items())],
     }
-    asyncio.run(asgi.application(scope, receive, send))
+    run(asgi.application(scope, receive, send))
     return sent[0]["status"] if sent else None
 
 
