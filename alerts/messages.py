@@ -26,7 +26,7 @@ def payload(log: AlertLog, *, more: Sequence[AlertLog] = ()) -> dict[str, Any]:
         "cause": episode.cause,
         "opened_at": episode.opened_at.isoformat(),
         "resolved_at": episode.resolved_at and episode.resolved_at.isoformat(),
-        "money_per_day": None if episode.money_per_day is None else str(episode.money_per_day),
+        "money_per_day": None if episode.money_per_day is None else f"{episode.money_per_day:.2f}",
     }
     said["text"] = log.trigger_reason if episode else ""
     said["title"] = _title(log)

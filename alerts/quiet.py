@@ -33,8 +33,10 @@ class Rules:
     def verdict(self, trigger: Trigger) -> tuple[str, list[Channel]]:
         """Why it is held back, empty where it is not, and the channels that are to be told at once."""
         alert, episode = trigger.alert, trigger.episode
-        until = [alert.snoozed_until, episode.snoozed_until if episode else None]
-        if any(moment and moment > self.now for moment in until):
+        snoozed = [alert.snoozed_until]
+        if episode and trigger.kind != AlertLog.Kind.RESOLVED:  # who snoozed it waits to hear that it is over
+            snoozed.append(episode.snoozed_until)
+        if any(moment and moment > self.now for moment in snoozed):
             return Suppressed.SNOOZE, []
         if trigger.portfolios and trigger.portfolios <= self.in_window:
             return Suppressed.WINDOW, []

@@ -10,12 +10,14 @@ from django.urls import reverse
 
 from alerts import selectors, services
 from alerts.models import AlertLog, DeliveryAttempt, Episode, QuietHours
+from alerts.triggers import record_trigger
 from gpuadvisor.core import clock
 from portfolios.models import MaintenanceWindow
 from tests.factories import (
     AlertDeliveryFactory,
     AlertFactory,
     AlertLogFactory,
+    ChannelFactory,
     EpisodeFactory,
     GPUConfigurationFactory,
     MaintenanceWindowFactory,
@@ -100,6 +102,15 @@ def test_no_time_to_come_is_no_snooze(host_client, host, data):
     assert host_client.post(page("episode-snooze", episode), data).status_code == 422
     episode.refresh_from_db()
     assert episode.snoozed_until is None
+
+
+@pytest.mark.parametrize(("kind", "held"), [("opened", "snooze"), ("reminder", "snooze"), ("resolved", "")])
+def test_who_snoozed_an_episode_still_hears_that_it_is_over(host, kind, held):
+    """J4: recovery sends one "resolved"."""
+    episode = EpisodeFactory(alert__user=host, snoozed_until=clock.now() + timedelta(hours=8))
+    episode.alert.channels.add(ChannelFactory(user=host))
+    log = record_trigger(alert=episode.alert, reason="-", data={}, now=clock.now(), episode=episode, kind=kind)
+    assert log.suppressed_by == held
 
 
 def test_what_was_done_is_noted_once(host_client, host):
