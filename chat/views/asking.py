@@ -18,7 +18,7 @@ from gpuadvisor.core.http import toast, wants_fragment
 from .. import selectors, services
 from ..forms import AskForm
 from ..models import Answer, Conversation, Message
-from .page import conversation_context, show, show_new
+from .page import conversation_context, show, show_new, side
 
 LONGEST_KEY = 200
 
@@ -83,6 +83,7 @@ def _sent(request: AppRequest, conversation: Conversation, answer: Answer) -> Ht
     context = conversation_context(request, conversation) | {
         "turns": selectors.turns_of([answer.question, answer.message], holds_last=True),
         "is_sent": True,
+        **side(request),  # it is the newest now, and archived no more
     }
     return render(request, "chat/_sent.html", context)
 

@@ -30,8 +30,8 @@ def key_of(text: str) -> UUID | None:
 
 
 def side(request: AppRequest, *, is_archived: bool = False) -> dict[str, Any]:
-    """The list of conversations as the query narrows it."""
-    form = SearchForm(request.GET)
+    """The list of conversations as the query narrows it, or as it was narrowed where a question was sent."""
+    form = SearchForm(request.POST if request.method == "POST" else request.GET)
     words = form.cleaned_data["q"] if form.is_valid() else ""
     is_archived = is_archived or "archived" in request.GET
     page = selectors.threads(

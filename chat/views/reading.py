@@ -38,9 +38,11 @@ def conversation(request: AppRequest, pk: UUID) -> HttpResponse:
 
 @require_safe
 def meter(request: AppRequest, pk: UUID) -> HttpResponse:
-    """The line beside the button, asked for when an answer ends and while one is on its way."""
+    """The line beside the button, asked for when an answer ends and while one is on its way; at the end the list, too."""
     found = get_object_or_404(Conversation.objects.visible_to(request.user), pk=pk)
     context = conversation_context(request, found) | {"is_asked": True}
     if wants_fragment(request):
+        if context["composer"].running is None:
+            context |= side(request, is_archived=found.is_archived)
         return render(request, "chat/_foot.html", context)
     return render(request, "chat/meter.html", context)

@@ -98,6 +98,23 @@ class TestAsking:
         assert 'hx-swap-oob="outerHTML"' in part
         assert "data-sent" in part
 
+    def test_the_list_is_drawn_anew_as_it_is_narrowed(self, host_client, host):
+        """Sent: the conversation is the newest, and archived no more. Ended: it may have a title now."""
+        now = clock.now()
+        old = AnswerFactory(question__conversation__user=host).message.conversation
+        Conversation.objects.filter(pk=old.pk).update(title="Power", is_archived=True, last_message_at=now)
+        ConversationFactory(user=host, title="Rates", last_message_at=now)
+        part = send(host_client, "And my power?", old, headers=HTMX).content.decode()
+        assert 'hx-swap-oob="innerHTML:#thread-side"' in part
+        assert part.index(f"thread-{old.pk}") < part.index(">Rates<")
+        url = reverse("chat:meter", kwargs={"pk": old.pk})
+        assert 'id="threads"' not in host_client.get(url, headers=HTMX).content.decode()
+        Answer.objects.update(state="finished")
+        line = host_client.get(url, {"q": "Power"}, headers=HTMX).content.decode()
+        assert '<div id="threads" hx-swap-oob="outerHTML">' in line
+        assert ">Power<" in line
+        assert ">Rates<" not in line
+
     def test_whoever_is_signed_out_meanwhile_is_asked_to_sign_in(self, client, host):
         talk = ConversationFactory(user=host)
         response = send(client, "How am I doing?", talk)
