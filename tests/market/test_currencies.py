@@ -6,10 +6,12 @@ from decimal import Decimal
 import pytest
 from django.core.management import CommandError, call_command
 
+from gpuadvisor.core.models import JobRun
 from market import currencies, reference_rates, tasks_money
 from market.catalog.services import load_catalog
 from market.models import CurrencyRate, Platform, PlatformFee
 from market.reference_rates import BadDocument, Quoted
+from market.sources.base import SourceError
 
 DAY = date(2026, 11, 20)
 XML = b"""<?xml version="1.0" encoding="UTF-8"?>
@@ -109,6 +111,18 @@ def test_off_means_that_nobody_is_asked(db, monkeypatch):
     assert tasks_money.refresh_currency_rates() == 0
     with pytest.raises(CommandError, match="CURRENCY_RATES is off"):
         call_command("refresh_currency_rates")
+
+
+def test_a_bank_that_cannot_be_reached_is_a_line_of_the_log_and_an_error_of_its_run(db, settings, monkeypatch, caplog):
+    settings.CURRENCY_RATES = "ecb"
+
+    def fail(*args, **kwargs):
+        raise SourceError("The European Central Bank could not be reached.")
+
+    monkeypatch.setattr(currencies, "fetch_document", fail)
+    assert tasks_money.refresh_currency_rates() == 0
+    assert "could not be reached" in caplog.text
+    assert "could not be reached" in JobRun.objects.get(job="market:currency-rates").error
 
 
 def test_the_bank_is_asked_through_the_markets_client(db, settings, httpserver_rates):
