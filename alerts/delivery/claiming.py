@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from allauth.account.models import EmailAddress
 from django.db import connection, transaction
 
-from gpuadvisor.core import clock
 from gpuadvisor.core.crypto import CannotOpenError, unseal
 
 from .. import unsubscribe
 from ..channels import Parcel, kinds_in_order
-from ..models import AlertDelivery, Channel
 
 log = logging.getLogger(__name__)
 
@@ -45,23 +45,26 @@ select user_id from ring where user_id is not null limit %(limit)s
 
 TAKE = """
 update alert_deliveries t set attempts = t.attempts + 1, lease = %(lease)s, lease_until = %(until)s
+from alert_channels a, users p
 where t.id in (
   select id from (
     select d.id, d.next_at, row_number() over (partition by u.user_id order by d.next_at, d.id) as turn
     from unnest(%(users)s::uuid[]) as u (user_id)
     cross join lateral (
       select c.id, c.next_at from alert_deliveries c
-      join alert_channels a on a.id = c.channel_id
+      join alert_channels k on k.id = c.channel_id
       where c.user_id = u.user_id and c.status = 'pending' and c.next_at <= %(now)s
         and (c.lease_until is null or c.lease_until < %(now)s)
-        and (a.kind <> all(%(in_order)s) or not exists (
+        and (k.kind <> all(%(in_order)s) or not exists (
           select 1 from alert_deliveries o where o.channel_id = c.channel_id and o.status = 'pending' and o.id <> c.id
             and (o.lease_until >= %(now)s or (o.id < c.id and o.next_at <= %(now)s))))
       order by c.next_at, c.id limit %(each)s
     ) as d
   ) as ranked order by turn, next_at limit %(limit)s
 ) and t.status = 'pending' and (t.lease_until is null or t.lease_until < %(now)s)
-returning t.id
+  and a.id = t.channel_id and p.id = t.user_id
+returning t.next_at, t.id, t.user_id, t.channel_id, t.log_id, t.purpose, t.attempts, t.payload, a.kind, a.address,
+  a.secret, a.old_secret, a.old_secret_until, p.language, p.timezone
 """
 
 
@@ -75,10 +78,23 @@ _turn = _Turn()
 
 
 @dataclass(frozen=True)
+class Row:
+    """What recording needs of a delivery that was claimed."""
+
+    pk: UUID
+    user_id: UUID
+    channel_id: UUID
+    log_id: UUID | None
+    purpose: str
+    attempts: int
+    kind: str
+
+
+@dataclass(frozen=True)
 class Claim:
     """Rows that are ours until the lease runs out, and what to send for each."""
 
-    rows: list[AlertDelivery]
+    rows: list[Row]
     parcels: list[Parcel]
     lease: UUID
     is_all: bool  # no user was left out: where it is empty, nothing is due
@@ -87,27 +103,28 @@ class Claim:
 def claim(limit: int = LIMIT) -> Claim:
     """Lease up to `limit` due rows, and commit."""
     lease = uuid4()
+    taken: list[tuple[Any, ...]] = []
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("select pg_advisory_xact_lock(%s)", [LOCK])
-        now = clock.now()
+        # the time is read once the lock is ours
+        cursor.execute("select l, clock_timestamp() from pg_advisory_xact_lock(%s) as l", [LOCK])
+        now = cursor.fetchone()[1]
         users, is_all = _next_users(cursor, now=now, limit=limit)
-        taken: list[UUID] = []
         if users:
-            cursor.execute(
-                TAKE,
-                {
-                    "lease": lease,
-                    "until": now + LEASE,
-                    "now": now,
-                    "users": users,
-                    "in_order": kinds_in_order(),
-                    "each": OF_A_USER,
-                    "limit": limit,
-                },
-            )
-            taken = [pk for (pk,) in cursor.fetchall()]
-    rows = list(AlertDelivery.objects.filter(pk__in=taken).select_related("channel", "user").order_by("next_at"))
-    return Claim(rows, parcels(rows, now=now), lease, is_all)
+            values = {
+                "lease": lease,
+                "until": now + LEASE,
+                "now": now,
+                "users": users,
+                "in_order": kinds_in_order(),
+                "each": OF_A_USER,
+                "limit": limit,
+            }
+            cursor.execute(TAKE, values)
+            taken = cursor.fetchall()
+    taken.sort(key=lambda one: one[0])
+    found = [_Taken(*one[1:]) for one in taken]
+    rows = [Row(one.pk, one.user, one.channel, one.log, one.purpose, one.attempts, one.kind) for one in found]
+    return Claim(rows, _parcels(found, now=now), lease, is_all)
 
 
 def _next_users(cursor: object, *, now: datetime, limit: int) -> tuple[list[UUID], bool]:
@@ -128,41 +145,59 @@ def _next_users(cursor: object, *, now: datetime, limit: int) -> tuple[list[UUID
     return users, is_all
 
 
-def parcels(rows: Iterable[AlertDelivery], *, now: datetime) -> list[Parcel]:
+class _Taken(NamedTuple):
+    """What `TAKE` returns, past the time by which it is sorted."""
+
+    pk: UUID
+    user: UUID
+    channel: UUID
+    log: UUID | None
+    purpose: str
+    attempts: int
+    payload: str
+    kind: str
+    address: bytes
+    secret: bytes
+    old_secret: bytes
+    old_secret_until: datetime | None
+    language: str
+    timezone: str
+
+
+def _parcels(taken: Sequence[_Taken], *, now: datetime) -> list[Parcel]:
     """All that sending needs, so that the senders ask no database."""
-    rows = list(rows)
-    mails = {row.user_id for row in rows if row.channel.kind == "email"}
+    mails = {one.user for one in taken if one.kind == "email"}
     confirmed = set(
         EmailAddress.objects.filter(user__in=mails, verified=True).values_list("user_id", "email") if mails else []
     )
     made = []
-    for row in rows:
-        channel, address = row.channel, ""
+    for one in taken:
+        address = ""
         secrets: tuple[bytes, ...] = ()
         try:
-            address = unseal(bytes(channel.address), purpose=PURPOSE).decode()
-            secrets = tuple(unseal(sealed, purpose=PURPOSE) for sealed in _sealed_secrets(channel, now))
+            address = unseal(one.address, purpose=PURPOSE).decode()
+            secrets = tuple(unseal(sealed, purpose=PURPOSE) for sealed in _sealed_secrets(one, now))
         except CannotOpenError:
-            log.warning("channel %s cannot be opened", channel.pk)
+            log.warning("channel %s cannot be opened", one.channel)
         parcel = Parcel(
-            id=row.pk,
-            kind=channel.kind if address else "",
+            id=one.pk,
+            kind=one.kind if address else "",
             address=address,
-            payload=row.payload,
+            payload=json.loads(one.payload),
             at=now,
             secrets=secrets,
-            language=row.user.language,
-            timezone=row.user.timezone,
+            language=one.language,
+            timezone=one.timezone,
         )
-        if channel.kind == "email":
-            is_open = (row.user_id, address) in confirmed
-            parcel = replace(parcel, unsubscribe=unsubscribe.link(channel.pk), is_open=is_open)
+        if one.kind == "email":
+            is_open = (one.user, address) in confirmed
+            parcel = replace(parcel, unsubscribe=unsubscribe.link(one.channel), is_open=is_open)
         made.append(parcel)
     return made
 
 
-def _sealed_secrets(channel: Channel, now: datetime) -> list[bytes]:
-    sealed = [bytes(channel.secret)] if channel.secret else []
-    if channel.old_secret and channel.old_secret_until and channel.old_secret_until > now:
-        sealed.append(bytes(channel.old_secret))
+def _sealed_secrets(one: _Taken, now: datetime) -> list[bytes]:
+    sealed = [one.secret] if one.secret else []
+    if one.old_secret and one.old_secret_until and one.old_secret_until > now:
+        sealed.append(one.old_secret)
     return sealed

@@ -71,7 +71,9 @@ class Queue:
     def said(self) -> str:
         """The age, short."""
         seconds = int(self.age.total_seconds()) if self.age else 0
-        return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min" if seconds < 7_200 else f"{seconds // 3_600} h"
+        return (
+            f"{seconds} s" if seconds < 120 else f"{seconds // 60} min" if seconds < 7_200 else f"{seconds // 3_600} h"
+        )
 
 
 @dataclass

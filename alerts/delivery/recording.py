@@ -2,28 +2,47 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import connection, transaction
 
 from gpuadvisor.core import clock
+from gpuadvisor.core.ids import uuid7
 
 from ..channels import Outcome, kinds_in_order
-from ..models import AlertDelivery, Channel, DeliveryAttempt
+from ..models import AlertDelivery, DeliveryAttempt
 from . import health
 from .schedule import wait
 
-# Only what is still ours: where the lease ran out meanwhile, another worker has it now.
+if TYPE_CHECKING:
+    from .claiming import Row
+
+# Only what is still ours: where the lease ran out meanwhile, another worker has it now. The time is the database's.
 RECORD = """
-update alert_deliveries d set status = w.status, next_at = coalesce(w.next_at, d.next_at), last_error = w.error,
-  ended_at = w.ended_at, lease = null, lease_until = null
-from unnest(%(ids)s::uuid[], %(statuses)s::text[], %(nexts)s::timestamptz[], %(errors)s::text[],
-  %(ends)s::timestamptz[]) as w (id, status, next_at, error, ended_at)
-where d.id = w.id and d.lease = %(lease)s and d.status = 'pending' returning d.id
+with w as (
+  select * from unnest(%(ids)s::uuid[], %(statuses)s::text[], %(pauses)s::float8[], %(errors)s::text[],
+    %(tries)s::uuid[], %(numbers)s::int[], %(seconds)s::numeric[], %(codes)s::int[], %(answers)s::text[])
+    as w (id, status, pause, error, attempt, number, seconds, code, answer)
+), moved as (
+  update alert_deliveries d set status = w.status, last_error = w.error, lease = null, lease_until = null,
+    next_at = case when w.pause is null then d.next_at else statement_timestamp() + make_interval(secs => w.pause) end,
+    ended_at = case when w.status = 'pending' then null else statement_timestamp() end
+  from w where d.id = w.id and d.lease = %(lease)s and d.status = 'pending' returning d.id
+), tried as (
+  insert into alert_delivery_attempts (id, delivery_id, number, at, seconds, status_code, error, answer)
+  select w.attempt, w.id, w.number, statement_timestamp(), w.seconds, w.code, w.error, w.answer
+  from w join moved on moved.id = w.id
+)
+select id, statement_timestamp() from moved
+"""
+
+GIVE_BACK = """
+update alert_deliveries set attempts = attempts - 1, lease = null, lease_until = null
+where id = any(%(ids)s) and lease = %(lease)s and status = 'pending'
 """
 
 SETTLE = """
@@ -49,7 +68,7 @@ from (
 class Sent:
     """One attempt and what became of it. Units: `seconds`."""
 
-    row: AlertDelivery
+    row: Row
     outcome: Outcome
     seconds: float
 
@@ -57,40 +76,58 @@ class Sent:
 @transaction.atomic
 def record(sent: Sequence[Sent], *, lease: UUID) -> None:
     """Record attempts of one claim, all or nothing."""
-    now = clock.now()
-    ids, statuses, nexts, errors, ends = [], [], [], [], []
-    for one in sent:
-        status, pause = _status(one)
-        ids.append(one.row.pk)
-        statuses.append(status)
-        nexts.append(now + pause if pause is not None else None)
-        errors.append(one.outcome.error[:200])
-        ends.append(None if status == "pending" else now)
+    said = [(one, *_status(one)) for one in sent]
+    values: dict[str, Any] = {
+        "ids": [one.row.pk for one in sent],
+        "statuses": [status for _, status, _ in said],
+        "pauses": [None if pause is None else pause.total_seconds() for _, _, pause in said],
+        "errors": [one.outcome.error[:200] for one in sent],
+        "tries": [uuid7() for _ in sent],
+        "numbers": [one.row.attempts for one in sent],
+        "seconds": [round(min(one.seconds, 899), 3) for one in sent],
+        "codes": [one.outcome.status_code for one in sent],
+        "answers": [one.outcome.answer[:500].replace("\x00", "") for one in sent],
+        "lease": lease,
+    }
     with connection.cursor() as cursor:
-        cursor.execute(
-            RECORD,
-            {"ids": ids, "statuses": statuses, "nexts": nexts, "errors": errors, "ends": ends, "lease": lease},
-        )
-        ours = {pk for (pk,) in cursor.fetchall()}
-    known = set(AlertDelivery.objects.filter(pk__in=ids).values_list("pk", flat=True))  # a user may have gone meanwhile
+        cursor.execute(RECORD, values)
+        moved = dict(cursor.fetchall())
+    mine = [one for one in sent if one.row.pk in moved]
+    if len(mine) < len(sent):
+        _note_late([one for one in sent if one.row.pk not in moved])
+    if not mine:
+        return
+    now = moved[mine[0].row.pk]
+    _hold_queues(mine, now=now)
+    health.count(mine, now=now)
+    settle_logs((one.row.log_id for one in mine if one.row.log_id), now=now)
+
+
+def give_back(rows: Sequence[Row], *, lease: UUID) -> None:
+    """Let go of what was claimed and not tried, for its lease is almost over."""
+    values: dict[str, Any] = {"ids": [row.pk for row in rows], "lease": lease}
+    with connection.cursor() as cursor:
+        cursor.execute(GIVE_BACK, values)
+
+
+def _note_late(late: Sequence[Sent]) -> None:
+    """Attempts that ended past their lease still stand in the log; a user may have gone meanwhile."""
+    now = clock.now()
+    rows = AlertDelivery.objects.select_for_update(of=("self",), no_key=True).order_by("pk")
+    known = set(rows.filter(pk__in=[one.row.pk for one in late]).values_list("pk", flat=True))
     DeliveryAttempt.objects.bulk_create(
         DeliveryAttempt(
             delivery_id=one.row.pk,
             number=one.row.attempts,
             at=now,
-            seconds=round(min(one.seconds, 999), 3),
+            seconds=round(min(one.seconds, 899), 3),
             status_code=one.outcome.status_code,
             error=one.outcome.error[:200],
             answer=one.outcome.answer[:500].replace("\x00", ""),
         )
-        for one in sent
+        for one in late
         if one.row.pk in known
     )
-    mine = [one for one in sent if one.row.pk in ours]
-    _hold_queues(mine, now=now)
-    ended = {one.row.log_id for one in mine if one.row.log_id}
-    health.count(mine, now=now)
-    settle_logs(ended, now=now)
 
 
 def _status(one: Sent) -> tuple[str, timedelta | None]:
@@ -107,7 +144,7 @@ def _hold_queues(sent: Iterable[Sent], *, now: datetime) -> None:
     """A receiver in order that asks for a pause gets it for all that waits for the same address."""
     pauses: dict[UUID, timedelta] = {}
     for one in sent:
-        if one.outcome.after and one.row.channel.kind in kinds_in_order():
+        if one.outcome.after and one.row.kind in kinds_in_order():
             pauses[one.row.channel_id] = one.outcome.after
     for channel, pause in sorted(pauses.items()):
         AlertDelivery.objects.filter(channel=channel, status="pending", lease=None, next_at__lt=now + pause).update(
@@ -121,11 +158,3 @@ def settle_logs(logs: Iterable[UUID], *, now: datetime) -> None:
     if wanted:
         with connection.cursor() as cursor:
             cursor.execute(SETTLE, {"logs": wanted})
-
-
-def by_channel(sent: Iterable[Sent]) -> dict[Channel, list[Sent]]:
-    """Attempts by their channel, in order."""
-    grouped: dict[Channel, list[Sent]] = defaultdict(list)
-    for one in sent:
-        grouped[one.row.channel].append(one)
-    return grouped

@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import time, timedelta
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -15,7 +16,7 @@ from django.db import connection
 from alerts import delivery, messages, services, triggers
 from alerts.channels import Outcome, webhook
 from alerts.channels import kind as kind_of
-from alerts.delivery import aside, claiming, schedule
+from alerts.delivery import aside, claiming, schedule, working
 from alerts.models import Alert, AlertDelivery, AlertLog, Channel, DeliveryAttempt, Episode, QuietHours, ReceiverPause
 from gpuadvisor.core import clock
 from gpuadvisor.core.crypto import seal
@@ -29,6 +30,7 @@ class Receiver(ThreadingHTTPServer):
     """Counts what it got; answers as told."""
 
     daemon_threads = True
+    request_queue_size = 64
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
@@ -297,6 +299,31 @@ def test_a_dead_worker_only_delays_and_its_late_answer_changes_nothing(host, hoo
     assert (row.status, row.attempts) == ("delivered", 2)
 
 
+def test_what_cannot_be_begun_within_its_lease_is_given_back_untried(host, hook, receiver, monkeypatch):
+    fire_now(an_alert(host, hook(host)))
+    monkeypatch.setattr(working, "TRY", 61.0)
+    assert delivery.deliver_due(seconds=0.05) == 0
+    row = AlertDelivery.objects.get()
+    assert (row.status, row.attempts, row.lease, receiver.got) == ("pending", 0, None, [])
+    monkeypatch.undo()
+    assert delivery.deliver_due() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_while_one_claim_is_sent_the_next_is_taken_and_each_arrives_once(hook, receiver):
+    users = UserFactory.create_batch(30)
+    now = clock.now()
+    AlertDelivery.objects.bulk_create(
+        AlertDelivery(user=user, channel=hook(user, str(n)), next_at=now, created_at=now, payload={"title": "x"})
+        for n, user in enumerate(users)
+    )
+    assert delivery.deliver_due() == 30
+    assert set(AlertDelivery.objects.values_list("status", "last_error")) == {("delivered", "")}
+    ids = {str(pk) for pk in AlertDelivery.objects.filter(status="delivered").values_list("pk", flat=True)}
+    assert Counter(headers["webhook-id"] for headers, _, _ in receiver.got) == dict.fromkeys(ids, 1)
+    assert DeliveryAttempt.objects.count() == len(ids) == 30
+
+
 def test_no_user_waits_behind_the_many_of_another(host, hook):
     many = hook(host)
     rows = [AlertDelivery(user=host, channel=many, next_at=clock.now(), created_at=clock.now()) for _ in range(60)]
@@ -410,7 +437,7 @@ def test_a_discord_channel_gets_one_message_at_a_time_and_all_wait_as_it_asks(ho
             for n in range(3)
         ]
     )
-    assert [row.payload["title"] for row in claiming.claim().rows] == ["0"]
+    assert [parcel.payload["title"] for parcel in claiming.claim().parcels] == ["0"]
     assert claiming.claim().rows == []  # the first is under way
     AlertDelivery.objects.update(lease=None, lease_until=None)
     receiver.status, receiver.extra = 429, {"retry-after": "60"}
@@ -435,7 +462,7 @@ def test_deleting_the_user_meanwhile_breaks_nothing(host, hook, receiver):
 def test_an_episode_says_where_it_was_told(host, hook):
     alert = an_alert(host, hook(host))
     episode = Episode.objects.create(
-        alert=alert, user=host, title="Rack 1 is idle", opened_at=NOON, last_seen_at=NOON, money_per_day="7.20"
+        alert=alert, user=host, title="Rack 1 is idle", opened_at=NOON, last_seen_at=NOON, money_per_day=Decimal("7.20")
     )
     fire(alert, episode=episode)
     payload = AlertDelivery.objects.get().payload
