@@ -236,8 +236,10 @@ def _call_id(tool: Message) -> str:
 
 def _compact(tool: Message, rows: int | None) -> str:
     """A result with its first rows only, their cells' figures without labels; whole where `rows` is None."""
+    from .toolbox import for_model
+
     if rows is None:
-        return tool.content
+        return for_model(tool.content)
     try:
         told = json.loads(tool.content)
     except ValueError:

@@ -141,7 +141,7 @@ class Talk:
         self._draft.writer.tool(toolbox.label_of(asked.name))
         message = toolbox.call(self._answer, asked)
         self._draft.learn(message)
-        return message.content
+        return toolbox.for_model(message.content)
 
     def _look_up_subject(self) -> None:
         """What "ask why" pointed at, before the model is asked: the request carries it behind the question."""

@@ -1,7 +1,7 @@
 """What the language model may call, and what comes of wrong arguments, hostile names and large results."""
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -69,6 +69,42 @@ def test_every_tool_is_described_with_the_schema_of_its_arguments(tool):
     assert fleet["parameters"]["properties"]["days"] == {"default": 7, "type": "integer"}
     assert "calculate" in definitions
     assert "user" not in json.dumps([one["parameters"] for one in definitions.values()])
+
+
+def test_what_the_model_reads_of_a_result_says_nothing_twice():
+    late = NOON + timedelta(hours=1, seconds=7)
+    cells = {
+        "net": Cell("Net", Decimal("7.5"), "USD", as_of=NOON),
+        "net_change_percent": Cell("Net, change on the 7 days before", Decimal(3), "%", as_of=NOON),
+        "now": Cell("Occupancy of all hours", Decimal(80), "%", as_of=late),
+        "floor": Cell("Floor", None, "USD/GPU-h", "unknown", "Enter watts.", NOON),
+    }
+    stored = toolbox.encode(Result((Row("a", "rig-01", cells, "/x/"),), NOON, ("A note.",), "/x/"), 3)
+    assert json.loads(toolbox.for_model(stored)) == {
+        "call": 3,
+        "as_of": "2026-11-20T12:00Z",
+        "notes": ["A note."],
+        "url": "/x/",
+        "rows": [
+            {
+                "id": "a",
+                "title": "rig-01",
+                "cells": {
+                    "net": {"value": 7.5, "unit": "USD"},
+                    "net_change_percent": {"value": 3.0, "unit": "%"},
+                    "now": {
+                        "label": "Occupancy of all hours",
+                        "value": 80.0,
+                        "unit": "%",
+                        "as_of": "2026-11-20T13:00Z",
+                    },
+                    "floor": {"value": None, "unit": "USD/GPU-h", "quality": "unknown", "missing": "Enter watts."},
+                },
+            }
+        ],
+    }
+    for as_it_is in ('{"call":1,"error":"No."}', "no JSON"):
+        assert toolbox.for_model(as_it_is) == as_it_is
 
 
 def test_what_every_request_pays_for_the_tools_is_short():
