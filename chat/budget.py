@@ -49,6 +49,7 @@ class CapReached(DomainError):
 class Meter:
     """What one account has left of the day. Units: tokens; `resets_at` is the next UTC midnight.
 
+    `left` is the cap without what was used: `reserved` is held by an answer on its way, and most of it comes back.
     Where `is_full`, rules answer, and `why` says what is used up and when it comes back.
     """
 
@@ -100,7 +101,7 @@ def meter(user: User) -> Meter:
         used=own.used,
         reserved=own.reserved,
         cap=cap,
-        left=max(0, cap - own.used - own.reserved),
+        left=max(0, cap - own.used),
         resets_at=resets_at(now),
         is_full=is_full,
         why=tightest.sentence if is_full else "",

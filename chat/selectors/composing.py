@@ -64,7 +64,8 @@ def composer(user: User, conversation: Conversation | None = None) -> Composer:
     elif conversation is None and kept.is_full:
         blocked = _full_list(kept.limit or 0)
         offer = next_plan(user, "conversations")
-    elif day.is_full:
+    is_short = day.is_full and running is None  # an answer on its way holds what it may need, and gives it back
+    if is_short and not blocked:
         offer = next_plan(user, "tokens_a_day")
     return Composer(
         meter=day,
@@ -77,7 +78,7 @@ def composer(user: User, conversation: Conversation | None = None) -> Composer:
         and running.state == Answer.State.WAITING
         and clock.now() - running.asked_at > QUEUE_AWAY,
         blocked=blocked,
-        notice=day.why,
+        notice=day.why if is_short and not blocked else "",
         offer=offer,
         is_elsewhere=is_elsewhere,
     )

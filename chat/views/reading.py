@@ -38,11 +38,13 @@ def conversation(request: AppRequest, pk: UUID) -> HttpResponse:
 
 @require_safe
 def meter(request: AppRequest, pk: UUID) -> HttpResponse:
-    """The line beside the button, asked for when an answer ends and while one is on its way; at the end the list, too."""
+    """The line beside the button, asked for while an answer is on its way and, with the list, when it ends."""
     found = get_object_or_404(Conversation.objects.visible_to(request.user), pk=pk)
     context = conversation_context(request, found) | {"is_asked": True}
     if wants_fragment(request):
         if context["composer"].running is None:
+            is_new = found.message_count == 1 and not found.is_renamed and context["composer"].has_model
             context |= side(request, is_archived=found.is_archived)
+            context["is_titled_soon"] = is_new and "again" not in request.GET  # the model names it after its answer
         return render(request, "chat/_foot.html", context)
     return render(request, "chat/meter.html", context)

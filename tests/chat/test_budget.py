@@ -40,7 +40,8 @@ def test_an_answer_holds_at_most_what_the_day_has_left(host):
     answer = held(host)
     day = TokenDay.objects.get()
     assert (answer.reserved_tokens, day.used, day.reserved) == (5_000, 15_000, 5_000)
-    assert budget.meter(host).left == 0
+    meter = budget.meter(host)
+    assert (meter.left, meter.reserved, meter.is_full) == (5_000, 5_000, True)
 
 
 def test_what_was_used_is_booked_and_the_rest_is_free_again(host):

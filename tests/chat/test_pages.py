@@ -110,10 +110,20 @@ class TestAsking:
         url = reverse("chat:meter", kwargs={"pk": old.pk})
         assert 'id="threads"' not in host_client.get(url, headers=HTMX).content.decode()
         Answer.objects.update(state="finished")
+        assert "load delay:4s" not in host_client.get(url, headers=HTMX).content.decode()
         line = host_client.get(url, {"q": "Power"}, headers=HTMX).content.decode()
         assert '<div id="threads" hx-swap-oob="outerHTML">' in line
         assert ">Power<" in line
         assert ">Rates<" not in line
+
+    def test_a_title_that_the_model_makes_is_asked_for_once_more(self, host_client, host, settings):
+        """It comes seconds after the first answer has ended."""
+        settings.ADVISOR_HAS_MODEL = True
+        talk = AnswerFactory(question__conversation__user=host).message.conversation
+        Conversation.objects.filter(pk=talk.pk).update(message_count=1)
+        url = reverse("chat:meter", kwargs={"pk": talk.pk})
+        assert "load delay:4s" in host_client.get(url, headers=HTMX).content.decode()
+        assert "load delay:4s" not in host_client.get(url, {"again": 1}, headers=HTMX).content.decode()
 
     def test_whoever_is_signed_out_meanwhile_is_asked_to_sign_in(self, client, host):
         talk = ConversationFactory(user=host)
@@ -160,11 +170,20 @@ class TestLimits:
         budget.TokenDay.objects.create(user=host, day=clock.today(), used=20_000)
         page = host_client.get(reverse("chat:index")).content.decode()
         assert "tokens are used up" in page
+        assert 'id="composer-notice"' in page
         assert "answers come from rules" in page
         assert "The Individual plan has 200,000 tokens a day." in page
         assert 'id="composer-send">' in page
         assert send(host_client, "How am I doing?").status_code == 302
         assert Answer.objects.get().advisor == "rules"
+
+    def test_what_an_answer_on_its_way_holds_is_not_told_as_used_up(self, host_client, host, settings):
+        settings.ADVISOR_HAS_MODEL = True
+        send(host_client, "How am I doing?")
+        assert budget.TokenDay.objects.get().reserved == 20_000
+        page = host_client.get(talk_url(Conversation.objects.get())).content.decode()
+        assert "20,000 of 20,000 tokens left today" in page
+        assert "used up" not in page
 
     def test_a_plan_without_limits_shows_none(self, host_client, host):
         set_tier(host, "professional")
