@@ -21,6 +21,7 @@ from gpuadvisor.core.ids import uuid7
 from gpuadvisor.core.nudge import nudge
 
 from . import messages, quiet
+from .copying import copy, store
 from .models import Alert, AlertDelivery, AlertLog, Channel, Episode, EpisodeEvent
 from .models.rules import RANKS
 
@@ -106,11 +107,11 @@ def record_triggers(triggers: Sequence[Trigger], *, now: datetime) -> list[Alert
     _fold(told, now=now)
     # leads first: the others point to them
     leads = {message.lead.pk for message in told}
-    AlertLog.objects.bulk_create(sorted(logs, key=lambda log: log.pk not in leads), batch_size=2_000)
+    store(sorted(logs, key=lambda log: log.pk not in leads))
     _count(triggers, now=now)
     if told:
         deliveries = [delivery for message in told for delivery in _deliveries(message, now=now)]
-        AlertDelivery.objects.bulk_create(deliveries, batch_size=2_000)
+        store(deliveries)
         _note(told, now=now)
         transaction.on_commit(partial(nudge, DELIVER), robust=True)  # only a nudge: the sweep makes it sure
     return logs
@@ -219,18 +220,22 @@ def _note(told: list[_Told], *, now: datetime) -> None:
     folded = [log for message in told for log in message.folded]
     if folded:
         AlertLog.objects.bulk_update(folded, ["folded_into"], batch_size=2_000)
-    EpisodeEvent.objects.bulk_create(
+    names = {
+        message.lead.pk: ", ".join(channel.name for channel in message.channels.values())[:300] for message in told
+    }
+    copy(
+        EpisodeEvent,
         (
-            EpisodeEvent(
-                episode=log.episode,
-                kind="told",
-                text=", ".join(channel.name for channel in message.channels.values())[:300],
-                data={"log": str(message.lead.pk)},
-                at=now,
-            )
+            {
+                "id": uuid7(),
+                "episode_id": log.episode_id,
+                "kind": "told",
+                "text": names[message.lead.pk],
+                "data": {"log": str(message.lead.pk)},
+                "at": now,
+            }
             for message in told
             for log in (message.lead, *message.with_it)
             if log.episode_id
         ),
-        batch_size=2_000,
     )

@@ -113,7 +113,7 @@ def evaluation() -> Row:
             ours.append(seconds)
             limit.append(scan)
     with connection.cursor() as cursor:
-        cursor.execute("delete from alerts where hashtext(user_id::text) % 2 = 0")
+        cursor.execute("update alerts set is_active = false where hashtext(user_id::text) % 2 = 0")
         cursor.execute("vacuum analyze alerts")
     _figures(start + QUARTER * ROUNDS, start + QUARTER * (ROUNDS + 1))
     part.append(milliseconds(lambda: look(start + QUARTER * (ROUNDS + 1))) / 1000)
