@@ -23,6 +23,7 @@ from .grammar import (
     FAR,
     FOR_YOU,
     IN_ALL,
+    IN_BRACKETS,
     LATTER,
     LEADS,
     MARKET_IS,
@@ -35,6 +36,7 @@ from .grammar import (
     ONE,
     ONWARD,
     OPEN,
+    OUT_OF,
     OTHERS,
     OWN,
     PLURAL,
@@ -70,6 +72,7 @@ class Bound:
     any_of: frozenset[str] = (
         frozenset()
     )  # cells of which it may be any: "on the 22nd to $17 and $45, on the 21st to $16"
+    lead: list[str] = field(default_factory=list)  # the cell that leads to its list, where its own stand apart
     near: frozenset[str] = frozenset()
     periods: list[Mention] = field(default_factory=list)
     is_inherited: bool = False  # its rows are those of the figure before
@@ -113,6 +116,10 @@ class Reader:
             return near
         local = frozenset(each.key for each in named if start <= each.start < stop) | frozenset(bound.concepts)
         local |= near & {"then", "suggested"}
+        if "saved" in near:
+            local |= {"change"}
+        if number.unit == "%" and number.sign and "rate" in local:  # "you charge 6 % more"
+            local |= {"market", "median"}
         return local.union(*(NEARBY.get(name, ()) for name in local))
 
     def _is_compared_with(self, each: Mention, rows: Sequence[Mention]) -> bool:
@@ -193,8 +200,16 @@ class Reader:
                 is_total=bool(TOTAL.search(re.split(r"[;:]", segment)[-1]) or IN_ALL.match(text[number.after :])),
                 is_yours=is_yours,
             )
+            if i and bound.is_inherited and of_periods[i][0] and not of_periods[i][1]:
+                if all(each.key.startswith("date") for each in bound.rows):
+                    bound.rows = []  # "$111 (Nov 21), $110 (today so far)"
+            for each in when:
+                if each.end <= number.start and IN_BRACKETS.fullmatch(text[each.end : number.start]):
+                    bound.periods = [each]
             if not bound.rows:
                 bound.over = carried if len(carried) < 2 else carried[i : i + 1] if len(carried) == len(numbers) else []
+                if i and OUT_OF.fullmatch(segment):
+                    bound.over = []  # "18 of 46": the whole
             if i and "market" in found[i - 1].concepts and "market" not in bound.concepts and bound.concepts:
                 earlier = text[numbers[i - 2].end if i > 1 else piece.start : numbers[i - 1].start]
                 if MARKET_IS.search(earlier) and re.match(r"\s*,?\s*and\b", segment) and not YOU.search(segment):
@@ -221,6 +236,13 @@ class Reader:
                 bound.periods = found[i - 1].periods
             if not bound.periods:
                 bound.periods = self._periods_over(piece)
+            if bound.concepts and of_concepts[i][0] and re.search(r"[,:(–—]\s*\S{0,2}$", segment):
+                bound.lead = [
+                    each.key
+                    for s, e in piece.over[:1]
+                    for each in reversed(self.within(self.concepts, s, e))
+                    if each.key not in WEAK
+                ]
             if not bound.concepts:
                 bound.concepts = [
                     each.key for s, e in piece.over[:1] for each in reversed(self.within(self.concepts, s, e))
@@ -243,12 +265,14 @@ class Reader:
 
     def _cell(self, piece: Piece, rows: list[Mention], named: list[Mention], when: list[Mention]) -> Bound:
         over = list(piece.over[:2])
+        own = [each.key for each in named]
+        own += [each.key for s, e in over for each in self.within(self.concepts, s, e)]
+        leads = [each.key for s, e in piece.over[2:] for each in self.within(self.concepts, s, e)]
         return Bound(
             since=piece.start,
             rows=rows + [each for s, e in over for each in self.within(self.rows, s, e)],
             over=[each for s, e in piece.over[2:] for each in self.within(self.rows, s, e)],
-            concepts=[each.key for each in named]
-            + [each.key for s, e in piece.over for each in self.within(self.concepts, s, e)],
+            concepts=own if own or len(over) > 1 else leads,
             periods=when + [each for s, e in piece.over for each in self.within(self.periods, s, e)][:1],
         )
 
@@ -275,11 +299,10 @@ class Reader:
                         return found[-1:]
                     if is_there:
                         return found if len(keys) == len(found) > 2 else found[-1:]
-                    return found[:1] if len(keys) == 1 or is_it else []
+                    return found[:1] if len(keys) == 1 else _same(found) or (found[:1] if is_it else [])
         for s, e in piece.over:
             if found := self.within(self.rows, s, e):
-                keys = {each.key for each in found}
-                return found[:1] if len(keys) == 1 else []
+                return found[:1] if len({each.key for each in found}) == 1 else _same(found)
         return []
 
     def _topics(self, piece: Piece) -> list[Mention]:
@@ -403,6 +426,14 @@ class Reader:
                 ):
                     return {first + i: name for i, name in enumerate(names)}
         return {}
+
+
+def _same(mentions: Sequence[Mention]) -> list[Mention]:
+    """Several names of one thing as one: "dione (RTX A6000, Vast.ai)"; nothing where they are of several."""
+    either = -1
+    for each in mentions:
+        either &= each.any
+    return [mentions[0]._replace(own=mentions[0].own & either, any=either)] if mentions and either else []
 
 
 def _overlaps(mention: Mention, others: Sequence[Mention]) -> bool:

@@ -19,7 +19,7 @@ CONCEPTS: dict[str, str] = {
     "bandwidth": r"bandwidth",
     "storage": r"storage|disk",
     "fixed": r"fixed(?: costs?)?|colo(?:cation)?|internet|rent of the rack|hosting cost",
-    "worth": r"could (?:earn|make|bring|gain|add)|impact|worth|gains?|uplifts?|extra|adds?|benefit|upside"
+    "worth": r"could (?:earn|make|bring|gain|add)|impact|worth|gains?|uplifts?|extra|adds?|benefit"
     r"|would bring|more a (?:month|day)",
     "revenue": r"revenues?|came in|earn(?:s|ed|ings?)?|gross(?:ed)?|incomes?|brought(?: you)? in|bring(?:s"
     r"|ing)?(?: you)? in|takings|turnover|took in|billed|pulled in|before fees",
@@ -27,27 +27,27 @@ CONCEPTS: dict[str, str] = {
     "fee": r"platforms? (?:kept|keeps?|took|takes?|charged?|retain(?:s|ed)?)|(?:to|for"
     r"|by) (?:the )?(?:platforms?|marketplaces?)|(?:the )?marketplaces?(?= [$\d])|fees?"
     r"|commissions?|platform(?:'s)? (?:take|cut|share)|take rate|takes?(?= (?:only "
-    r"|about )?\d+(?:\.\d+)? ?%)|only takes|(?:charg(?:es?|ing)|wants|deducts)(?= (?:only |about )?\d+(?:\.\d+)? ?%)",
+    r"|about )?\d+(?:\.\d+)? ?%)|only takes|(?:charg(?:es?|ing)|wants|deducts)(?= (?:hosts? |you )?(?:only |about )?\d+(?:\.\d+)? ?%(?! (?:more|less|above|below|over|under)))|(?<=\.ai )(?:took|takes|keeps|kept|charged)|(?<=runpod )(?:took|takes|keeps|kept|charged)|(?<=salad )(?:took|takes|keeps|kept|charged)",
     "net": r"net(?:s|ted|ting)?(?! (?:effect|impact)\b)|profits?|left(?: over| you)?|leaves?(?: you)?|clear(?:s|ed) (?=[$\d])"
     r"|bottom line|take[- ]home|after (?:the )?(?:platform(?:'s|s')? )?(?:all |every )?"
     + _COSTS
     + r"(?:(?:, and|,| and) "
     + _COSTS
-    + r")*(?! of [$\d])|pocket(?:s|ed)?|keeps?|kept",
+    + r")*(?! of [$\d])|pocket(?:s|ed)?|keeps?|kept|remain(?:s|ed|ing)?(?! (?:your|the|a|at)\b)|(?:is|was|are|were) left",
     "margin": r"margins?",
     "energy": r"meter|energy|electricity|power(?: costs?| bills?)?|electric",
     "occupancy": r"(?:hardly|rarely|seldom|barely|never|not)(?: ever)? (?:idle|empty|vacant)|rents?(?= \d)|occupanc(?:y|ies)|utili[sz]ation|occupied|busy|in use|rented|rent(?:s"
     r"|ing)? out|booked",
     "floor": r"floors?|minimum|lowest (?:sensible |sane )?(?:rate|price|bid)|not go below|never go below",
-    "p10": r"p10|cheapest|off[- ]peak|(?:lower|lowest|bottom|first) decile|bottom (?:tenth|ten|10)(?: ?%| percent)?|(?:its|their) 10th|a tenth|one in ten|10 in 100|10th percentile|the 10th|10 of 100",
-    "low": r"low(?:er)? (?:end|bound|case)|as little as|the worst|worst case|at worst|pessimistic",
-    "p90": r"top (?:tenth|ten|10)(?: ?%| percent)?|(?:upper|highest|top|ninth) decile|(?:its|their) 90th|(?:at |in )?peak (?:hours?|times?|rates?)|p90|dearest|most expensive|90th percentile|the 90th|90 of 100",
-    "high": r"high(?:er)? (?:end|bound|case)|as much as|the best(?! day)|best case|at best|optimistic",
+    "p10": r"p10|cheapest|off[- ]peak|(?:lower|lowest|bottom|first) decile|bottom (?:tenth|ten|10)(?: ?%| percent)?|(?:its|their) 10th|a tenth(?! (?:asks? |charges? |of them (?:asks? )?)?(?:more|above|over))|one in ten|10 in 100|10th percentile|the 10th|10 of 100",
+    "low": r"low(?:er)? (?:end|bound|case)|as little as|the worst|worst case|at worst|pessimistic|downside",
+    "p90": r"top (?:tenth|ten|10)(?: ?%| percent)?|(?:upper|highest|top|ninth) decile|(?:its|their) 90th|(?:at |in )?peak (?:hours?|times?|rates?)|p90|a tenth(?= (?:asks? |charges? |of them (?:asks? )?)?(?:more|above|over))|dearest|priciest|most expensive|90th percentile|the 90th|90 of 100",
+    "high": r"high(?:er)? (?:end|bound|case)|as much as|the best(?! day)|best case|at best|optimistic|upside",
     "percentile": r"percentiles?|cheaper than",
     "median": r"medians?|middle of the market|mid-?point|typical",
     "market": r"markets?|others|other hosts?|competitors?|competition|comparables?|comparison set"
     r"|those compared(?: with)?|comp set|rivals?|peers?|elsewhere|similar (?:machines|cards|GPUs"
-    r"|offers|listings)|going rate|everyone else|go(?:es)? for|renters pay|they(?= (?:ask|charge"
+    r"|offers|listings)|going rate|everyone else|renters pay|they(?= (?:ask|charge"
     r"|\d))",
     "payback": r"pays?(?: itself)? back|pay-?back|paid (?:itself )?off|earned back|recoup(?:s|ed)?"
     r"|amorti[sz]ed",
@@ -76,9 +76,14 @@ CONCEPTS: dict[str, str] = {
     "index": r"ind(?:ex|ices)",
     "supply": r"supply|on offer|offered|listings",
     "temperature": r"temperatures?|degrees",
-    "then": r"(?<=, )then|rate then|difference|delta|would|(?:you|it|that|they|i)'d|what[- ]if|if you"
+    "then": r"(?<=, )then|rate then|difference|delta|would|(?:you|it|that|they)'d|what[- ]if|if you"
     r"|if it|becomes?|rather than|at that (?:rate|price)",
     "at": r"(?:at|with) (?=[$\d])",
+    "goes": r"(?:go(?:es)?|sells?) for",
+    "saved": r"sav(?:ed|es?|ing|ings)",
+    "upto": r"up to (?=[$\d])",
+    "lowest": r"lowest|minimal",
+    "highest": r"highest|maximal",
     "demand": r"demand|score",
     "overhead": r"overhead",
     "pace": r"pace|on the books|contracted|reserved",
@@ -117,10 +122,13 @@ QUALIFIERS = (
 # Words that say which one of a kind, not what is measured: they choose after the others.
 WEAK = frozenset(
     {"change", "low", "high", "then", "suggested", "forecast", "current", "worth", "cost", "lost", "list", "average"}
-    | {"market", "confidence", "supply", "p10", "p90", "at"}
+    | {"market", "confidence", "supply", "p10", "p90", "at", "goes", "saved", "upto", "lowest", "highest"}
 )
 # Words of so many uses that they only choose among right facts.
-VAGUE = frozenset({"worth", "cost", "lost", "forecast", "list", "current", "average", "supply", "confidence", "at"})
+VAGUE = frozenset(
+    {"worth", "cost", "lost", "forecast", "list", "current", "average", "supply", "confidence", "at"}
+    | {"goes", "saved", "upto", "lowest", "highest"}
+)
 OF_TOOLS = {"outages": ("offline",)}
 IMPLIED = {
     "rented_rate": ("rate", "occupancy"),
@@ -131,6 +139,11 @@ IMPLIED = {
 }
 NEARBY = {
     "energy": ("tariff",),
+    "goes": ("market", "median"),
+    "saved": ("change",),
+    "upto": ("high",),
+    "lowest": ("p10", "low"),
+    "highest": ("p90", "high"),
     "median": ("market",),
     "percentile": ("market",),
     "p10": ("market",),

@@ -6,7 +6,7 @@ import re
 
 PREPOSITION = re.compile(
     r"\b(?:for|on|of|in|at|from|with|by|inside|under)\b[^,;:(]*$|^\s*\(?\s*$|^\s?[-–]?\s*$|^\s+(?:remains?"
-    r"|stays?|is|are|was|were)\s+$|^\s+is (?:what|the|your)\b[^,;:(]*$",
+    r"|stays?|is|are|was|were)\s+$|^\s+(?:points?\s)?(?:due\s)?(?:to|because of)\s(?:the|your)\s+$|^\s+is (?:what|the|your)\b[^,;:(]*$",
     re.IGNORECASE,
 )
 APART = re.compile(
@@ -19,7 +19,7 @@ SPLIT = re.compile(
     re.IGNORECASE,
 )
 NEXT_TO = re.compile(
-    r"^\s*(?:(?:(?:went |goes |go |came |comes |come |is |are |was |were )?(?:in|of|as|for|to|at|from|by|due to"
+    r"^\s*(?:of (?:them|these|those|which|all(?: of (?:them|these))?)\s+)?(?:(?:(?:went |goes |go |came |comes |come |is |are |was |were )?(?:in|of|on|as|for|to|at|from|by|due to"
     r"|because of))\s+(?:(?:the|its|your|their|a|an)\s+)?(?:be\s+)?)?"
     r"(?:(?:total|GPU|hourly|estimated|gross|pure|yearly|monthly|daily|weekly|own|platform|less|more|extra"
     r"|lower|higher|hours?|time|is|was|are|were)\s+)*[-\s(]*$",
@@ -94,3 +94,5 @@ FOR_YOU = re.compile(
     re.IGNORECASE,
 )
 VALUED = re.compile(r"(?:'s|\s(?:of|at|is|was))?[\s(]*[$€\d]|\s(?:price|rate|ask)")
+IN_BRACKETS = re.compile(r"\s*\(\s*\S{0,2}")
+OUT_OF = re.compile(r"\s+(?:out )?of\s+(?:the |your )?\S{0,2}")

@@ -41,7 +41,7 @@ _COMMON = (
     "test than that the their they this three to today together total try two unknown up us usd use "
     "verified was week weeks were what which who with yes yesterday you your yours "
 )
-COMMON = frozenset(_COMMON.split())
+COMMON = frozenset(_COMMON.split()) | frozenset(MONTHS)
 TOTALS = frozenset(
     {
         "total",
@@ -105,6 +105,7 @@ class Index:
         self.names: dict[str, tuple[int, int]] = {}
         self.dates: dict[tuple[int, int], tuple[int, int]] = {}
         self.turns: dict[tuple[str, str, str], float] = {}
+        self._rows: dict[tuple[str, str], dict[str, int]] = {}
         self._agree: dict[tuple[str, str], int] = {}
         self._clash: dict[Period, int] = {}
         self._same: dict[Period, int] = {}
@@ -131,6 +132,8 @@ class Index:
             self.before |= bit if when and when.shift == 1 and not is_change else 0
             if fact.value and (cell := re.fullmatch(r"(.+)_change(?:_percent)?", fact.source.cell)):
                 self.turns[(fact.source.message, fact.source.row, cell[1])] = float(fact.value)
+            if fact.kind == "cell":
+                self._rows.setdefault((fact.source.message, fact.source.row), {})[fact.source.cell] = at
             self._name(fact, bit)
         self.priced = sum(mask for unit, mask in self.units.items() if unit == "%" or unit[:3] in {"USD", "EUR"})
         self.spans = {when.days for when in self.periods if when}
@@ -175,6 +178,15 @@ class Index:
             for month, day in dates:
                 _add(self.dates, (month, day), bit, is_title=is_title)
                 _add(self.dates, (0, day), bit, is_title=is_title)
+
+    def befores(self, at: int) -> list[int]:
+        """The facts of what this one tells that it was before: "rate now" beside "rate then", "from" beside "to"."""
+        source = self.facts[at].source
+        cells = self._rows.get((source.message, source.row), {})
+        names = [f"{source.cell}_before"]
+        names += ["from_rate"] if source.cell == "to_rate" else []
+        names += [source.cell.removesuffix("_then")] if source.cell.endswith("_then") else []
+        return [cells[name] for name in names if name in cells]
 
     def agreeing(self, unit: str, noun: str) -> int:
         """The facts of whose unit a figure of this unit may be."""

@@ -7,13 +7,13 @@ value must be that of one of them, within the rounding that the text shows.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from . import units
 from .binding import Bound, Reader, joined, nested
-from .concepts import QUALIFIERS, VAGUE, WEAK, concepts
+from .concepts import NEARBY, QUALIFIERS, VAGUE, WEAK, concepts
 from .facts import Fact, Source
 from .index import Index, bits
 from .numerals import Numeral, Spans, free_spans, numerals
@@ -111,25 +111,112 @@ class Check:
             if not numbers:
                 continue
             words = self.text[piece.start : piece.end]
-            before: list[Fact] = []
-            for i, bound in enumerate(self.reader.bind(piece, numbers)):
-                number = numbers[i]
+            bounds = self.reader.bind(piece, numbers)
+            found = self._found(piece, numbers, bounds, words)
+            for i in self._crossed(numbers, bounds, found):
+                found[i] = None, "the tools say this of something else"
+            for number, (fact, reason) in zip(numbers, found, strict=True):
                 text = self.shown[number.start : number.end]
-                fact, reason = self.source(number, bound, words, numbers[:i])
-                if reason and not (fact or number.unit or number.noun) and i and numbers[i - 1].unit and bound.rows:
-                    alike = replace(number, unit=numbers[i - 1].unit)  # "9 cents in Oslo, 29 in the attic"
-                    fact, _reason = self.source(alike, bound, words, numbers[:i])
-                    numbers[i] = alike
-                if not fact and reason and before and i:
-                    fact = self._beside(number, numbers[i - 1], bound, before[-1], piece)
                 if fact:
-                    before.append(fact)
                     figures.append(Found(number.start, number.end, text, fact.source))
-                else:
-                    before.clear()
-                if reason and not fact:
+                elif reason:
                     unmatched.append(Unmatched(number.start, number.end, text, f"“{text.strip()}”: {reason}"))
         return Checked(tuple(figures), tuple(unmatched))
+
+    def _found(
+        self, piece: Piece, numbers: list[Numeral], bounds: Sequence[Bound], words: str
+    ) -> list[tuple[Fact | None, str]]:
+        """For each figure of a piece its fact, or why there is none; both empty where the host said it."""
+        listed = self._listed(numbers, bounds) if len(numbers) > 1 and not piece.is_cell else {}
+        found: list[tuple[Fact | None, str]] = []
+        for i, bound in enumerate(bounds):
+            number = numbers[i]
+            fact, reason = self.source(number, bound, words, numbers[:i])
+            is_bare = not (number.unit or number.noun)
+            if reason and is_bare and i and bound.rows and _is_carried(numbers[i - 1]):
+                numbers[i] = replace(number, unit=numbers[i - 1].unit)  # "9 cents in Oslo, 29 in the attic"
+                fact, _reason = self.source(numbers[i], bound, words, numbers[:i])
+            if reason and not fact and bound.lead:
+                told = frozenset(bound.lead).union(*(NEARBY.get(name, ()) for name in bound.lead))
+                led = replace(bound, concepts=bound.lead, lead=[], near=bound.near | told, is_elliptic=False)
+                fact, _reason = self.source(number, led, words, numbers[:i])
+            if reason and not fact:
+                fact = listed.get(i)
+            known = found[i - 1][0] if i else None
+            if reason and not fact and known:
+                fact = self._beside(number, numbers[i - 1], bound, known, piece)
+            found.append((fact, "" if fact else reason))
+        return found
+
+    def _crossed(
+        self, numbers: Sequence[Numeral], bounds: Sequence[Bound], found: Sequence[tuple[Fact | None, str]]
+    ) -> Iterator[int]:
+        """Which of two figures that belong together is of another pair: "from $0.52 to $0.49", "$0.49, up from $0.38".
+
+        Also the one of another row, where no row is named and both tell of "it".
+        """
+        for i in range(1, len(numbers)):
+            one, two = found[i - 1][0], found[i][0]
+            if not one or not two:
+                continue
+            between = self.text[numbers[i - 1].end : numbers[i].start]
+            if _FROM.fullmatch(between):
+                before, after = i, i - 1
+            elif _ARROW.fullmatch(between):
+                before, after = i - 1, i
+            else:
+                continue
+            befores = self._befores(numbers[after], bounds[after], found[after][0])
+            if not befores:
+                continue
+            right = {at for at in self._sized(numbers[before], self.index.known)}
+            if not right & befores:
+                yield before
+
+    def _befores(self, number: Numeral, bound: Bound, fact: Fact | None) -> set[int]:
+        """The facts that tell what this one was before, of all that it may be."""
+        rows = 0
+        for each in bound.rows:
+            rows |= each.any
+        alike = [
+            at
+            for at in self._sized(number, self.index.known & ~self.index.text & ~self.index.stale)
+            if fact and (rows >> at & 1 or (not rows and self.index.facts[at].source.row == fact.source.row))
+        ]
+        return {before for at in alike for before in self.index.befores(at)}
+
+    def _listed(self, numbers: Sequence[Numeral], bounds: Sequence[Bound]) -> dict[int, Fact]:
+        """Figures side by side that tell one cell of several rows, none of them named: "Floors: $0.13, $0.07, $0.08"."""
+        found: dict[int, Fact] = {}
+        first = 0
+        while first < len(numbers):
+            last = first + 1
+            while last < len(numbers) and _SIDE.fullmatch(self.text[numbers[last - 1].end : numbers[last].start]):
+                last += 1
+            if last - first > 1 and not any(bound.rows for bound in bounds[first:last]):
+                found |= self._one_cell(range(first, last), numbers, bounds)
+            first = last
+        return found
+
+    def _one_cell(self, run: range, numbers: Sequence[Numeral], bounds: Sequence[Bound]) -> dict[int, Fact]:
+        cells: dict[tuple[str, str], dict[int, Fact]] = {}
+        for i in run:
+            said = 0
+            for name in bounds[i].concepts:
+                said |= self.index.concepts.get(name, 0) if name not in WEAK else 0
+            for at in self._sized(numbers[i], self.index.agreeing(numbers[i].unit, numbers[i].noun)):
+                fact = self.index.facts[at]
+                is_meant = not said or said >> at & 1
+                if (
+                    fact.kind == "cell"
+                    and not fact.is_stale
+                    and is_meant
+                    and self._is_so(numbers[i], fact, at, bounds[i])
+                ):
+                    cells.setdefault((fact.source.message, fact.source.cell), {}).setdefault(i, fact)
+        best = max(cells.values(), key=len, default={})
+        rows = {fact.source.row for fact in best.values()}
+        return best if len(rows) == len(best) > 1 else {}
 
     def source(self, number: Numeral, bound: Bound, words: str, earlier: Sequence[Numeral]) -> tuple[Fact | None, str]:
         """The fact behind a figure; without one, why. Both empty where the host said it."""
@@ -226,7 +313,8 @@ class Check:
                 if name in {"low", "high", "p10", "p90"} and (number.is_range or bound.is_open):
                     continue
                 if name not in bound.near and chosen & ~mask:
-                    chosen = self._keep(chosen, ~mask, is_soft=is_vague and name not in {"low", "high"})
+                    is_soft = (is_vague and name not in {"low", "high"}) or (bound.is_cell and name == "median")
+                    chosen = self._keep(chosen, ~mask, is_soft=is_soft)
             if (
                 not bound.periods
                 and chosen & ~index.before
@@ -244,18 +332,26 @@ class Check:
         named = 0
         for each in bound.rows:
             named |= each.any
+        if bound.is_inherited and not bound.is_elliptic and cells & self.right and not cells & named & self.right:
+            if self._is_own_part(bound, cells & self.right):
+                return cells, is_named
         if not bound.rows or cells & named or bound.is_inherited:
             return self._of_rows(bound, cells), is_named
         return self._of_cells(bound, self._of_rows(bound, chosen), is_signed=is_signed)
 
+    def _is_own_part(self, bound: Bound, right: int) -> bool:
+        """Whether the cell named is a row of its own: "1.2 to the market and 0.9 to your prices"."""
+        facts = [self.index.facts[at] for at in bits(right)]
+        return any((set(bound.concepts) - WEAK) & concepts(fact.title) for fact in facts if fact.tool == "me_or_market")
+
     def _of_cells(self, bound: Bound, chosen: int, *, is_signed: bool) -> tuple[int, bool]:
-        is_named = False
+        is_named = is_which = False
         if bound.any_of:
             mask = 0
             for name in bound.any_of:
                 mask |= self.index.concepts.get(name, 0)
             return (chosen & mask or chosen), bool(chosen & mask)
-        for name in (*sorted(bound.concepts, key=WEAK.__contains__), *bound.also):
+        for name in (*sorted(bound.concepts, key=_weight), *bound.also):
             if (bound.is_contrast and name in {"then", "suggested"}) or (bound.is_to and name == "suggested"):
                 continue
             if bound.is_range and name in {"low", "high", "p10", "p90"}:
@@ -264,7 +360,7 @@ class Check:
                 soft = (
                     bound.is_forward
                     or (bound.is_elliptic and bound.is_apart)
-                    or (name == "then" and is_signed)
+                    or (name == "then" and (is_signed or is_which))
                     or bound.is_compared
                     or name in VAGUE
                     or (bound.is_range and bound.is_elliptic)
@@ -273,6 +369,7 @@ class Check:
                 )
                 chosen = self._keep(chosen, mask, soft)
                 is_named = True
+                is_which = is_which or name in {"low", "high"}
         return chosen, is_named
 
     def _by_adjective(self, number: Numeral, match: re.Match[str], chosen: int) -> int:
@@ -467,6 +564,9 @@ _TURNED = re.compile(
     r"(?P<start>from [^,;.:()]*(?:\.\d+[^,;.:()]*)?)?to\s(?:about |around |roughly |just |only )?(?=\S{0,2}$)",
     re.IGNORECASE,
 )
+_FROM = re.compile(r",?\s(?:down |up )?from\s(?:about |around |roughly )?")
+_ARROW = re.compile(r"\s?(?:→|->|⇒)\s?")
+_SIDE = re.compile(r"\s?(?:,|/|,?\s(?:and|or|vs\.?|versus|against)(?:\sthen)?)\s?", re.IGNORECASE)
 _PARTNER = re.compile(
     r"→|->|\b(?:from|against|vs|versus|compared|than|was|were|been|used to|previously|before|earlier|prev|prior|then"
     r"|to|after|instead|up|down)\b",
@@ -477,7 +577,17 @@ _VERSUS = re.compile(
     r"|[;:]\s\S?$",
     re.IGNORECASE,
 )
-_COMPARED = re.compile(r"\b(?:from|against|vs|versus|compared|than|was|were|had been)\b", re.IGNORECASE)
+_COMPARED = re.compile(r"→|->|\b(?:from|against|vs|versus|compared|than|was|were|had been)\b", re.IGNORECASE)
+
+
+def _weight(name: str) -> int:
+    """What is measured goes first, which one of a kind after it, "would" last."""
+    return 2 if name == "then" else int(name in WEAK)
+
+
+def _is_carried(number: Numeral) -> bool:
+    """Whether a unit may be said once for several figures: cents and shares, but no sign of money."""
+    return bool(number.unit) and not number.unit.startswith(("USD", "EUR"))
 
 
 def _base(fact: Fact) -> str:

@@ -8,6 +8,7 @@ from .concepts import OF_TOOLS, concepts
 from .facts import Fact
 from .words import CHANGE, LOSS, PERIOD, Period, period
 
+ALIKE = {"at": "then", "goes": "market", "upto": "high", "lowest": "p10", "highest": "p90"}
 WORD = re.compile(r"[A-Za-z][A-Za-z0-9.'&+-]*[A-Za-z0-9]|[A-Za-z]")
 
 
@@ -28,7 +29,7 @@ def meaning(fact: Fact) -> tuple[frozenset[str], Period | None, bool, bool]:
     if fact.unit == "USD/GPU-h":
         named.add("rate")
     is_change = fact.unit in {"pt", "points"} or bool(CHANGE.search(words.replace(" of ", " ")))
-    if fact.kind == "text" and fact.sign:
+    if (fact.kind == "text" and fact.sign) or (fact.tool == "me_or_market" and fact.source.row != "whole"):
         is_change = True
     if fact.unit.endswith("/kWh"):
         named = named - {"energy"} | {"tariff"}
@@ -39,8 +40,7 @@ def meaning(fact: Fact) -> tuple[frozenset[str], Period | None, bool, bool]:
             named.add("change")
         if fact.unit == "%" and named & {"market", "median"}:
             named.add("position")
-    if "then" in named:
-        named.add("at")
+    named |= {word for word, name in ALIKE.items() if name in named}
     return frozenset(named), when, is_change, bool(LOSS.search(f"{words} {fact.title}"))
 
 

@@ -74,6 +74,7 @@ FREE = re.compile(
           |{_WORD}))?\s(?:full\s|more\s)?{_SPAN}
     | \b(?:your|the|these|those|my|our)\s(?:{_WORD})\s(?:most|least|best|worst|biggest|largest|smallest|cheapest
       |dearest|strongest|weakest|highest|lowest|top|bottom)\b
+    | \b(?:cheapest|dearest|priciest|lowest|highest|top|bottom|most\sexpensive)\s(?:10|ten)(?:\s?%|\spercent)
     | \bwait\s(?:\d+|{_WORD})(?:\s?(?:–|-|to|or)\s?(?:\d+|{_WORD}))?\s(?:more\s)?{_SPAN}
     | \b100\s?%\s(?:sure|certain|clear|right|yours)\b | \b(?:index|market)\s(?:\w+\s)?(?:=|is|at
       |of)\s100\b(?!\s?%|\.\d) | \b100\s?(?:=|is|means|stands\sfor)\s(?:the\s)?market

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 MARKS = re.compile(
     r"\*\*|__|`+|(?<![\w*])\*(?=\S)|(?<=[^\s*])\*(?![\w*])|~~|(?<=\])\([^)\s]*\)|(?<!\w)\[(?=[^\]]*\]\()|\](?=\()|&nbsp;|<[^>\n]{1,40}>"
 )
+LEADER = re.compile(r"(?<=\s)(?:\.|·|…){3,}(?=\s)")
 FENCE = re.compile(r"^ {0,3}(?:```|~~~)")
 HEADING = re.compile(r"^ {0,3}#{1,6}\s")
 ITEM = re.compile(r"^(?P<indent>\s*)(?:[-*+•]|\d{1,3}[.)])\s+")
@@ -41,6 +42,7 @@ def masked(text: str) -> str:
     spaced = (
         text.replace("\xa0", " ").replace("\u202f", " ").replace("\u2009", " ").replace("\u2011", "-").replace("’", "'")
     )
+    spaced = LEADER.sub(lambda match: " " * len(match[0]), spaced)
     return MARKS.sub(lambda match: " " * len(match[0]), spaced)
 
 

@@ -30,7 +30,9 @@ _SYMBOLS: tuple[tuple[str, str], ...] = (
     (r"\s?%(?!\w)|\s(?:percent|per cent)\b", "%"),
     (r"\s?(?:pp|ppts?|pts?)\b", "pt"),
     (r"[-\s](?:percentage[-\s])?points?\b", "pt"),
-    (r"\s?¢|\scents?\b", "cent"),
+    (r"(?:\s?¢|\scents?)\s(?:of|from|out of|on|per|in)\s(?:every |each |the |a )?dollar\b", "%"),
+    (r"\seuro[- ]?cents?\b", "eurocent"),
+    (r"\s?¢|\s(?:US[- ])?cents?\b", "cent"),
     (r"\s?(?:USD|US dollars|dollars)\b", "USD"),
     (r"\s?(?:EUR|euros?)\b|\s?€", "EUR"),
     (r"[-\s]?(?:kWh|kilowatt[- ]hours?)\b", "kWh"),
@@ -51,7 +53,7 @@ _SYMBOLS: tuple[tuple[str, str], ...] = (
     (r"(?:th|nd|st|rd)\spercentile\b", "percentile"),
 )
 SYMBOLS = [(re.compile(pattern, re.IGNORECASE), unit) for pattern, unit in _SYMBOLS]
-SHORT = {"%", "pt", "cent", "USD", "EUR", "kWh", "kW", "W", "MWh", "x"}
+SHORT = {"%", "pt", "cent", "eurocent", "USD", "EUR", "kWh", "kW", "W", "MWh", "x"}
 NOUNS = (
     r"GPUs?|cards?|units?|portfolios?|machines?|servers?|platforms?|suggestions?|insights?|rentals?|offers?"
     r"|listings?|hosts?"
@@ -78,7 +80,7 @@ def after(text: str, at: int, money: str) -> tuple[str, str, int, int]:
                 unit, used = name, len(match[0].rstrip())
                 end = at + used if name in SHORT or not rest[0].isspace() else at
                 break
-    if unit and unit not in {"USD", "EUR", "GBP", "cent", "kWh", "pt", "%", "h", "GPU", "W", "kW", "GPU-h"}:
+    if unit and unit not in {"USD", "EUR", "GBP", "cent", "eurocent", "kWh", "pt", "%", "h", "GPU", "W", "kW", "GPU-h"}:
         return unit, "", end, at + used
     if not unit:
         if match := MODEL.match(rest):
@@ -103,7 +105,7 @@ def after(text: str, at: int, money: str) -> tuple[str, str, int, int]:
         used += match.end()
         if match[0].lstrip().startswith("/") or (end == at + used - match.end() and tail.startswith("/")):
             end = at + used
-    if pers and unit in {"USD", "EUR", "GBP", "cent"}:
+    if pers and unit in {"USD", "EUR", "GBP", "cent", "eurocent"}:
         unit = f"{unit}/{_per(pers)}"
     elif pers and unit == "":
         unit = f"/{_per(pers)}" if rest.lstrip().startswith("/") else ""
@@ -176,6 +178,8 @@ def factor(text: str, fact: str) -> float | None:
     if told == "" and told_per == "":
         return 1.0
     if told in {"cent"} and known == "USD":
+        return 0.01 if _pers_agree(told_per, known_per) else None
+    if told == "eurocent" and known == "EUR":
         return 0.01 if _pers_agree(told_per, known_per) else None
     if told == known:
         return 1.0 if _pers_agree(told_per, known_per) else None
