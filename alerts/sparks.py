@@ -1,4 +1,6 @@
-"""Small lines with the threshold of an alert: of a month of its GPUs' shares, of a week of its market's prices."""
+"""Small lines with the threshold of an alert: a month of its GPUs' shares, a week of its market's prices, or a month of
+what the best open suggestion was worth.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +11,20 @@ from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Avg, Sum
+from django.db.models import Avg, F, Q, Sum
+from django.db.models.functions import Least
 
 from gpuadvisor.accounts.models import User
 from gpuadvisor.core import charts, clock
-from portfolios.models import GPUConfiguration, PerformanceMetric
+from portfolios.models import GPUConfiguration, OptimizationSuggestion, PerformanceMetric
 
 from . import readings
-from .conditions import Conditions, PricingChange, UtilizationDrop
+from .conditions import Conditions, OptimizationOpportunity, PricingChange, UtilizationDrop
 from .readings import MarketKey
 
 DAYS, PRICE_DAYS = 30, 7
 MOST_POINTS = 90
+MOST_SUGGESTIONS = 1_000
 WIDTH, HEIGHT = 86.0, 26.0
 
 
@@ -60,7 +64,8 @@ def sparks(user: User, wanted: Mapping[UUID, Conditions]) -> dict[UUID, Spark]:
     """The lines of alerts by their keys, in as many queries for one as for a page of them."""
     shares = {key: one for key, one in wanted.items() if isinstance(one, UtilizationDrop)}
     prices = {key: one for key, one in wanted.items() if isinstance(one, PricingChange)}
-    found = {**_of_shares(user, shares), **_of_prices(prices)}
+    worth = {key: one for key, one in wanted.items() if isinstance(one, OptimizationOpportunity)}
+    found = {**_of_shares(user, shares), **_of_prices(prices), **_of_worth(user, worth)}
     return {key: one for key, one in found.items() if one is not None}
 
 
@@ -115,3 +120,33 @@ def _of_prices(wanted: Mapping[UUID, PricingChange]) -> dict[UUID, Spark | None]
         told = [row for row in readings.price_readings(one, series.get(keys[key], [])) if row.at >= since]
         found[key] = spark([row.value for row in told], one.threshold)
     return found
+
+
+def _of_worth(user: User, wanted: Mapping[UUID, OptimizationOpportunity]) -> dict[UUID, Spark | None]:
+    """What the best suggestion open on each UTC day is worth, USD a month; nothing where there never was one."""
+    if not wanted:
+        return {}
+    today = clock.now().date()
+    first = today - timedelta(days=DAYS - 1)
+    rows = (
+        OptimizationSuggestion.objects.filter(portfolio__user=user, portfolio__is_active=True)
+        .filter(
+            Q(decided_at=None) | Q(decided_at__date__gte=first), Q(expires_at=None) | Q(expires_at__date__gte=first)
+        )
+        .exclude(estimated_impact=None)
+        .annotate(ended=Least(F("decided_at"), F("expires_at")))
+        .order_by("-pk")
+        .values_list(
+            *("portfolio_id", "gpu_configuration_id", "suggestion_type", "estimated_impact", "created_at", "ended")
+        )[:MOST_SUGGESTIONS]
+    )
+    best: dict[UUID, list[Decimal]] = {}
+    for portfolio, gpu, kind, worth, created, ended in rows:
+        begins = max(0, (created.date() - first).days)
+        ends = DAYS - 1 if ended is None else min(DAYS - 1, (ended.date() - first).days)
+        for key, one in wanted.items():
+            if (one.scope == "account" or one.scope_id in (gpu, portfolio)) and (not one.kinds or kind in one.kinds):
+                days = best.setdefault(key, [Decimal(0)] * DAYS)
+                for at in range(begins, ends + 1):
+                    days[at] = max(days[at], worth)
+    return {key: spark(days, wanted[key].threshold) for key, days in best.items()}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from gpuadvisor.core import formats
+from market.places import region_name
 
 from .conditions import Conditions, OptimizationOpportunity, PricingChange
 
@@ -46,10 +47,11 @@ def sentence(conditions: Conditions, scope: str = "") -> str:
 
 
 def _of_price(conditions: PricingChange, platform: str) -> str:
+    language = get_language() or "en"
     told = {
         "model": conditions.gpu_model,
         "platform": platform,
-        "region": "" if conditions.region == "global" else f" ({conditions.region})",
+        "region": "" if conditions.region == "global" else f" ({region_name(conditions.region, language)})",
         "lasting": _lasting(conditions.for_minutes),
         "limit": formats.rate(conditions.threshold),
         "by": plain(conditions.threshold),

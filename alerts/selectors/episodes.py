@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.db.models import F, Prefetch, QuerySet
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from gpuadvisor.accounts.models import User
@@ -21,13 +22,14 @@ from portfolios.models import GPUConfiguration, OptimizationSuggestion
 from portfolios.paging import page_by_key
 
 from ..conditions import Conditions, OptimizationOpportunity, PricingChange
-from ..models import AlertDelivery, AlertLog, Episode
+from ..models import AlertDelivery, AlertLog, Episode, EpisodeEvent
 from .badges import Badge, severity_badge
 from .rule_list import conditions_of, scope_names, words_of
 
 PAGE_SIZE = 25
 MOST_OPEN = 50
 PANEL_ROWS = 3
+MOST_EVENTS = 200
 
 
 @dataclass(frozen=True)
@@ -93,10 +95,24 @@ def episode_detail(user: User, episode: Episode) -> Detail:
         matter=_matters([episode])[0],
         things=_things(user, facts, conditions),
         more=facts.get("more") or 0,
-        split=[(label, formats.number(value, 1)) for label, value in split_cells(episode.split).values()],
+        split=[(label, _points(value)) for label, value in split_cells(episode.split).values()],
         logs=list(logs[:PAGE_SIZE]),
         words=words_of(conditions, scope_names(user, [conditions] if conditions else [])),
     )
+
+
+EVENTS = {
+    "opened": gettext_lazy("Begun"),
+    "joined": gettext_lazy("Joined"),
+    "told": gettext_lazy("Told by"),
+    "cleared": gettext_lazy("Cleared"),
+}
+
+
+def events_of(episode: Episode) -> list[tuple[str, EpisodeEvent]]:
+    """What happened, oldest first, each with a word for what it is where its text does not say so."""
+    rows = episode.events.order_by("at", "pk")[:MOST_EVENTS]
+    return [(str(EVENTS.get(one.kind, "")), one) for one in rows]
 
 
 def _things(
@@ -142,6 +158,10 @@ SPLIT = {
     "rest": gettext_lazy("The rest"),
     "whole": gettext_lazy("In all"),
 }
+
+
+def _points(value: Decimal) -> str:
+    return _("%(number)s points") % {"number": formats.number(value, 1)}
 
 
 def split_cells(split: object) -> dict[str, tuple[str, Decimal]]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from gpuadvisor.core import formats
 from gpuadvisor.core.charts import Line, Mark, Series
+from market.places import region_name
 
 from ..conditions import Conditions, Fired, PricingChange, UtilizationDrop
 from ..preview import Line as Thing
 from ..preview import Preview
+from .rule_list import Names
 
 MOST_DATES = 6
 MOST_NAMED_MARKS = 3
@@ -29,9 +32,9 @@ class Shown:
     title: str
 
 
-def shown(preview: Preview, conditions: Conditions) -> Shown:
+def shown(preview: Preview, conditions: Conditions, names: Names) -> Shown:
     dates = sorted(
-        ((line.title, fired) for line in preview.lines for fired in line.fired),
+        ((_title(line, conditions, names), fired) for line in preview.lines for fired in line.fired),
         key=lambda pair: pair[1].told_at,
         reverse=True,
     )
@@ -45,8 +48,18 @@ def shown(preview: Preview, conditions: Conditions) -> Shown:
         max(len(dates) - MOST_DATES, 0),
         _series(drawn, _value_label(conditions)) if drawn else None,
         unit,
-        drawn.title.replace(":", " · ") if drawn else "",
+        _title(drawn, conditions, names) if drawn else "",
     )
+
+
+def _title(line: Thing, conditions: Conditions, names: Names) -> str:
+    """A GPU, a suggestion, or the model and where it is offered."""
+    if not isinstance(conditions, PricingChange):
+        return line.title
+    platform = names.get(conditions.platform, conditions.platform)
+    if conditions.region == "global":
+        return f"{conditions.gpu_model} · {platform}"
+    return f"{conditions.gpu_model} · {platform} · {region_name(conditions.region, get_language() or 'en')}"
 
 
 def _weight(line: Thing) -> tuple[int, int]:

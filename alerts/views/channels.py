@@ -8,6 +8,7 @@ from uuid import UUID
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from gpuadvisor.accounts.models import AppRequest
@@ -19,7 +20,8 @@ from .. import channels as kinds
 from .. import selectors, services
 from ..forms import ChannelForm, ChannelSettingsForm
 from ..models import AlertDelivery, Channel
-from .common import address, refused
+from .common import refused
+from .switching import flip, removal
 
 RECENT = 10
 SHOWN_ONCE = "alerts.secret"
@@ -28,7 +30,7 @@ SHOWN_ONCE = "alerts.secret"
 @require_safe
 def channels(request: AppRequest) -> HttpResponse:
     rows = [(one, selectors.channel_state(one), _label(one)) for one in selectors.channels(request.user)]
-    return render_page(request, "alerts/channels.html", {"channels": rows, "kinds": _kinds()})
+    return render_page(request, "alerts/channels.html", {"channels": rows, "kinds": _kinds(), "loses": LOSES})
 
 
 def _kinds() -> list[tuple[str, Any, Any]]:
@@ -125,32 +127,23 @@ def rotate(request: AppRequest, pk: UUID) -> HttpResponse:
     return go_to(request, "alerts:channel", toast_text=_("New secret made. The old one holds for 24 hours."), pk=row.pk)
 
 
-@require_POST
-def pause(request: AppRequest, pk: UUID) -> HttpResponse:
-    is_new = services.pause_channel(_find(request, pk))
-    return go_to(request, "alerts:channels", toast_text=_("Paused.") if is_new else _("It was paused already."))
-
-
-@require_POST
-def resume(request: AppRequest, pk: UUID) -> HttpResponse:
-    is_new = services.resume_channel(_find(request, pk))
-    return go_to(request, "alerts:channels", toast_text=_("It is on again.") if is_new else _("It was on already."))
-
-
-@require_http_methods(["GET", "POST"])
-def delete(request: AppRequest, pk: UUID) -> HttpResponse:
-    row = _find(request, pk)
-    if request.method == "POST":
-        services.delete_channel(row)
-        return go_to(request, "alerts:channels", toast_text=_("Channel deleted."))
-    context = {
-        "title": _("Delete “%(name)s”?") % {"name": row.name},
-        "text": _("Nothing is sent there any more; what waits for it is dropped."),
-        "confirm": _("Delete"),
-        "back": address("channels"),
-    }
-    return render_page(request, "alerts/confirm.html", context)
-
-
 def _find(request: AppRequest, pk: UUID) -> Channel:
     return get_object_or_404(Channel.objects.visible_to(request.user), pk=pk)
+
+
+LOSES = gettext_lazy("Nothing is sent there any more; what waits for it is dropped.")
+pause = flip(
+    _find,
+    services.pause_channel,
+    "channels",
+    done=gettext_lazy("Paused."),
+    already=gettext_lazy("It was paused already."),
+)
+resume = flip(
+    _find,
+    services.resume_channel,
+    "channels",
+    done=gettext_lazy("It is on again."),
+    already=gettext_lazy("It was on already."),
+)
+delete = removal(_find, services.delete_channel, "channels", text=LOSES, done=gettext_lazy("Channel deleted."))

@@ -7,6 +7,7 @@ from uuid import UUID
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from gpuadvisor.accounts.models import AppRequest
@@ -18,6 +19,7 @@ from .. import selectors, services
 from ..forms import SnoozeForm
 from ..models import Alert, Episode
 from .common import address
+from .switching import flip
 
 
 @require_safe
@@ -61,7 +63,7 @@ def _detail(request: AppRequest, row: Episode, form: SnoozeForm) -> HttpResponse
     context = {
         "row": row,
         "detail": selectors.episode_detail(request.user, row),
-        "events": row.events.order_by("at", "pk")[:200],
+        "events": selectors.events_of(row),
         "snooze_form": form,
     }
     return render_page(request, "alerts/episode.html", context, status=422 if form.errors else 200)
@@ -87,21 +89,19 @@ def snooze(request: AppRequest, pk: UUID) -> HttpResponse:
     return _detail(request, row, form)
 
 
-@require_POST
-def wake(request: AppRequest, pk: UUID) -> HttpResponse:
-    row = _find(request, pk)
-    is_new = services.wake(row)
-    return go_to(
-        request,
-        "alerts:episode",
-        toast_text=_("The snooze is over.") if is_new else _("It was not snoozed."),
-        pk=row.pk,
-    )
-
-
-@require_POST
-def act(request: AppRequest, pk: UUID) -> HttpResponse:
-    row = _find(request, pk)
-    is_new = services.act_on(row)
-    said = _("Noted.") if is_new else _("That was noted already.")
-    return go_to(request, "alerts:episode", toast_text=said, pk=row.pk)
+wake = flip(
+    _find,
+    services.wake,
+    "episode",
+    done=gettext_lazy("The snooze is over."),
+    already=gettext_lazy("It was not snoozed."),
+    stays=True,
+)
+act = flip(
+    _find,
+    services.act_on,
+    "episode",
+    done=gettext_lazy("Noted."),
+    already=gettext_lazy("That was noted already."),
+    stays=True,
+)

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from billing import limits
@@ -25,6 +25,7 @@ from ..forms import FORMS, RuleForm
 from ..models import Alert
 from ..models.rules import Type
 from .common import address
+from .switching import flip, removal
 
 STARTS: dict[str, dict[str, Any]] = {
     "utilization_drop": {"threshold": 60},
@@ -43,6 +44,7 @@ def rules(request: AppRequest) -> HttpResponse:
         "usage": limits.usage(request.user, "alerts"),
         "recommended": selectors.recommended_left(request.user),
         "effect_days": selectors.EFFECT_DAYS,
+        "loses": LOSES,
         "next_url": address("rules", after=next_key) if next_key else "",
         "first_url": address("rules") if after else "",
     }
@@ -149,7 +151,7 @@ def _shown(request: AppRequest, conditions: Conditions | None) -> dict[str, Any]
         return {}
     names = selectors.scope_names(request.user, [conditions])
     made = previewing.preview(request.user, conditions)
-    return {"shown": selectors.shown(made, conditions), "words": selectors.words_of(conditions, names)}
+    return {"shown": selectors.shown(made, conditions, names), "words": selectors.words_of(conditions, names)}
 
 
 @require_POST
@@ -162,32 +164,23 @@ def recommend(request: AppRequest) -> HttpResponse:
     return go_to(request, "alerts:rules", toast_text=text)
 
 
-@require_POST
-def pause(request: AppRequest, pk: UUID) -> HttpResponse:
-    is_new = services.pause_alert(_find(request, pk))
-    return go_to(request, "alerts:rules", toast_text=_("Paused.") if is_new else _("It was paused already."))
-
-
-@require_POST
-def resume(request: AppRequest, pk: UUID) -> HttpResponse:
-    is_new = services.resume_alert(_find(request, pk))
-    return go_to(request, "alerts:rules", toast_text=_("Watching again.") if is_new else _("It was on already."))
-
-
-@require_http_methods(["GET", "POST"])
-def delete(request: AppRequest, pk: UUID) -> HttpResponse:
-    alert = _find(request, pk)
-    if request.method == "POST":
-        services.delete_alert(alert)
-        return go_to(request, "alerts:rules", toast_text=_("Rule deleted."))
-    context = {
-        "title": _("Delete “%(name)s”?") % {"name": alert.name},
-        "text": _("Its episodes and its log go with it."),
-        "confirm": _("Delete"),
-        "back": address("rules"),
-    }
-    return render_page(request, "alerts/confirm.html", context)
-
-
 def _find(request: AppRequest, pk: UUID) -> Alert:
     return get_object_or_404(Alert.objects.visible_to(request.user), pk=pk)
+
+
+LOSES = gettext_lazy("Its episodes and its log go with it.")
+pause = flip(
+    _find,
+    services.pause_alert,
+    "rules",
+    done=gettext_lazy("Paused."),
+    already=gettext_lazy("It was paused already."),
+)
+resume = flip(
+    _find,
+    services.resume_alert,
+    "rules",
+    done=gettext_lazy("Watching again."),
+    already=gettext_lazy("It was on already."),
+)
+delete = removal(_find, services.delete_alert, "rules", text=LOSES, done=gettext_lazy("Rule deleted."))

@@ -13,16 +13,19 @@ from django.urls import reverse
 from alerts import selectors, services
 from alerts.conditions import parse
 from alerts.models import Alert, Episode, Watch
+from alerts.sparks import sparks
 from alerts.wording import sentence
 from billing.limits import LimitReached
 from gpuadvisor.core import clock
 from gpuadvisor.core.ids import uuid7
+from portfolios.models import OptimizationSuggestion
 from tests.factories import (
     AlertFactory,
     ChannelFactory,
     EpisodeFactory,
     GPUConfigurationFactory,
     PerformanceMetricFactory,
+    SuggestionFactory,
     UserFactory,
 )
 
@@ -283,7 +286,7 @@ def test_the_list_asks_as_much_for_one_rule_as_for_twenty(host_client, host, kin
         (
             "pricing_change",
             {"gpu_model": "RTX 4090", "against": "limit", "threshold": "0.3", "direction": "down", "region": "DE"},
-            "RTX 4090 on vast (DE): the median price is below $0.3000/GPU-h for 30 minutes.",
+            "RTX 4090 on vast (Germany): the median price is below $0.3000/GPU-h for 30 minutes.",
         ),
         (
             "optimization_opportunity",
@@ -301,3 +304,29 @@ def test_conditions_that_nobody_understands_break_no_page(host_client, host):
     alert = AlertFactory(user=host, conditions={"what": uuid7().hex})
     assert "no longer understood" in host_client.get(reverse("alerts:rules")).content.decode()
     assert host_client.get(reverse("alerts:edit", kwargs={"pk": alert.pk})).status_code == 200
+
+
+def test_a_rule_of_opportunities_shows_what_the_best_open_one_was_worth(host):
+    """Pages, item 6: 30 days, a month's worth for each, the threshold across."""
+    one = SuggestionFactory(
+        gpu_configuration__portfolio__user=host, estimated_impact=Decimal(40), suggestion_type="rate"
+    )
+    SuggestionFactory(gpu_configuration=one.gpu_configuration, estimated_impact=Decimal(10), suggestion_type="idle")
+    OptimizationSuggestion.objects.update(created_at=clock.now() - timedelta(days=10))
+    SuggestionFactory(estimated_impact=Decimal(900))
+    rules = {
+        name: AlertFactory(user=host, alert_type="optimization_opportunity", conditions=conditions)
+        for name, conditions in {
+            "all": {"threshold": "20"},
+            "idle": {"threshold": "20", "kinds": ["idle"]},
+            "elsewhere": {"threshold": "20", "scope": "gpu", "scope_id": str(uuid7())},
+        }.items()
+    }
+    lines = sparks(host, {row.pk: parse(row.alert_type, row.conditions) for row in rules.values()})
+    low, high = "24.0", "2.0"  # of its 26: nothing open, and the most
+    all_of_them = lines[rules["all"].pk]
+    assert all_of_them.line.startswith(f"M0.0 {low}")
+    assert all_of_them.line.endswith(f"86.0 {high}")
+    assert all_of_them.threshold == "M0 13.0H86"
+    assert lines[rules["idle"].pk].threshold == "M0 2.0H86"
+    assert rules["elsewhere"].pk not in lines
