@@ -27,6 +27,18 @@ PERIODS = {
     "90d": gettext_lazy("over the last 90 days"),
 }
 
+USUAL = ("occupancy", "rented_rate", "revenue", "net", "uptime", "coverage")
+MARKET = ("occupancy", "rented_rate", "yield_rate", "occupancy_index", "yield_index", "price_percentile", "uptime")
+COSTS = ("energy", "fixed", "platform_take", "rented_rate", "occupancy", "net", "coverage")
+MADE_OF = {  # the KPIs that explain one; of the others the usual ones do
+    "net": ("revenue", "fee", "energy", "fixed", "occupancy", "rented_rate", "uptime", "coverage"),
+    "margin": ("revenue", "fee", "energy", "fixed", "net", "occupancy", "rented_rate", "coverage"),
+    **dict.fromkeys(("floor_rate", "break_even_rate", "break_even_electricity", "payback_left"), COSTS),
+    **dict.fromkeys(("fee", "platform_take"), ("revenue", "fee", "platform_take", "rented_rate", "occupancy")),
+    **dict.fromkeys(("price_percentile", "occupancy_index", "yield_index", "time_to_rent"), MARKET),
+}
+OF_GPU = ("net", "revenue", "occupancy", "rented_rate", "yield_rate", "floor_rate", "price_percentile", "uptime")
+
 
 def _uuid(words: str) -> UUID | None:
     try:
@@ -52,7 +64,8 @@ def kpi(user: User, key: str) -> Subject | None:
     if name not in BY_NAME:
         return None
     period = rest.pop() if rest and rest[-1] in selectors.PERIODS else selectors.DEFAULT_PERIOD
-    arguments: dict[str, Any] = {"period": period, "compare": True}
+    figures = list(dict.fromkeys((name, *MADE_OF.get(name, USUAL))))
+    arguments: dict[str, Any] = {"period": period, "compare": True, "figures": figures}
     whose = ""
     match rest:
         case []:
@@ -99,7 +112,12 @@ def gpu(user: User, key: str) -> Subject | None:
     if item is None:
         return None
     name = title(name_of(item))
-    arguments = {"gpu": str(item.pk), "period": selectors.DEFAULT_PERIOD, "compare": True}
+    arguments = {
+        "gpu": str(item.pk),
+        "period": selectors.DEFAULT_PERIOD,
+        "compare": True,
+        "figures": [*OF_GPU, "coverage"],
+    }
     return Subject(name, _("How is %s doing, and is its rate right?") % name, "kpis", arguments)
 
 

@@ -648,6 +648,15 @@ def test_each_subject_has_a_question_and_a_tool_call_that_works(host, stranger, 
     assert advising.subject(host, "kpi", f"revenue:gpu:{rig.pk}:today").arguments["period"] == "today"
 
 
+@pytest.mark.parametrize("kpi", [kpi.name for kpi in KPIS])
+def test_a_kpi_goes_along_with_what_explains_it_and_nothing_else(host, rig, kpi):
+    """All KPIs at once are thousands of tokens, and a page of figures that nobody asked for."""
+    found = advising.subject(host, "kpi", kpi)
+    (row,) = ask(host, found.tool, **found.arguments).rows
+    assert next(iter(row.cells)) == kpi
+    assert len(found.arguments["figures"]) <= 9
+
+
 def test_a_malformed_key_is_nothing(host):
     keys = ["", "net:", "net:x", "net:gpu", "net:gpu:1", "7d:1", "7d:a:b", "\x00", "%00", "x" * 300, "net:7d:7d", "1"]
     for kind in ("kpi", "insight", "suggestion", "gpu", "me_or_market", "nothing"):
