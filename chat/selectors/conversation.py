@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from gpuadvisor.core import advising
 
@@ -19,6 +20,12 @@ from ..models import Answer, Conversation, Message, Offer
 
 PAGE = 30
 SPOKEN = (Message.Role.USER, Message.Role.ASSISTANT)
+PERIODS = {
+    "today": gettext_lazy("today"),
+    "7d": gettext_lazy("7 days"),
+    "30d": gettext_lazy("30 days"),
+    "90d": gettext_lazy("90 days"),
+}
 
 
 @dataclass(frozen=True)
@@ -154,4 +161,7 @@ def _chips(messages: Sequence[Message]) -> dict[UUID, list[Chip]]:
 
 def _chip(pk: UUID, metadata: dict[str, Any]) -> Chip:
     url = reverse("chat:sources", kwargs={"pk": pk})
-    return Chip(label_of(str(metadata.get("name", ""))), url, bool(metadata.get("is_error")))
+    label = label_of(str(metadata.get("name", "")))
+    if period := str(PERIODS.get(str((metadata.get("arguments") or {}).get("period")), "")):
+        label = _("%(label)s, %(period)s") % {"label": label, "period": period}  # of a tool that was asked twice
+    return Chip(label, url, bool(metadata.get("is_error")))

@@ -24,7 +24,7 @@ from portfolios.suggestions.selectors import suggestions_of
 
 from .. import toolbox
 from ..models import Message
-from .conversation import label_of
+from .conversation import PERIODS, label_of
 
 WIDEST = 7  # columns of a table; rows of more figures stand below each other
 
@@ -142,9 +142,8 @@ def _named(user: User, key: str, value: object) -> str:
         "suggestion": lambda: suggestions_of(user),
         "insight": lambda: insights_of(user),
     }
-    periods = {"today": _("today"), "7d": _("7 days"), "30d": _("30 days"), "90d": _("90 days"), "1y": _("1 year")}
-    if key == "period" and value in periods:
-        return periods[str(value)]
+    if key == "period" and value in PERIODS:
+        return str(PERIODS[str(value)])
     if key in rows:
         with suppress(ValueError):
             row = rows[key]().filter(pk=UUID(str(value))).first()

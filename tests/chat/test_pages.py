@@ -221,6 +221,9 @@ class TestWhoAnswers:
         assert answer.message.content in page
         assert "<textarea" not in page
         assert reverse("account_signup") in page
+        start = host_client.get(reverse("chat:index")).content.decode()
+        assert "What was asked before" in start
+        assert start.count(f'href="{talk_url(answer.message.conversation)}"') == 2  # in the list, too
         assert send(host_client, "Mine?", answer.message.conversation).status_code == 403
         assert Message.objects.filter(role="user").count() == 1
 
@@ -433,6 +436,15 @@ class TestSources:
         tool = MessageFactory(conversation__user=host, role="tool", content=content, metadata={"name": "gone"})
         page = host_client.get(reverse("chat:sources", kwargs={"pk": tool.pk})).content.decode()
         assert "No such GPU." in page or "It found no rows." in page
+
+    def test_two_look_ups_of_one_tool_are_told_apart(self, host_client, host):
+        message = AnswerFactory(question__conversation__user=host).message
+        for period in ("7d", "30d"):
+            about = {"answer": str(message.pk), "name": "kpis", "arguments": {"period": period}}
+            MessageFactory(conversation=message.conversation, role="tool", content="{}", metadata=about)
+        page = host_client.get(talk_url(message.conversation)).content.decode()
+        assert ">Your figures, 7 days</a>" in page
+        assert ">Your figures, 30 days</a>" in page
 
     def test_a_question_has_no_sources(self, host_client, host):
         asked = MessageFactory(conversation__user=host)
