@@ -54,6 +54,17 @@ PUBLIC = {
     "api-v1:batch": 401,
     "api-v1:metrics": 405,
     "api-v1:samples": 405,
+    "api-v1:alert-rules": 401,
+    "api-v1:alert-rule-add": 401,
+    "api-v1:alert-rule": 401,
+    "api-v1:alert-rule-change": 401,
+    "api-v1:alert-rule-delete": 401,
+    "api-v1:alert-channels": 401,
+    "api-v1:alert-episodes": 401,
+    "api-v1:alert-episode": 401,
+    "api-v1:alert-episode-snooze": 405,
+    "api-v1:alert-episode-act": 405,
+    "api-v1:alert-log": 401,
     "accounts:demo": 405,
     "alerts:unsubscribe": 404,  # without a signed link
     "alerts:receive": 405,  # a platform posts there

@@ -31,6 +31,8 @@ REPEAT_WITHIN = timedelta(seconds=10)
 SCOPES = {
     "read": gettext_lazy("read"),
     "ingest": gettext_lazy("send figures"),
+    "alerts.read": gettext_lazy("read alerts"),
+    "alerts": gettext_lazy("change alerts"),
 }
 Portfolios = Callable[[User], list[tuple[UUID, str]]]
 _portfolios: list[Portfolios] = []

@@ -24,6 +24,9 @@ class TokenForm(OnceForm):
         "read": (_("Read the market and the list of your GPUs"), ("read",)),
         "both": (_("Read, and send your figures"), ("read", "ingest")),
         "ingest": (_("Send your figures, nothing else"), ("ingest",)),
+        "alerts_read": (_("Read, your alerts too"), ("read", "alerts.read")),
+        "alerts": (_("Read, and change your alerts"), ("read", "alerts.read", "alerts")),
+        "all": (_("Read, send your figures, and change your alerts"), ("read", "ingest", "alerts.read", "alerts")),
     }
 
     name = forms.CharField(

@@ -54,25 +54,31 @@ def endpoints(schema: Schema, *, site: str) -> list[Endpoint]:
 
 
 def _endpoint(schema: Schema, path: str, method: str, operation: Schema, site: str) -> Endpoint:
-    status = 200 if method == "get" else 202
-    answer = operation["responses"][status]["content"]["application/json"]["schema"]
+    answers = next(iter(operation["responses"].values())).get("content", {})  # the first is the one that goes well
+    answer = answers["application/json"]["schema"] if answers else None
     parameters = operation.get("parameters", [])
     query = {
         p["name"]: p["schema"]["examples"][0] for p in parameters if p["in"] == "query" and p["schema"].get("examples")
     }
     address = site + path.format(**EXAMPLES) + (f"?{urlencode(query)}" if query else "")
-    if method == "get":
-        curl = f'curl -H "Authorization: Bearer $TOKEN" \\\n  "{address}"'
-        fields = _fields(schema, answer)
-        body = ""
-    else:
+    fields = _fields(schema, answer) if answer else []  # of what is sent, where something is
+    body = ""
+    lines = ['curl -H "Authorization: Bearer $TOKEN"']
+    if method not in ("get", "post") or (method == "post" and "requestBody" not in operation):
+        lines.append(f"  -X {method.upper()}")
+    if "requestBody" in operation:
+        lines.append('  -H "Content-Type: application/json"')
+        if any(one["in"] == "header" for one in parameters):
+            lines.append('  -H "Idempotency-Key: night-of-2026-11-22"')
         sent = operation["requestBody"]["content"]["application/json"]["schema"]
-        curl = (
-            'curl -H "Authorization: Bearer $TOKEN" \\\n  -H "Content-Type: application/json" \\\n'
-            f'  -H "Idempotency-Key: night-of-2026-11-22" \\\n  -d @{path.rsplit("/", 1)[-1]}.json "{address}"'
-        )
-        fields = _rows(schema, _resolved(schema, _resolved(schema, sent)["properties"]["items"]["items"]))
+        file = [part for part in path.split("/") if not part.startswith("{")][-1]
+        last = f'  -d @{file}.json "{address}"'
+        shape = _resolved(schema, sent)
+        items = shape["properties"].get("items")
+        fields = _rows(schema, _resolved(schema, items["items"]) if items else shape)
         body = json.dumps(example_of(schema, sent), indent=2, ensure_ascii=False)
+    else:
+        last = f'  "{address}"'
     return Endpoint(
         id=operation["operationId"],
         title=operation["summary"],
@@ -81,9 +87,9 @@ def _endpoint(schema: Schema, path: str, method: str, operation: Schema, site: s
         path=path,
         parameters=[_parameter(p) for p in parameters if p["in"] in ("query", "header")],
         fields=fields,
-        curl=curl,
+        curl=" \\\n".join([*lines, last]),
         body=body,
-        answer=json.dumps(example_of(schema, answer), indent=2, ensure_ascii=False),
+        answer=json.dumps(example_of(schema, answer), indent=2, ensure_ascii=False) if answer else "",
     )
 
 

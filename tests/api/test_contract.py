@@ -113,6 +113,13 @@ def fits(schema, part, value, at):
         for one in value:
             fits(schema, part["items"], one, f"{at}[]")
     elif "type" in part:
-        kinds = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "null": type(None)}
+        kinds = {
+            "string": str,
+            "integer": int,
+            "number": (int, float),
+            "boolean": bool,
+            "null": type(None),
+            "object": dict,
+        }
         assert isinstance(value, kinds[part["type"]]), f"{at}: {value!r}"
     return None

@@ -19,17 +19,17 @@ from ninja.openapi.schema import OpenAPISchema
 from ..auth import Bearer
 from ..params import field_errors
 from ..problems import DETAILS, MEDIA_TYPE, Problem, respond
-from . import ingest, market, platforms, series
+from . import alerts, ingest, market, platforms, series
 from .schemas import ProblemOut
 
 DESCRIPTION = (
     "What GPUs are rented out for: models, the market now, its history, platforms, and how each source does; and a "
-    "doorway for a host's own figures. Prices are USD per GPU-hour. What is unknown is null, never 0."
+    "doorway for a host's own figures and alerts. Prices are USD per GPU-hour. What is unknown is null, never 0."
 )
 CACHE_CONTROL = "private, max-age=60"  # private: the RateLimit headers are one caller's own
 ERRORS = (400, 401, 404, 429, 503)
 POST_ERRORS = (400, 401, 403, 413, 415, 422, 429, 503)
-OWN = frozenset({"/gpu-configurations", "/batches/{id}"})  # with a token only
+OWN = ("/gpu-configurations", "/batches/", "/alerts/")  # with a token only
 HEADERS = {
     "ETag": "Send it back as If-None-Match: an unchanged answer is 304 without a body.",
     "Link": "The next page, where there is one.",
@@ -37,10 +37,11 @@ HEADERS = {
     "RateLimit-Remaining": "Those that are left.",
     "RateLimit-Reset": "Seconds until the hour is over.",
 }
+LEFT = {name: words for name, words in HEADERS.items() if name.startswith("RateLimit")}
 POST_HEADERS = {
     "Location": "Where to ask what became of it.",
     "Idempotency-Replayed": "`true` where this is the answer to an earlier post of the same key.",
-    **{name: words for name, words in HEADERS.items() if name.startswith("RateLimit")},
+    **LEFT,
 }
 
 View = Callable[..., HttpResponse]
@@ -53,16 +54,20 @@ class Api(NinjaAPI):
         schema = super().get_openapi_schema(**options)
         schema["components"]["schemas"]["Problem"] = ProblemOut.model_json_schema(mode="serialization")
         problem = {"content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
-        schema["components"]["schemas"] |= ingest.schemas()
+        schema["components"]["schemas"] |= {**ingest.schemas(), **alerts.schemas()}
+        alerts.link(schema["components"]["schemas"])
         for path, operations in schema["paths"].items():
             for method, operation in operations.items():
-                is_open = method == "get" and path.removeprefix("/api/v1") not in OWN
+                is_open = method == "get" and not path.removeprefix("/api/v1").startswith(OWN)
                 if is_open:
                     operation["security"] = [{}, *operation.get("security", [])]  # without a token too
-                names = HEADERS if method == "get" else POST_HEADERS
+                has_key = any(one["in"] == "header" for one in operation.get("parameters", ()))
+                names = HEADERS if method == "get" else POST_HEADERS if has_key else LEFT
                 headers = {name: {"description": words, "schema": {"type": "string"}} for name, words in names.items()}
                 next(iter(operation["responses"].values()))["headers"] = headers
                 errors = ERRORS if is_open else (*ERRORS, 403) if method == "get" else POST_ERRORS
+                if method != "get" and "{" in path:
+                    errors = (*errors, 404)
                 if method == "get":
                     operation["responses"][304] = {"description": HTTPStatus(304).phrase}
                 for status in sorted(errors):
@@ -91,7 +96,7 @@ def cached_by_its_reader(view: View) -> View:
     @wraps(view)
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         response = view(request, *args, **kwargs)
-        if response.status_code == 200:
+        if response.status_code == 200 and request.method == "GET":
             etag = f'W/"{hashlib.sha256(response.content).hexdigest()[:32]}"'
             response.headers["ETag"] = etag
             response.headers["Cache-Control"] = CACHE_CONTROL
@@ -141,5 +146,5 @@ def _fault(request: HttpRequest, error: Exception) -> HttpResponse:
     raise error  # Django logs it; the middleware tells it as 500, or as 503 where the database is away
 
 
-for part in (market, series, platforms, ingest):
+for part in (market, series, platforms, ingest, alerts):
     api.add_router("", part.router)

@@ -122,7 +122,7 @@ class GPUConfigurationsOut(Paged):
     data: list[GPUConfigurationOut]
 
 
-def _definitions(*models: type[BaseModel]) -> dict[str, Any]:
+def definitions(*models: type[BaseModel]) -> dict[str, Any]:
     parts: dict[str, Any] = {}
     for model in models:
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
@@ -131,7 +131,7 @@ def _definitions(*models: type[BaseModel]) -> dict[str, Any]:
     return parts
 
 
-BODIES = _definitions(MetricsIn, SamplesIn)
+BODIES = definitions(MetricsIn, SamplesIn)
 
 
 def body_of(name: str) -> dict[str, Any]:
