@@ -11,6 +11,7 @@ from .episodes import (
     events_of,
     open_episodes,
     open_first,
+    open_page,
     resolved_episodes,
     split_cells,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "log_entries",
     "open_episodes",
     "open_first",
+    "open_page",
     "recommended",
     "recommended_left",
     "resolved_episodes",

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, Prefetch, QuerySet
+from django.db.models import Count, F, Prefetch, Q, QuerySet, Sum
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -19,7 +19,7 @@ from gpuadvisor.accounts.models import User
 from gpuadvisor.core import clock, formats
 from market.models import GPUModel
 from portfolios.models import GPUConfiguration, OptimizationSuggestion
-from portfolios.paging import page_by_key
+from portfolios.paging import as_uuid, page_by_key
 
 from ..conditions import Conditions, OptimizationOpportunity, PricingChange
 from ..models import AlertDelivery, AlertLog, Episode, EpisodeEvent
@@ -27,7 +27,6 @@ from .badges import Badge, severity_badge
 from .rule_list import conditions_of, scope_names, words_of
 
 PAGE_SIZE = 25
-MOST_OPEN = 50
 PANEL_ROWS = 3
 MOST_EVENTS = 200
 
@@ -43,16 +42,40 @@ class Matter:
 
 def open_first(rows: QuerySet[Episode]) -> QuerySet[Episode]:
     """What goes on before what is over, the most money at risk first."""
-    money = F("money_per_day").desc(nulls_last=True)
-    return rows.select_related("alert").order_by("state", money, "-opened_at", "-pk")
+    return rows.select_related("alert").order_by("state", F("money_per_day").desc(nulls_last=True), "-pk")
 
 
-def open_episodes(user: User, limit: int = MOST_OPEN) -> tuple[list[Matter], int]:
-    """Those that go on, by money at risk; and how many more there are."""
-    rows = open_first(Episode.objects.visible_to(user).filter(state=Episode.State.OPEN))
-    page = list(rows[: limit + 1])
-    more = rows.count() - limit if len(page) > limit else 0
+def _open(user: User) -> QuerySet[Episode]:
+    return Episode.objects.visible_to(user).filter(state=Episode.State.OPEN)
+
+
+def open_episodes(user: User, limit: int) -> tuple[list[Matter], int]:
+    """The first of those that go on, by money at risk; and how many more there are."""
+    page = list(open_first(_open(user))[: limit + 1])
+    more = _open(user).count() - limit if len(page) > limit else 0
     return _matters(page[:limit]), more
+
+
+def open_page(user: User, after: str) -> tuple[list[Matter], str]:
+    """A page of those that go on, by money at risk, and the key after which the next begins."""
+    rows = _open(user)
+    key = as_uuid(after)
+    last = Episode.objects.visible_to(user).filter(pk=key).first() if key else None
+    if last is not None:
+        later = Q(money_per_day=last.money_per_day, pk__lt=last.pk)
+        if last.money_per_day is None:
+            later = Q(money_per_day=None, pk__lt=last.pk)
+        else:
+            later |= Q(money_per_day=None) | Q(money_per_day__lt=last.money_per_day)
+        rows = rows.filter(later)
+    page = list(open_first(rows)[: PAGE_SIZE + 1])
+    return _matters(page[:PAGE_SIZE]), str(page[PAGE_SIZE - 1].pk) if len(page) > PAGE_SIZE else ""
+
+
+def at_risk(user: User) -> tuple[int, Decimal | None]:
+    """How many go on, and USD a day over them; None where nothing is known."""
+    told = _open(user).aggregate(number=Count("pk"), money=Sum("money_per_day"))
+    return told["number"], told["money"]
 
 
 def resolved_episodes(user: User, after: str) -> tuple[list[Matter], str]:
@@ -182,9 +205,3 @@ def _moment(text: object) -> datetime | None:
     with suppress(ValueError):
         return datetime.fromisoformat(str(text))
     return None
-
-
-def at_risk(matters: Sequence[Matter]) -> Decimal | None:
-    """USD a day over episodes; None where nothing is known."""
-    known = [one.episode.money_per_day for one in matters if one.episode.money_per_day is not None]
-    return sum(known, Decimal(0)) if known else None

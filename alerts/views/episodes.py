@@ -25,12 +25,17 @@ from .switching import flip
 @require_safe
 def index(request: AppRequest) -> HttpResponse:
     """What goes on, the most money at risk first."""
-    matters, more = selectors.open_episodes(request.user)
+    after = request.GET.get("after", "")
+    matters, next_key = selectors.open_page(request.user, after)
+    number, money = selectors.at_risk(request.user)
     context = {
         "matters": matters,
-        "more": more,
-        "at_risk": selectors.at_risk(matters),
-        "has_rules": bool(matters) or Alert.objects.visible_to(request.user).exists(),
+        "number": number,
+        "at_risk": money,
+        "has_rules": bool(number) or Alert.objects.visible_to(request.user).exists(),
+        "here_url": address("index", after=after),
+        "next_url": address("index", after=next_key) if next_key else "",
+        "first_url": address("index") if after else "",
     }
     return render_page(request, "alerts/index.html", context, fragment="open")
 

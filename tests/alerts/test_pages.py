@@ -36,11 +36,30 @@ def test_open_episodes_stand_by_money_at_risk(host_client, host):
         EpisodeFactory(alert=alert, title=title, money_per_day=money)
     EpisodeFactory(alert=alert, title="over", state="resolved", resolved_at=clock.now())
     EpisodeFactory(title="theirs")
-    matters, more = selectors.open_episodes(host)
+    matters, more = selectors.open_episodes(host, 5)
     assert ([one.episode.title for one in matters], more) == (["much", "little", "unknown"], 0)
     text = host_client.get(reverse("alerts:index")).content.decode()
     assert "$91.00 a day at risk" in text
     assert "over" in host_client.get(reverse("alerts:resolved")).content.decode()
+
+
+def test_what_is_open_is_paged_by_key_with_money_unknown_or_alike(host_client, host):
+    alert = AlertFactory(user=host)
+    for money in [*range(10), *[5] * 25, *[None] * 30]:
+        EpisodeFactory(alert=alert, money_per_day=money)
+    seen, after = [], ""
+    while True:
+        context = host_client.get(reverse("alerts:index"), {"after": after}).context
+        seen += [matter.episode for matter in context["matters"]]
+        if not context["next_url"]:
+            break
+        after = context["next_url"].partition("after=")[2]
+    assert len({one.pk for one in seen}) == len(seen) == context["number"] == 65
+    money = [one.money_per_day if one.money_per_day is not None else -1 for one in seen]
+    assert money == sorted(money, reverse=True)
+    assert context["at_risk"] == 45 + 5 * 25
+    theirs = EpisodeFactory(money_per_day=3)
+    assert len(host_client.get(reverse("alerts:index"), {"after": theirs.pk}).context["matters"]) == 25
 
 
 def test_the_page_of_an_episode_tells_all_of_it(host_client, host):
