@@ -102,6 +102,11 @@ select gpu_configuration_id, metric_date,
  where gpu_configuration_id = any(%s) and metric_date >= %s and metric_date < %s
  group by 1, 2 order by 1, 2
 """
+RATES = """
+select distinct on (gpu_configuration_id) gpu_configuration_id, hourly_rate from performance_metrics
+ where gpu_configuration_id = any(%s) and metric_date >= %s and hourly_rate is not null
+ order by gpu_configuration_id, metric_date desc
+"""
 
 
 class Seen(NamedTuple):
@@ -171,7 +176,7 @@ class Limits:
     """What shares are compared with: a mean of 28 days, or the comp set, by configuration and UTC day."""
 
     def __init__(self, gpus: Collection[UUID], first: date, last: date, *, usual: bool, comps: bool) -> None:
-        self._usual = _usual(gpus, first, last) if usual and gpus else {}
+        self._usual = usual_shares(gpus, first, last) if usual and gpus else {}
         self._comps = _comps(gpus, first, last) if comps and gpus else {}
 
     def of(self, conditions: UtilizationDrop, gpu: UUID, day: date) -> Decimal | None:
@@ -183,7 +188,7 @@ class Limits:
         return None if base is None else base - conditions.threshold
 
 
-def _usual(gpus: Collection[UUID], first: date, last: date) -> dict[tuple[UUID, date], Decimal]:
+def usual_shares(gpus: Collection[UUID], first: date, last: date) -> dict[tuple[UUID, date], Decimal]:
     """The mean of the 28 days before each day, where at least seven of them are known."""
     with connection.cursor() as cursor:
         cursor.execute(USUAL, [list(gpus), first - timedelta(days=USUAL_DAYS), last])
@@ -224,6 +229,13 @@ def _comps(gpus: Collection[UUID], first: date, last: date) -> dict[tuple[UUID, 
 
 def _days(first: date, last: date) -> Iterable[date]:
     return (first + timedelta(days=n) for n in range((last - first).days + 1))
+
+
+def rates(gpus: Collection[UUID], now: datetime) -> dict[UUID, Decimal]:
+    """The newest rate of each, USD per GPU-hour before fees, 30 days old at most."""
+    with connection.cursor() as cursor:
+        cursor.execute(RATES, [list(gpus), now.date() - timedelta(days=30)])
+        return dict(cursor.fetchall())
 
 
 def share_readings(conditions: UtilizationDrop, gpu: UUID, seen: Iterable[Seen], limits: Limits) -> list[Reading]:

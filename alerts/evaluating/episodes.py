@@ -17,9 +17,12 @@ from django.utils.translation import ngettext
 
 from gpuadvisor.core import clock, formats
 from gpuadvisor.core.ids import uuid7
+from market.models import Platform
 
+from ..copying import store
 from ..models import Episode, EpisodeEvent, Watch
 from ..triggers import Trigger, record_triggers
+from . import causes
 from .following import Change
 
 Watches = Mapping[tuple[UUID, str], Watch]
@@ -87,6 +90,7 @@ def _open(opened: Sequence[Change], held: Watches, now: datetime) -> list[Trigge
                     cause_key=key[2],
                     title=title_of(group),
                     facts=facts_of(group),
+                    split=causes.together(one.split for one in group),
                     money_per_day=_sum(one.money_per_day for one in group),
                     opened_at=now,
                     last_seen_at=now,
@@ -104,9 +108,9 @@ def _open(opened: Sequence[Change], held: Watches, now: datetime) -> list[Trigge
             watch = held[one.alert.pk, one.subject]
             watch.episode = episode
             joined.append(watch)
-    Episode.objects.bulk_create(made)
+    store(made)
     Watch.objects.bulk_update(joined, ["episode"])
-    EpisodeEvent.objects.bulk_create(events)
+    store(events)
     _recount({watch.episode_id for watch in joined if watch.episode_id}, now)
     return news
 
@@ -146,7 +150,7 @@ def end(episodes: Iterable[UUID], now: datetime) -> list[Trigger]:
         news.append(_trigger(episode, "resolved", reason))
         events.append(_event(episode, "resolved", reason, now))
     Episode.objects.bulk_update(over, ["state", "resolved_at"])
-    EpisodeEvent.objects.bulk_create(events)
+    store(events)
     _recount(keys - {episode.pk for episode in over}, now)
     return news
 
@@ -171,7 +175,7 @@ def remind(now: datetime | None = None) -> int:
             triggers.append(_trigger(row, "reminder", reason))
             events.append(_event(row, "reminded", reason, now))
         Episode.objects.bulk_update(due, ["reminded_at"])
-        EpisodeEvent.objects.bulk_create(events)
+        store(events)
         record_triggers(triggers, now=now)
     return len(due)
 
@@ -198,6 +202,14 @@ def title_of(group: Sequence[Change]) -> str:
     """One sentence of what is the matter, in the words of the active language."""
     first = group[0]
     value, limit = first.reading.value, first.reading.limit
+    if first.cause == "platform":
+        words = ngettext(
+            "%(platform)s seems to be down: %(count)d of your machines is offline",
+            "%(platform)s seems to be down: %(count)d of your machines are offline",
+            len(group),
+        )
+        name = Platform.objects.filter(slug=first.cause_key).values_list("name", flat=True).first()
+        return (words % {"platform": name or first.cause_key, "count": len(group)})[:200]
     if first.alert.alert_type == "utilization_drop" and value is not None and limit is not None:
         if len(group) == 1:
             words = _("%(name)s: %(value)s rented, below %(limit)s")

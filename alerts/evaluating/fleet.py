@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from typing import cast
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from gpuadvisor.core import clock
 from portfolios.models import GPUConfiguration
@@ -19,14 +20,9 @@ from ..conditions import ConditionError, UtilizationDrop, parse
 from ..models import Alert, Watch
 from ..readings import Limits, Seen
 from ..triggers import record_triggers
-from . import episodes
+from . import causes, episodes
+from .causes import Fallen
 from .following import Change, followed, is_alone, slices, watches_of
-
-RATES = """
-select distinct on (gpu_configuration_id) gpu_configuration_id, hourly_rate from performance_metrics
- where gpu_configuration_id = any(%s) and metric_date >= %s and hourly_rate is not null
- order by gpu_configuration_id, metric_date desc
-"""
 
 
 def evaluate_shares(now: datetime | None = None) -> int:
@@ -61,12 +57,13 @@ def _slice(after: UUID, up_to: UUID, now: datetime) -> int:
         comps=any(one.against == "comps" for one in told.values()),
     )
     watches, changes = watches_of(alerts), list[Change]()
-    rates = _rates(list(seen), now)
+    rates = readings.rates(list(seen), now)
     for alert in alerts:
         conditions = told.get(alert.pk)
         for item in _scope(conditions, items[alert.user_id]) if conditions else ():
             watch = watches.get((alert.pk, str(item.pk)))
             changes += _changes(alert, told[alert.pk], item, seen[item.pk], limits, watch, rates)
+    changes = _with_causes(changes, items, seen)
     record_triggers(episodes.apply(changes, watches, now), now=now)
     return looked
 
@@ -96,7 +93,6 @@ def _changes(
     rates: Mapping[UUID, Decimal],
 ) -> list[Change]:
     told = readings.share_readings(conditions, item.pk, seen, limits)
-    offline = {one.at for one in seen if one.is_offline}
     changes = []
     for step, standing, reading in followed(alert, str(item.pk), told, watch, conditions.for_minutes):
         at_risk = None
@@ -109,7 +105,6 @@ def _changes(
                 step,
                 standing,
                 reading,
-                cause="machine" if reading.at in offline else "unknown",
                 title=str(item)[:200],
                 portfolio=item.portfolio_id,
                 money_per_day=at_risk,
@@ -118,8 +113,21 @@ def _changes(
     return changes
 
 
-def _rates(gpus: Sequence[UUID], now: datetime) -> dict[UUID, Decimal]:
-    """The newest rate of each, USD per GPU-hour before fees, 30 days old at most."""
-    with connection.cursor() as cursor:
-        cursor.execute(RATES, [list(gpus), now.date() - timedelta(days=30)])
-        return dict(cursor.fetchall())
+def _with_causes(
+    changes: Sequence[Change], items: Mapping[UUID, Sequence[GPUConfiguration]], seen: Mapping[UUID, Sequence[Seen]]
+) -> list[Change]:
+    """What opens, with its cause and split: of the last reading that opened it."""
+    by_key = {str(item.pk): item for group in items.values() for item in group}
+    fallen = {}
+    for one in changes:
+        if one.step == "opened":
+            item = by_key[one.subject]
+            is_offline = any(row.is_offline for row in seen[item.pk] if row.at == one.reading.at)
+            fallen[item.pk] = Fallen(item, one.reading.value, is_offline, one.reading.at)
+    found = {str(gpu): why for gpu, why in causes.of_shares(list(fallen.values())).items()}
+    return [
+        replace(one, cause=found[one.subject].cause, cause_key=found[one.subject].key, split=found[one.subject].split)
+        if one.step == "opened"
+        else one
+        for one in changes
+    ]

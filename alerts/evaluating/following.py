@@ -14,6 +14,7 @@ from gpuadvisor.core.nudge import nudge
 
 from ..conditions import Reading, Standing, Step, follow
 from ..models import Alert, Mark, Watch
+from .causes import Split
 
 AGAIN_SECONDS = 10.0
 SLICE_USERS = 20_000
@@ -34,6 +35,7 @@ class Change:
     title: str = ""
     portfolio: UUID | None = None
     money_per_day: Decimal | None = None
+    split: Split | None = None
 
 
 def is_alone(kind: str) -> bool:
