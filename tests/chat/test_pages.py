@@ -122,7 +122,12 @@ class TestAsking:
         talk = AnswerFactory(question__conversation__user=host).message.conversation
         Conversation.objects.filter(pk=talk.pk).update(message_count=1)
         url = reverse("chat:meter", kwargs={"pk": talk.pk})
-        assert "load delay:4s" in host_client.get(url, headers=HTMX).content.decode()
+        Answer.objects.update(state="working")
+        assert "again=1" not in host_client.get(url, headers=HTMX).content.decode()
+        Answer.objects.update(state="finished")
+        line = host_client.get(url, headers=HTMX).content.decode()
+        assert "load delay:4s" in line
+        assert "again=1" in line
         assert "load delay:4s" not in host_client.get(url, {"again": 1}, headers=HTMX).content.decode()
 
     def test_whoever_is_signed_out_meanwhile_is_asked_to_sign_in(self, client, host):
