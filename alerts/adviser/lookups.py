@@ -76,7 +76,7 @@ def _episode(row: Episode, *, things: int | None) -> Row:
     if row.snoozed_until is not None and row.snoozed_until > clock.now():
         cells["snoozed"] = plain(_("Snoozed until"), row.snoozed_until)
     for name, (label, value) in selectors.split_cells(row.split).items():
-        cells[name] = plain(label, value, "points", is_estimated=True)
+        cells[name] = plain(label, value, "USD/day", is_estimated=True)
     for at, one in enumerate(told[:things], 1):
         cells |= _thing(at, one, conditions)
     return Row(str(row.pk), title(row.title), cells, reverse("alerts:episode", args=[row.pk]))

@@ -118,10 +118,14 @@ def episode_detail(user: User, episode: Episode) -> Detail:
         matter=_matters([episode])[0],
         things=_things(user, facts, conditions),
         more=facts.get("more") or 0,
-        split=[(label, _points(value)) for label, value in split_cells(episode.split).values()],
+        split=[(label, _per_day(value)) for label, value in split_cells(episode.split).values()],
         logs=list(logs[:PAGE_SIZE]),
         words=words_of(conditions, scope_names(user, [conditions] if conditions else [])),
     )
+
+
+def _per_day(amount: Decimal) -> str:
+    return _("%(amount)s/day") % {"amount": formats.money(amount)}
 
 
 EVENTS = {
@@ -176,19 +180,13 @@ def _in_unit(value: object, conditions: Conditions | None) -> str:
 
 SPLIT = {
     "me": gettext_lazy("Mine"),
-    "market": gettext_lazy("The market's"),
-    "offline": gettext_lazy("Offline"),
-    "rest": gettext_lazy("The rest"),
-    "whole": gettext_lazy("In all"),
+    "market": gettext_lazy("The market’s"),
+    "total": gettext_lazy("In all"),
 }
 
 
-def _points(value: Decimal) -> str:
-    return _("%(number)s points") % {"number": formats.number(value, 1)}
-
-
 def split_cells(split: object) -> dict[str, tuple[str, Decimal]]:
-    """Whether it is the host's own or the market's, as stored when it began. Units: percentage points."""
+    """What the fall costs against the usual, and whose it is. Units: USD a day, below 0 where it is lost."""
     if not isinstance(split, dict):
         return {}
     found = {name: (str(label), formats.to_number(split.get(name))) for name, label in SPLIT.items()}

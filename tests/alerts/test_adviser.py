@@ -72,6 +72,7 @@ def test_what_is_open_is_told_by_money_at_risk(host, rig):
     assert (cells["money"].value, cells["money"].unit, cells["cause"].value) == (D(9), "USD/day", "The market")
     assert (cells["value_1"].value, cells["limit_1"].value, cells["value_1"].unit) == (D("41.2"), D(60), "%")
     assert (cells["me"].value, cells["market"].value, cells["rule"].value) == (D(-12), D("-4.5"), "Idle")
+    assert cells["me"].unit == "USD/day"
     assert result.rows[0].url.endswith(f"{much.pk}/")
     assert [row.title for row in ask(host, "episodes", period="7d").rows] == ["much", "little", "over"]
     assert [row.title for row in ask(host, "episodes", gpu="rig-01").rows] == ["much"]

@@ -76,7 +76,7 @@ def test_the_page_of_an_episode_tells_all_of_it(host_client, host):
     log = AlertLogFactory(alert=episode.alert, episode=episode, delivery_status="delivered")
     AlertDeliveryFactory(channel__user=host, channel__name="My hook", log=log, status="delivered", attempts=2)
     text = host_client.get(page("episode", episode)).content.decode()
-    for word in ("41.2%", "60.0%", "and 3 more", "It began.", "My hook", "2 attempts", "Mine", "−12.3", "$4.20"):
+    for word in ("41.2%", "60.0%", "and 3 more", "It began.", "My hook", "2 attempts", "Mine", "−$12.25/day", "$4.20"):
         assert word in text, word
     assert reverse("portfolios:gpu", kwargs={"pk": gpu.pk}) in text
     assert str(theirs.pk) not in text
