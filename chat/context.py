@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Sum
+from django.db.models.functions import Length
 
 from gpuadvisor.accounts.models import User
 
@@ -30,6 +31,7 @@ TURNS_WITH_TOOLS = 2
 ROWS_KEPT = 8  # of an earlier tool result
 RECENT = 100  # rows of the query over all conversations
 OTHERS = 5
+CHARACTERS = 3  # of a token, rather too few
 HEAD = 300  # characters that an `Other` needs of a message
 
 
@@ -87,7 +89,10 @@ def left_out(conversation: Conversation) -> bool:
     rows = Message.objects.filter(conversation=conversation, is_deleted=False, role__in=["user", "assistant"])
     if until := conversation.context_summary.get("until"):
         rows = rows.filter(pk__gt=until)
-    return sum(rows.values_list("token_count", flat=True)) > REQUEST_TOKENS // 2
+    written = rows.aggregate(characters=Sum(Length("content"), default=0))["characters"]
+    return bool(
+        written > REQUEST_TOKENS // 2 * CHARACTERS
+    )  # an answer's token_count is what its calls took, not its text
 
 
 def recent_context(user: User, besides: UUID | None = None) -> QuerySet[Message, Any]:

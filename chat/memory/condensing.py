@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 MAX_TITLE = 60
 MAX_SUMMARY = 1_600
 _MARKS = re.compile(r"[*_`#>\[\]|]+")
+_TARGET = re.compile(r"(?<=\])\([^)\s]*\)")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _SENTENCES = re.compile(r"(?<=[.!?])\s+(?=[A-Z“\"(])")
 _POLITE = re.compile(
@@ -38,7 +39,10 @@ def summary_of(exchanges: Iterable[tuple[str, str]], before: str = "") -> str:
     lines = [line for line in before.splitlines() if line.strip()]
     for question, answer in exchanges:
         asked = shorten(" ".join(_MARKS.sub(" ", question).split()), 140)
-        told = shorten(_SENTENCES.split(" ".join(_MARKS.sub(" ", answer).split()), maxsplit=1)[0], 180)
+        first = next((line for line in answer.splitlines() if line.strip(" -*\t")), "").lstrip(
+            " -*\t"
+        )  # of a list, too
+        told = shorten(_SENTENCES.split(" ".join(_MARKS.sub("", _TARGET.sub("", first)).split()), maxsplit=1)[0], 180)
         lines.append(f"- {asked} → {told}" if told else f"- {asked}")
     while len(lines) > 1 and sum(map(len, lines)) + len(lines) > MAX_SUMMARY:
         del lines[0]

@@ -115,6 +115,24 @@ def test_a_summary_follows_every_ten_messages(talk):
     assert kept(talk).context_summary == summary
 
 
+def test_dear_answers_are_summed_up_no_sooner(talk):
+    """What an answer's calls took says nothing of how long it is: notes after each answer would double its tokens."""
+    answer = answered(talk)
+    MessageFactory._meta.model.objects.filter(pk=answer.message_id).update(token_count=15_000)
+    memory.refresh(answer)
+    assert "text" not in kept(talk).context_summary
+    long = answered(talk, "And all of it?", "Revenue fell. " * 1_500)
+    memory.refresh(long)
+    assert kept(talk).context_summary["text"]
+
+
+def test_a_summary_reads_like_words_where_the_answer_was_a_list():
+    told = condensing.summary_of(
+        [("Which earns least?", "- **[rig-02](/gpus/2/)**: $40.09 net. Low.\n- **rig-03**: more")]
+    )
+    assert told == "- Which earns least? → rig-02: $40.09 net."
+
+
 def test_what_is_deleted_leaves_the_notes(talk):
     answer = answered(talk, "I prefer short answers.")
     Conversation.objects.filter(pk=talk.pk).update(message_count=10)
