@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 from functools import partial
@@ -9,6 +10,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import translation
 from django.utils.translation import ngettext
 
@@ -18,6 +20,8 @@ from . import messages, quiet
 from .models import Alert, AlertDelivery, AlertLog, Channel, QuietHours
 from .models.rules import RANKS
 from .triggers import DELIVER, FOLDED_BACK
+
+Status, Suppressed = AlertLog.Status, AlertLog.Suppressed
 
 AT = time(8)  # on the host's wall
 WEEKDAY = 0  # Monday
@@ -40,7 +44,7 @@ def last_due(digest: str, *, zone: str, now: datetime) -> datetime:
 
 def send_due(*, now: datetime) -> int:
     """Queue the digests that are due, and what quiet hours held back; the number of messages."""
-    return _send_digests(now=now) + _tell_after_quiet(now=now)
+    return _send_digests(now=now) + _tell_held(now=now)
 
 
 def _send_digests(*, now: datetime) -> int:
@@ -60,71 +64,89 @@ def _digest(pk: UUID, *, now: datetime) -> int:
     if channel.digest == Channel.Digest.OFF or last_due(channel.digest, zone=channel.user.timezone, now=now) <= since:
         return 0  # another worker was quicker
     Channel.objects.filter(pk=pk).update(digest_sent_at=now)
+    # a channel that was paused for long, or told at once before, gets no old news
+    since = max(since, now - 2 * SINCE[Channel.Digest(channel.digest)])
     logs = [
         log
         for log in AlertLog.objects.filter(alert__channels=channel, triggered_at__gt=since, triggered_at__lte=now)
+        .exclude(deliveries__channel=channel)
         .select_related("alert__user", "episode")
         .order_by("-triggered_at")
         if RANKS[log.severity] >= RANKS[channel.least_severity]
     ]
     if not logs:
         return 0
-    _queue(channel.user_id, [channel], logs, purpose=AlertDelivery.Purpose.DIGEST, now=now)
-    AlertLog.objects.filter(
-        pk__in=[log.pk for log in logs], delivery_status="suppressed", suppressed_by=AlertLog.Suppressed.DIGEST
-    ).update(delivery_status=AlertLog.Status.DELIVERED, delivered_at=now)
+    _queue(channel, logs, purpose=AlertDelivery.Purpose.DIGEST, now=now)
+    AlertLog.objects.filter(pk__in=[log.pk for log in logs], delivery_status=Status.SUPPRESSED).filter(
+        suppressed_by=Suppressed.DIGEST
+    ).update(delivery_status=Status.DELIVERED, delivered_at=now)
     return 1
 
 
-def _tell_after_quiet(*, now: datetime) -> int:
+def _held(*, now: datetime) -> QuerySet[AlertLog]:
+    """What waits for the end of quiet hours, or for a digest."""
+    return AlertLog.objects.filter(
+        delivery_status=Status.SUPPRESSED,
+        suppressed_by__in=[Suppressed.QUIET, Suppressed.DIGEST],
+        folded_into=None,
+        triggered_at__gt=now - FOLDED_BACK,
+    )
+
+
+def _tell_held(*, now: datetime) -> int:
+    """Tell what quiet hours held back and what waited for a digest that was switched off."""
     queued = 0
-    for hours in QuietHours.objects.select_related("user").iterator(chunk_size=500):
-        if not quiet.is_quiet(hours, zone=hours.user.timezone, now=now):
-            queued += _after_quiet(hours, now=now)
+    waiting = set(_held(now=now).values_list("alert__user", flat=True))
+    hours = {one.user_id: one for one in QuietHours.objects.filter(user__in=waiting).select_related("user")}
+    for user in sorted(waiting):
+        own = hours.get(user)
+        if own is None or not quiet.is_quiet(own, zone=own.user.timezone, now=now):
+            queued += _tell(user, now=now)
     return queued
 
 
 @transaction.atomic
-def _after_quiet(hours: QuietHours, *, now: datetime) -> int:
-    """One message for all that a night held back, to the channels that take it at once."""
+def _tell(user: UUID, *, now: datetime) -> int:
+    """One message to each channel that takes any of it at once; the rest waits for its digest, or the next message."""
     held = list(
-        AlertLog.objects.select_for_update(of=("self",), skip_locked=True)
-        .filter(
-            alert__user=hours.user_id,
-            delivery_status=AlertLog.Status.SUPPRESSED,
-            suppressed_by=AlertLog.Suppressed.QUIET,
-            folded_into=None,
-            triggered_at__gt=now - FOLDED_BACK,
-        )
+        _held(now=now)
+        .filter(alert__user=user)
+        .select_for_update(of=("self",), skip_locked=True)
         .select_related("alert__user", "episode")
         .order_by("-triggered_at")
     )
-    if not held:
-        return 0
-    most = max(RANKS[log.severity] for log in held)
     links = Alert.channels.through.objects.filter(alert__in={log.alert_id for log in held})
-    channels = [
-        channel
-        for channel in Channel.objects.filter(
-            pk__in=links.values("channel"), state=Channel.State.ACTIVE, digest=Channel.Digest.OFF
-        )
-        if RANKS[channel.least_severity] <= most
-    ]
-    if not channels:
-        return 0
-    _queue(hours.user_id, channels, held, purpose=AlertDelivery.Purpose.SUMMARY, now=now)
-    AlertLog.objects.filter(pk__in=[log.pk for log in held]).update(
-        delivery_status=AlertLog.Status.DELIVERED, delivered_at=now
-    )
-    return len(channels)
+    of_alert: dict[UUID, list[Channel]] = defaultdict(list)
+    open_ones = Channel.objects.filter(pk__in=links.values("channel"), state=Channel.State.ACTIVE).in_bulk()
+    for alert, pk in links.values_list("alert_id", "channel_id"):
+        if pk in open_ones:
+            of_alert[alert].append(open_ones[pk])
+    by_channel: dict[Channel, list[AlertLog]] = defaultdict(list)
+    told, for_digest = [], []
+    for log in held:
+        loud = [one for one in of_alert[log.alert_id] if RANKS[log.severity] >= RANKS[one.least_severity]]
+        at_once = [one for one in loud if one.digest == Channel.Digest.OFF]
+        # a digest tells of it to its own channels only; what waits for one is not told before it
+        takers = [] if log.suppressed_by == Suppressed.DIGEST and len(at_once) < len(loud) else at_once
+        for channel in takers:
+            by_channel[channel].append(log)
+        if takers:
+            told.append(log.pk)
+        elif loud and log.suppressed_by == Suppressed.QUIET:
+            for_digest.append(log.pk)
+    for channel, logs in by_channel.items():
+        _queue(channel, logs, purpose=AlertDelivery.Purpose.SUMMARY, now=now)
+    AlertLog.objects.filter(pk__in=told).update(delivery_status=Status.DELIVERED, delivered_at=now)
+    AlertLog.objects.filter(pk__in=for_digest).update(suppressed_by=Suppressed.DIGEST)
+    return len(by_channel)
 
 
-def _queue(user: UUID, channels: Sequence[Channel], logs: Sequence[AlertLog], *, purpose: str, now: datetime) -> None:
-    with translation.override(logs[0].alert.user.language):
+def _queue(channel: Channel, logs: Sequence[AlertLog], *, purpose: str, now: datetime) -> None:
+    user = logs[0].alert.user
+    with translation.override(user.language):
         title = ngettext("%(count)d alert", "%(count)d alerts", len(logs)) % {"count": len(logs)}
         payload = messages.digest(title, logs, now=now)
-    AlertDelivery.objects.bulk_create(
-        AlertDelivery(user_id=user, channel=channel, purpose=purpose, payload=payload, next_at=now, created_at=now)
-        for channel in channels
+    AlertDelivery.objects.create(
+        user=user, channel=channel, purpose=purpose, payload=payload, next_at=now, created_at=now
     )
     transaction.on_commit(partial(nudge, DELIVER), robust=True)

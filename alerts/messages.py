@@ -7,9 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.utils import translation
 from django.utils.translation import gettext as _
 
-from .models import AlertLog, Channel
+from gpuadvisor.core import formats
+
+from .models import AlertLog, Channel, Episode
 from .models.rules import RANKS
 
 VERSION = 1
@@ -17,8 +20,8 @@ LISTED = 20
 
 
 def payload(log: AlertLog, *, more: Sequence[AlertLog] = ()) -> dict[str, Any]:
-    """The message of one trigger, and of those told along with it."""
-    said = _item(log) | {"version": VERSION, "type": f"alert.{log.kind}", "facts": log.trigger_data}
+    """The message of one trigger, and of those told along with it, in the host's language. `log.alert` has its user."""
+    said = _item(log) | {"version": VERSION, "facts": log.trigger_data}
     episode = log.episode
     said["episode"] = episode and {
         "id": str(episode.pk),
@@ -27,9 +30,10 @@ def payload(log: AlertLog, *, more: Sequence[AlertLog] = ()) -> dict[str, Any]:
         "opened_at": episode.opened_at.isoformat(),
         "resolved_at": episode.resolved_at and episode.resolved_at.isoformat(),
         "money_per_day": None if episode.money_per_day is None else f"{episode.money_per_day:.2f}",
+        "split": episode.split or None,
     }
-    said["text"] = log.trigger_reason if episode else ""
-    said["title"] = _title(log)
+    with translation.override(log.alert.user.language):
+        said["title"], said["text"] = _title(log), _text(log)
     said["url"] = site_url(f"/alerts/episodes/{episode.pk}/" if episode else "/alerts/")
     said["more"] = {"count": len(more), "items": [_item(one) for one in more[:LISTED]]}
     return said
@@ -82,8 +86,24 @@ def _title(log: AlertLog) -> str:
     return title[:200]
 
 
+def _text(log: AlertLog) -> str:
+    """What the title does not say: the reason where it is another, why, and whether it is the host or the market."""
+    episode = log.episode
+    if episode is None:
+        return ""
+    said = [] if log.trigger_reason.endswith(episode.title) else [log.trigger_reason]
+    if log.kind != AlertLog.Kind.RESOLVED:
+        if episode.cause != Episode.Cause.UNKNOWN:
+            said.append(_("Cause: %(cause)s.") % {"cause": episode.get_cause_display()})
+        if "total" in episode.split:  # amounts, USD a day
+            amounts = {name: formats.money(episode.split.get(name)) for name in ("total", "me", "market")}
+            said.append(_("A day: %(total)s, of which %(me)s yours and %(market)s the market's.") % amounts)
+    return " ".join(said)
+
+
 def _item(log: AlertLog) -> dict[str, Any]:
     return {
+        "type": f"alert.{log.kind}",
         "title": log.trigger_reason[:200],
         "severity": log.severity,
         "timestamp": log.triggered_at.isoformat(),

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core import signing
 from django.urls import reverse
 
+from . import banner
 from .models import Channel
 
 SALT = "alerts.unsubscribe"
@@ -30,3 +31,4 @@ def channel_of(token: str) -> Channel | None:
 def stop(channel: Channel) -> None:
     """Pause the channel, as its owner may on the page of channels."""
     Channel.objects.filter(pk=channel.pk).update(state=Channel.State.PAUSED)
+    banner.forget(channel.user_id)

@@ -36,6 +36,8 @@ def kinds_in_order() -> list[str]:
 
 def send(parcel: Parcel) -> Outcome:
     """Send one message; whatever goes wrong is an outcome. Asks no database; 10 seconds (e-mail: for each step)."""
+    if not parcel.address:  # sealed under a key that we no longer have
+        return Outcome("retry", error="The address cannot be opened.", is_ours=True)
     try:
         return kind(parcel.kind).send(parcel)
     except KeyError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -53,22 +54,44 @@ def receiver(address: str) -> str:
     return guard.check_url(address).netloc.lower().partition(":")[0]
 
 
+def length(text: str) -> int:
+    """As Discord may count: in units of UTF-16."""
+    return len(text.encode("utf-16-le")) // 2
+
+
 def plain(text: object, limit: int) -> str:
-    """Text in which Discord finds no link, mention or markup."""
-    return MARKS.sub(r"\\\1", " ".join(str(text).split())[:limit])
+    """Text in which Discord finds no link, mention or markup; `limit`: its length at most, marks included."""
+    words = " ".join(str(text).split())
+    marked = MARKS.sub(r"\\\1", words)
+    if length(marked) <= limit:
+        return marked
+    kept, used = [], 1
+    for sign in words:
+        sign = MARKS.sub(r"\\\1", sign)
+        used += length(sign)
+        if used > limit:
+            break
+        kept.append(sign)
+    return "".join(kept).rstrip() + "…"
+
+
+def _description(payload: Mapping[str, Any]) -> str:
+    """What Discord takes: 4,096 signs, marks included."""
+    more = payload.get("more") or {}
+    items = more.get("items", [])[:SHOWN]
+    lines = [plain(payload["text"], 1_500)] if payload.get("text") else []
+    lines += [f"• {plain(item.get('title', ''), 220)}" for item in items]
+    if (rest := int(more.get("count", 0)) - len(items)) > 0:
+        lines.append(ngettext("and %(count)d more", "and %(count)d more", rest) % {"count": rest})
+    return "\n".join(lines)
 
 
 def message(parcel: Parcel) -> dict[str, Any]:
     """What Discord is sent."""
     payload = parcel.payload
-    more = payload.get("more") or {}
-    lines = [plain(payload.get("text", ""), 1_000)] if payload.get("text") else []
-    lines += [f"• {plain(item.get('title', ''), 200)}" for item in more.get("items", [])[:SHOWN]]
-    if (rest := int(more.get("count", 0)) - len(more.get("items", [])[:SHOWN])) > 0:
-        lines.append(ngettext("and %(count)d more", "and %(count)d more", rest) % {"count": rest})
     embed: dict[str, Any] = {
-        "title": plain(payload.get("title", ""), 120),
-        "description": "\n".join(lines),
+        "title": plain(payload.get("title", ""), 256),
+        "description": _description(payload),
         "color": RESOLVED if payload.get("type") == "alert.resolved" else COLORS.get(payload.get("severity", ""), 0),
         "timestamp": payload.get("timestamp"),
         "footer": {"text": "GPU Advisor"},
@@ -77,7 +100,9 @@ def message(parcel: Parcel) -> dict[str, Any]:
     if payload.get("url"):
         embed["url"] = payload["url"]
     if (money := (payload.get("episode") or {}).get("money_per_day")) is not None:
-        embed["fields"].append({"name": __("At risk"), "value": f"${money}/day", "inline": True})
+        embed["fields"].append(
+            {"name": __("At risk"), "value": __("$%(money)s a day") % {"money": money}, "inline": True}
+        )
     return {"embeds": [embed], "allowed_mentions": {"parse": []}}
 
 
@@ -87,11 +112,19 @@ def send(parcel: Parcel) -> Outcome:
     answer, outcome = post(parcel.address, body, {}, at=parcel.at)
     if answer is None or outcome.status != "retry":
         return outcome
-    if answer.status == 429:
-        return replace(outcome, after=_asked_to_wait(answer) or retry_after("60", at=parcel.at))
-    if answer.status in (401, 403, 404):  # Discord's answers for a webhook that was deleted
-        return replace(outcome, status="dead", is_gone=True)
+    if answer.status == 429:  # the way in which Discord spreads messages: no failure of the channel
+        return replace(outcome, after=_asked_to_wait(answer) or retry_after("60", at=parcel.at), is_ours=True)
+    if answer.status in (401, 404) or (answer.status == 403 and _is_of_discord(answer)):
+        return replace(outcome, status="dead", is_gone=True)  # Discord's answers for a webhook that was deleted
     return replace(outcome, status="dead") if answer.status == 400 else outcome
+
+
+def _is_of_discord(answer: guard.Answer) -> bool:
+    """Whether its API answered, and not what stands in front of it and may refuse us for all channels at once."""
+    try:
+        return "code" in json.loads(answer.body)
+    except (ValueError, TypeError):
+        return False
 
 
 def _asked_to_wait(answer: guard.Answer) -> timedelta | None:

@@ -178,10 +178,11 @@ def _parcels(taken: Sequence[_Taken], *, now: datetime) -> list[Parcel]:
             address = unseal(one.address, purpose=PURPOSE).decode()
             secrets = tuple(unseal(sealed, purpose=PURPOSE) for sealed in _sealed_secrets(one, now))
         except CannotOpenError:
+            address = ""
             log.warning("channel %s cannot be opened", one.channel)
         parcel = Parcel(
             id=one.pk,
-            kind=one.kind if address else "",
+            kind=one.kind,
             address=address,
             payload=json.loads(one.payload),
             at=now,

@@ -13,9 +13,11 @@ JITTER = 0.2
 
 
 def wait(attempts: int, outcome: Outcome) -> timedelta | None:
-    """How long to wait after attempt number `attempts`; None where it was the last."""
+    """How long to wait after attempt number `attempts`; None where it was the last.
+
+    What a receiver asks for is kept; one that asks for a second each time does not use up the attempts in eight.
+    """
     if outcome.status != "retry" or attempts >= ATTEMPTS:
         return None
-    if outcome.after is not None:
-        return outcome.after
-    return WAITS[max(attempts, 1) - 1] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 (spreads, guards nothing)
+    by_schedule = WAITS[max(attempts, 1) - 1] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 (spreads only)
+    return max(by_schedule, outcome.after or by_schedule)

@@ -3,7 +3,7 @@
 import base64
 import json
 import smtplib
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -87,13 +87,34 @@ def test_a_webhook_carries_the_signatures_of_both_secrets(answer):
     assert webhook.signature(new, ID, AT, body + b" ") not in wanted
 
 
-def test_an_old_secret_signs_until_its_time_is_over(host, settings):
-    from alerts.delivery.claiming import _sealed_secrets
-    from alerts.models import Channel
+def test_an_old_secret_signs_until_its_time_is_over(host):
+    from alerts import services
+    from alerts.delivery import claiming
+    from alerts.models import AlertDelivery, Channel
 
-    channel = Channel(secret=b"new", old_secret=b"old", old_secret_until=AT)
-    assert _sealed_secrets(channel, AT - timedelta(seconds=1)) == [b"new", b"old"]
-    assert _sealed_secrets(channel, AT) == [b"new"]
+    channel, _shown = services.create_channel(
+        user=host, kind="webhook", name="Hook", address="https://hooks.example.com/a"
+    )
+    services.rotate_secret(channel)
+    delivery = services.send_test(channel)
+    [parcel] = claiming.claim().parcels
+    assert (parcel.id, len(set(parcel.secrets))) == (delivery.pk, 2)
+    AlertDelivery.objects.update(lease=None, lease_until=None)
+    Channel.objects.update(old_secret_until=delivery.created_at)
+    assert claiming.claim().parcels[0].secrets == parcel.secrets[:1]
+
+
+def test_what_cannot_be_opened_is_our_fault_and_is_tried_again(host, settings):
+    from alerts import services
+    from alerts.delivery import claiming
+
+    channel, _shown = services.create_channel(
+        user=host, kind="webhook", name="Hook", address="https://hooks.example.com/a"
+    )
+    services.send_test(channel)
+    settings.SECRET_KEY = "another" * 10
+    outcome = channels.send(claiming.claim().parcels[0])
+    assert (outcome.status, outcome.is_ours, outcome.error) == ("retry", True, "The address cannot be opened.")
 
 
 @pytest.mark.parametrize(
@@ -175,6 +196,21 @@ def test_a_discord_message_of_many_counts_the_rest():
     assert embed["description"].splitlines()[-1] == "and 212 more"
 
 
+@pytest.mark.parametrize("sign", ["*", "\N{GRINNING FACE}", "x"])
+def test_a_discord_message_keeps_to_the_limits_of_discord_however_long_its_texts(sign):
+    items = [{"title": sign * 300} for _ in range(20)]
+    payload = PAYLOAD | {"title": sign * 300, "text": sign * 5_000, "more": {"count": 20, "items": items}}
+    embed = discord.message(parcel("discord", DISCORD, payload))["embeds"][0]
+    assert discord.length(embed["title"]) <= 256
+    assert discord.length(embed["description"]) <= 4_096
+    assert sum(discord.length(text) for text in (embed["title"], embed["description"], "GPU Advisor")) <= 5_900
+
+
+def test_to_be_asked_to_wait_by_discord_is_no_failure_of_the_channel(answer):
+    answer(429, b'{"retry_after": 2.5}')
+    assert discord.send(parcel("discord", DISCORD)).is_ours
+
+
 @pytest.mark.parametrize(
     ("status", "body", "state", "after", "gone"),
     [
@@ -183,6 +219,8 @@ def test_a_discord_message_of_many_counts_the_rest():
         (429, b'{"retry_after": "x"}', "retry", 60, False),
         (404, b"{}", "dead", None, True),
         (401, b"{}", "dead", None, True),
+        (403, b'{"message": "Missing Access", "code": 50001}', "dead", None, True),
+        (403, b"<html>", "retry", None, False),
         (400, b"{}", "dead", None, False),
         (502, b"", "retry", None, False),
     ],

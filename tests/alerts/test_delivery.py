@@ -243,13 +243,14 @@ def test_a_delivery_arrives_signed_and_is_recorded(host, hook, receiver):
         (8, Outcome("retry"), None),
         (2, Outcome("retry", 429, after=timedelta(seconds=90)), 90),
         (8, Outcome("retry", 429, after=timedelta(seconds=90)), None),
+        (5, Outcome("retry", 503, after=timedelta(seconds=1)), 7_200),
         (1, Outcome("dead", 410), None),
         (1, Outcome("delivered", 200), None),
     ],
 )
 def test_it_is_tried_eight_times_over_the_schedule(attempts, outcome, seconds):
     wait = schedule.wait(attempts, outcome)
-    if seconds is None or outcome.after:
+    if seconds is None or outcome.status_code == 429:
         assert wait == (seconds and timedelta(seconds=seconds))
     else:
         assert 0.8 * seconds <= wait.total_seconds() <= 1.2 * seconds
@@ -462,10 +463,19 @@ def test_deleting_the_user_meanwhile_breaks_nothing(host, hook, receiver):
 def test_an_episode_says_where_it_was_told(host, hook):
     alert = an_alert(host, hook(host))
     episode = Episode.objects.create(
-        alert=alert, user=host, title="Rack 1 is idle", opened_at=NOON, last_seen_at=NOON, money_per_day=Decimal("7.20")
+        alert=alert,
+        user=host,
+        title="Rack 1 is idle",
+        opened_at=NOON,
+        last_seen_at=NOON,
+        money_per_day=Decimal("7.20"),
+        cause="market",
+        split={"total": "-9.00", "me": "-2.00", "market": "-7.00"},
     )
     fire(alert, episode=episode)
     payload = AlertDelivery.objects.get().payload
+    assert payload["text"].startswith("fell to 41 % Cause: The market. A day: ")
+    assert "\N{MINUS SIGN}$7.00 the market's" in payload["text"]
     assert (payload["title"], payload["episode"]["money_per_day"]) == ("Rack 1 is idle", "7.20")
     assert payload["url"].endswith(f"/alerts/episodes/{episode.pk}/")
     assert episode.events.get().kind == "told"

@@ -51,3 +51,45 @@ def test_what_quiet_hours_held_back_is_told_once_at_their_end(host, hook):  # no
     assert digests.send_due(now=NOON + timedelta(minutes=70)) == 0
     assert AlertDelivery.objects.get().payload["title"] == "1 alert"
     assert AlertLog.objects.get().delivery_status == "delivered"
+
+
+def test_each_channel_is_told_of_its_own_alerts_and_severities_only(host, hook):  # noqa: F811
+    QuietHours.objects.create(user=host, starts=time(11), ends=time(13))
+    mine, partners = hook(host), hook(host, "partner", least_severity="warning")
+    fire(an_alert(host, mine), severity="info")
+    fire(an_alert(host, mine, partners, kind="pricing_change"), severity="warning")
+    fire(an_alert(host, partners, kind="optimization_opportunity"), severity="info")
+    assert digests.send_due(now=NOON + timedelta(minutes=65)) == 2
+    told = {row.channel_id: row.payload["more"]["count"] for row in AlertDelivery.objects.all()}
+    assert told == {mine.pk: 2, partners.pk: 1}
+    assert AlertLog.objects.filter(delivery_status="suppressed").count() == 1  # no channel takes so low a severity
+
+
+def test_what_came_up_in_quiet_hours_for_a_digest_is_told_there_and_once(host, hook):  # noqa: F811
+    QuietHours.objects.create(user=host, starts=time(0), ends=time(6))
+    alert = an_alert(host, hook(host, digest="daily"))
+    Channel.objects.update(digest_sent_at=NOON - timedelta(days=1))
+    log = fire(alert, NOON - timedelta(hours=10))
+    assert log.suppressed_by == "quiet"
+    assert digests.send_due(now=NOON - timedelta(hours=5)) == 0
+    assert digests.send_due(now=NOON) == 1
+    log.refresh_from_db()
+    assert (log.suppressed_by, log.delivery_status) == ("digest", "delivered")
+    assert digests.send_due(now=NOON + timedelta(hours=1)) == 0
+
+
+def test_a_digest_tells_nothing_that_was_told_at_once_before(host, hook):  # noqa: F811
+    channel = hook(host)
+    fire(an_alert(host, channel), NOON - timedelta(hours=8))
+    Channel.objects.update(digest="daily", digest_sent_at=None, created_at=NOON - timedelta(days=60))
+    assert digests.send_due(now=NOON) == 0
+
+
+def test_what_waited_for_a_digest_is_told_once_it_is_switched_off(host, hook):  # noqa: F811
+    log = fire(an_alert(host, hook(host, digest="weekly")))
+    Channel.objects.update(digest_sent_at=NOON)
+    assert digests.send_due(now=NOON) == 0
+    Channel.objects.update(digest="off")
+    assert digests.send_due(now=NOON) == 1
+    log.refresh_from_db()
+    assert log.delivery_status == "delivered"
