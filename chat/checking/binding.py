@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 
 from .concepts import NEARBY, VAGUE, WEAK, find_concepts
 from .grammar import (
+    ABOVE,
     AGAINST,
     ANOTHER,
     APART,
@@ -20,7 +21,9 @@ from .grammar import (
     COMPARING,
     CONTRAST,
     COORDINATED,
+    DEARER,
     FAR,
+    FORMER,
     FOR_YOU,
     IN_ALL,
     IN_BRACKETS,
@@ -46,6 +49,7 @@ from .grammar import (
     SPLIT,
     THAN,
     THERE,
+    TITLED,
     TO,
     TOGETHER,
     VALUED,
@@ -77,6 +81,7 @@ class Bound:
     periods: list[Mention] = field(default_factory=list)
     is_inherited: bool = False  # its rows are those of the figure before
     is_apart: bool = False  # a count behind a figure of another unit
+    is_side: bool = False  # "$123 and $84"
     is_elliptic: bool = False  # its cell is that of the figure before
     is_contrast: bool = False  # "instead of $0.38", "against $6.76 now"
     is_to: bool = False  # "to $0.41"
@@ -102,15 +107,27 @@ class Reader:
         low = text.lower()
         low = low if len(low) == len(text) else text  # offsets count
         self.rows = index.mentions(text)
+        self.parts = index.parts
+        self.rows = sorted([*self.rows, *self._former()])
         self.concepts = [Mention(start, end, name, 0, 0) for start, end, name in find_concepts(low)]
         self.periods = [
             Mention(m.start(), m.end(), "", 0, 0, when) for m in PERIOD.finditer(low) if (when := period(m)) is not None
         ]
 
+    def _former(self) -> Iterator[Mention]:
+        """What "the former" and "the latter" point at: of the two rows named last before them."""
+        for match in FORMER.finditer(self.text):
+            before = [each for each in self.rows if match.start() - 240 < each.start < match.start()]
+            last = list({each.key: each for each in before}.values())[-2:]
+            if len(last) == 2:
+                yield last[match["which"].lower() == "latter"]._replace(start=match.start(), end=match.end())
+
     def _near(
         self, near: frozenset[str], named: Sequence[Mention], bound: Bound, number: Numeral, start: int, stop: int
     ) -> frozenset[str]:
         """The concepts that may qualify a figure: those of its own part of the sentence where it says "your"."""
+        if number.unit == "%" and number.sign and DEARER.match(self.text[number.end : number.end + 20]):
+            near |= {"market", "median"}
         own = [each for each in named if start <= each.start < number.start and each.key not in WEAK]
         if bound.is_elliptic or not (own or OWN.search(self.text[start : number.start])):
             return near
@@ -182,6 +199,7 @@ class Reader:
                 periods=of_periods[i][0],
                 is_inherited=of_rows[i][1],
                 is_elliptic=of_concepts[i][1],
+                is_side=bool(i and LISTED.match(segment)),
                 is_apart=bool(i) and number.unit in COUNTS and not _same_unit(numbers[i - 1], number),
                 is_contrast=bool(CONTRAST.search(segment)),
                 is_to=bool(TO.search(text[max(piece.start, numbers[i].start - 24) : numbers[i].start])),
@@ -228,6 +246,11 @@ class Reader:
                 bound.any_of = frozenset(said) if len(said) > 1 else frozenset()
             if POSITION.match(text[number.end : number.end + 40]) and number.unit in {"%", ""}:
                 bound.concepts = ["position", *bound.concepts]
+            if i and number.unit == "%" and found[i - 1].concepts[:1] == ["position"]:
+                if ABOVE.match(text[number.end : number.end + 10]) and bound.is_elliptic:
+                    bound.concepts = ["position"]
+            if number.unit == "%" and not number.sign and bound.is_elliptic:
+                bound.concepts = [key for key in bound.concepts if key != "rate"]  # no share is a rate
             bound.is_forward = of_concepts[i][2]
             if number.unit == "pt" and re.match(r"\sof occupancy\b", text[number.end : number.end + 14]):
                 bound.concepts = [key for key in bound.concepts if key != "occupancy"]
@@ -288,6 +311,7 @@ class Reader:
         if not is_yours or is_it or is_there:
             for s, e in piece.previous:
                 found = self.within(self.rows, s, e)
+                found = [each for each in found if each.any & ~self.parts]
                 found = [each for each in found if not AGAINST.search(self.text[max(s, each.start - 24) : each.start])]
                 if found:
                     keys = {each.key for each in found}
@@ -300,6 +324,10 @@ class Reader:
                     if is_there:
                         return found if len(keys) == len(found) > 2 else found[-1:]
                     return found[:1] if len(keys) == 1 else _same(found) or (found[:1] if is_it else [])
+        for s, e in piece.previous:  # "**atlas**: $0.39 an hour. You ask 6 % more."
+            found = self.within(self.rows, s, e)
+            if found and not re.search(r"\w", self.text[s : found[0].start]) and TITLED.match(self.text, found[0].end):
+                return found[:1]
         for s, e in piece.over:
             if found := self.within(self.rows, s, e):
                 return found[:1] if len({each.key for each in found}) == 1 else _same(found)
@@ -419,6 +447,8 @@ class Reader:
             if any(numbers[last - 1].end <= each.start < numbers[last - 1].end + 20 for each in mentions):
                 continue
             for names in (before[at : at + count] for at in range(len(before) - count, -1, -1)):
+                if before[-1].start >= start > names[-1].start:
+                    break  # a name of their own stands nearer
                 if len({each.key or each.period for each in names}) == count and all(
                     _is_list(self.text[a.end : b.start], [n for n in numbers if a.end <= n.start < b.start])
                     and not re.search(r"[;.:]\s", self.text[a.end : b.start])

@@ -39,16 +39,15 @@ CONCEPTS: dict[str, str] = {
     "occupancy": r"(?:hardly|rarely|seldom|barely|never|not)(?: ever)? (?:idle|empty|vacant)|rents?(?= \d)|occupanc(?:y|ies)|utili[sz]ation|occupied|busy|in use|rented|rent(?:s"
     r"|ing)? out|booked",
     "floor": r"floors?|minimum|lowest (?:sensible |sane )?(?:rate|price|bid)|not go below|never go below",
-    "p10": r"p10|cheapest|off[- ]peak|(?:lower|lowest|bottom|first) decile|bottom (?:tenth|ten|10)(?: ?%| percent)?|(?:its|their) 10th|a tenth(?! (?:asks? |charges? |of them (?:asks? )?)?(?:more|above|over))|one in ten|10 in 100|10th percentile|the 10th|10 of 100",
+    "p10": r"p10|cheapest|off[- ]peak|(?:lower|lowest|bottom|first) decile|bottom (?:tenth|ten|10)(?: ?%| percent)?|(?:its|their) 10th|a tenth(?![^.;,]{0,36}? (?:more|above|over))|one in ten|10 in 100|10th percentile|the 10th|10 of 100",
     "low": r"low(?:er)? (?:end|bound|case)|as little as|the worst|worst case|at worst|pessimistic|downside",
-    "p90": r"top (?:tenth|ten|10)(?: ?%| percent)?|(?:upper|highest|top|ninth) decile|(?:its|their) 90th|(?:at |in )?peak (?:hours?|times?|rates?)|p90|a tenth(?= (?:asks? |charges? |of them (?:asks? )?)?(?:more|above|over))|dearest|priciest|most expensive|90th percentile|the 90th|90 of 100",
+    "p90": r"top (?:tenth|ten|10)(?: ?%| percent)?|(?:upper|highest|top|ninth) decile|(?:its|their) 90th|(?:at |in )?peak (?:hours?|times?|rates?)|p90|a tenth(?=[^.;,]{0,36}? (?:more|above|over))|dearest|priciest|most expensive|90th percentile|the 90th|90 of 100",
     "high": r"high(?:er)? (?:end|bound|case)|as much as|the best(?! day)|best case|at best|optimistic|upside",
     "percentile": r"percentiles?|cheaper than",
     "median": r"medians?|middle of the market|mid-?point|typical",
     "market": r"markets?|others|other hosts?|competitors?|competition|comparables?|comparison set"
     r"|those compared(?: with)?|comp set|rivals?|peers?|elsewhere|similar (?:machines|cards|GPUs"
-    r"|offers|listings)|going rate|everyone else|renters pay|they(?= (?:ask|charge"
-    r"|\d))",
+    r"|offers|listings)|going rate|everyone else|renters pay",
     "payback": r"pays?(?: itself)? back|pay-?back|paid (?:itself )?off|earned back|recoup(?:s|ed)?"
     r"|amorti[sz]ed",
     "reliability": r"reliability",
@@ -78,8 +77,11 @@ CONCEPTS: dict[str, str] = {
     "temperature": r"temperatures?|degrees",
     "then": r"(?<=, )then|rate then|difference|delta|would|(?:you|it|that|they)'d|what[- ]if|if you"
     r"|if it|becomes?|rather than|at that (?:rate|price)",
+    "bestday": r"(?:best|highest|strongest) (?:days?\b|of the last)|its (?:best|highest)(?= (?:was|at|of|\d|\$))",
+    "worstday": r"(?:worst|lowest|weakest) (?:days?\b|of the last)|(?:its (?:worst|lowest)|worst)(?= (?:was|at|of|\d|\$))",
+    "atmedian": r"at (?:its|the|their|a) (?:current |market |market's )?(?:median|market|average)(?: price| rate)?(?! of)",
     "at": r"(?:at|with) (?=[$\d])",
-    "goes": r"(?:go(?:es)?|sells?) for",
+    "goes": r"(?:go(?:es)?|sells?) for|they(?:'re| are)?(?= (?:ask|charge|rented|at|\d))",
     "saved": r"sav(?:ed|es?|ing|ings)",
     "upto": r"up to (?=[$\d])",
     "lowest": r"lowest|minimal",
@@ -122,12 +124,12 @@ QUALIFIERS = (
 # Words that say which one of a kind, not what is measured: they choose after the others.
 WEAK = frozenset(
     {"change", "low", "high", "then", "suggested", "forecast", "current", "worth", "cost", "lost", "list", "average"}
-    | {"market", "confidence", "supply", "p10", "p90", "at", "goes", "saved", "upto", "lowest", "highest"}
+    | {"market", "confidence", "supply", "p10", "p90", "at", "goes", "saved", "upto", "lowest", "highest", "atmedian"}
 )
 # Words of so many uses that they only choose among right facts.
 VAGUE = frozenset(
     {"worth", "cost", "lost", "forecast", "list", "current", "average", "supply", "confidence", "at"}
-    | {"goes", "saved", "upto", "lowest", "highest"}
+    | {"goes", "saved", "upto", "lowest", "highest", "atmedian"}
 )
 OF_TOOLS = {"outages": ("offline",)}
 IMPLIED = {
@@ -141,6 +143,7 @@ NEARBY = {
     "energy": ("tariff",),
     "goes": ("market", "median"),
     "saved": ("change",),
+    "atmedian": ("market", "median"),
     "upto": ("high",),
     "lowest": ("p10", "low"),
     "highest": ("p90", "high"),

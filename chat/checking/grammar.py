@@ -96,3 +96,7 @@ FOR_YOU = re.compile(
 VALUED = re.compile(r"(?:'s|\s(?:of|at|is|was))?[\s(]*[$€\d]|\s(?:price|rate|ask)")
 IN_BRACKETS = re.compile(r"\s*\(\s*\S{0,2}")
 OUT_OF = re.compile(r"\s+(?:out )?of\s+(?:the |your )?\S{0,2}")
+FORMER = re.compile(r"\bthe (?P<which>former|latter)\b", re.IGNORECASE)
+ABOVE = re.compile(r"\s?(?:above|below|over|under)\b", re.IGNORECASE)
+DEARER = re.compile(r"\s?(?:cheaper|dearer|pricier|more expensive|less expensive)\b", re.IGNORECASE)
+TITLED = re.compile(r"\s*(?:\([^)]*\)\s*)?[:–—]")

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 
 from . import units
 from .concepts import concepts
-from .facts import Fact
+from .facts import Fact, Source
 from .meaning import WORD, meaning
 from .words import PERIOD, Period
 
@@ -23,7 +23,7 @@ MODEL = re.compile(
 )
 DATE = re.compile(
     r"\b(?P<y>\d{4})-(?P<m>\d{2})-(?P<d>\d{2})\b"
-    r"|\b(?P<d2>\d{1,2})(?:st|nd|rd|th)?\s(?:of\s)?(?P<m2>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b"
+    r"|(?<![\d.,])\b(?P<d2>\d{1,2})(?:st|nd|rd|th)?[ ](?:of[ ])?(?P<m2>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b"
     r"|\bthe (?P<d4>\d{1,2})(?:st|nd|rd|th)\b(?! percentile)"
     r"|\b(?:on|from|since|until|by|through|to|of) (?P<m5>0?[1-9]|1[0-2])/(?P<d5>0?[1-9]|[12]\d|3[01])\b(?![/.\d]|\s?%)"
     r"|\b(?P<m3>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?\s(?P<d3>\d{1,2})(?:st|nd|rd|th)?\b",
@@ -97,7 +97,7 @@ class Index:
     def __init__(self, facts: Sequence[Fact]) -> None:
         self.facts = tuple(facts)
         self.stale = self.text = self.counts = self.known = self.change = self.loss = self.before = 0
-        self.total = self.together = self.here = self.calculated = 0
+        self.total = self.together = self.here = self.calculated = self.market = self.parts = 0
         self.concepts: dict[str, int] = {}
         self.periods: list[Period | None] = []
         self.units: dict[str, int] = {}
@@ -124,6 +124,8 @@ class Index:
             self.stale |= bit if fact.is_stale else 0
             self.calculated |= bit if fact.tool == "calculate" else 0
             self.here |= bit if fact.source.row in {"here", "whole"} else 0
+            self.parts |= bit if fact.tool == "me_or_market" else 0
+            self.market |= bit if fact.tool == "market_of_gpu" else 0
             self.text |= bit if fact.kind == "text" else 0
             self.counts |= bit if fact.kind == "count" else 0
             self.change |= bit if is_change else 0
@@ -179,6 +181,9 @@ class Index:
                 _add(self.dates, (month, day), bit, is_title=is_title)
                 _add(self.dates, (0, day), bit, is_title=is_title)
 
+    def tells(self, source: Source) -> bool:
+        return source.cell in self._rows.get((source.message, source.row), {})
+
     def befores(self, at: int) -> list[int]:
         """The facts of what this one tells that it was before: "rate now" beside "rate then", "from" beside "to"."""
         source = self.facts[at].source
@@ -217,8 +222,11 @@ class Index:
             if "/" in fact.unit or units.parts(fact.unit)[1]:
                 continue
             when, words = self.periods[at], f"{fact.label} {fact.words}".replace("_", " ").lower()
-            told = re.search(rf"\b(?:a|per|each|every) {per}\b|\b{per}ly\b", words) or (
-                per == "day" and "daily" in words
+            told = "lowest of the last" in words or "highest of the last" in words
+            told = (
+                told
+                or re.search(rf"\b(?:a|per|each|every) {per}\b|\b{per}ly\b", words)
+                or (per == "day" and "daily" in words)
             )
             if not told and not (when and when.days and low <= when.days <= high):
                 wrong |= 1 << at
@@ -238,7 +246,8 @@ class Index:
             elif fact.kind == "text":
                 fits = noun in fact.noun or noun in fact.words.lower()
             else:
-                fits = noun in OFFERS and "offers" in fact.label.lower()
+                fits = noun == "time" and "outages" in fact.label.lower()
+                fits = fits or noun in OFFERS and "offers" in fact.label.lower()
                 fits = fits or noun in fact.label.lower() or noun in fact.unit.lower() or noun in fact.title.lower()
             if fits:
                 chosen |= 1 << at

@@ -15,15 +15,17 @@ from . import units
 from .binding import Bound, Reader, joined, nested
 from .concepts import NEARBY, QUALIFIERS, VAGUE, WEAK, concepts
 from .facts import Fact, Source
+from .grammar import AGAINST, OTHERS, PLURAL
 from .index import Index, bits
 from .numerals import Numeral, Spans, free_spans, numerals
 from .pieces import Piece, masked, pieces
-from .words import MAYBE, PAST, Period
+from .words import MAYBE, PAST, TOTAL, Period
 
 TODAY = Period(1, 0)
 ABOUT = 0.04  # how far "about" may lie off, as a share
 MORE = 0.1  # how far above "over 80 %" may lie
 BESIDE = 48  # characters between a figure and the one that it is compared with
+SOME = 0.03  # the same for a figure of many digits
 TIMES = 0.12  # how far "twice" may lie off
 
 
@@ -93,6 +95,8 @@ class Check:
         """The figures of a piece, in places of the whole text."""
         unit = ""
         if piece.is_cell:
+            if _NUMBERED.fullmatch(self.text[slice(*piece.over[0])] if piece.over else ""):
+                return []
             for start, end in piece.over[:2]:
                 unit = unit or units.heading(self.text[start:end])
         return [
@@ -140,6 +144,14 @@ class Check:
                 told = frozenset(bound.lead).union(*(NEARBY.get(name, ()) for name in bound.lead))
                 led = replace(bound, concepts=bound.lead, lead=[], near=bound.near | told, is_elliptic=False)
                 fact, _reason = self.source(number, led, words, numbers[:i])
+            if (
+                fact
+                and not piece.is_cell
+                and not bound.rows
+                and not bound.over
+                and self._is_elsewhere(fact, piece, words)
+            ):
+                fact, reason = None, "the tools say this of something else"
             if reason and not fact:
                 fact = listed.get(i)
             known = found[i - 1][0] if i else None
@@ -147,6 +159,26 @@ class Check:
                 fact = self._beside(number, numbers[i - 1], bound, known, piece)
             found.append((fact, "" if fact else reason))
         return found
+
+    def _is_elsewhere(self, fact: Fact, piece: Piece, words: str) -> bool:
+        """Whether a sentence that names no row tells another one than that which the sentence before is about."""
+        is_whole = fact.tool == "me_or_market" or fact.source.row in {"all", "account", "here"}
+        if fact.kind != "cell" or is_whole or any(each.search(words) for each in (TOTAL, OTHERS, PLURAL)):
+            return False
+        for s, e in piece.previous:
+            rows = {
+                self.index.facts[at].source.row
+                for each in self.reader.within(self.reader.rows, s, e)
+                if not AGAINST.search(self.text[max(s, each.start - 24) : each.start])
+                for at in bits(each.own)
+                if self.index.facts[at].source.message == fact.source.message
+            }
+            if not rows:
+                continue
+            if len(rows) == 1 and fact.source.row not in rows:
+                return self.index.tells(fact.source._replace(row=rows.pop()))
+            return False
+        return False
 
     def _crossed(
         self, numbers: Sequence[Numeral], bounds: Sequence[Bound], found: Sequence[tuple[Fact | None, str]]
@@ -302,6 +334,8 @@ class Check:
         is_change = bool(number.sign and not number.is_signed) or number.unit == "pt" or bound.is_by
         if is_change and chosen & index.change and not set(bound.concepts) & {"lost", "cost", "fee", "offline"}:
             chosen = self._keep(chosen, index.change, is_soft=True)
+        behind = re.split(r"[,;.:]\s", self.text[number.end : number.end + 24])[0]
+        around = self.text[bound.since : number.start] + (" before" if " then " in f"{behind} " else behind)
         if is_named:
             is_vague = WEAK.issuperset(bound.concepts)
             for name in QUALIFIERS:
@@ -313,12 +347,14 @@ class Check:
                 if name in {"low", "high", "p10", "p90"} and (number.is_range or bound.is_open):
                     continue
                 if name not in bound.near and chosen & ~mask:
-                    is_soft = (is_vague and name not in {"low", "high"}) or (bound.is_cell and name == "median")
+                    is_soft = (is_vague and name not in {"low", "high"}) or (
+                        name == "median" and (bound.is_cell or bool(self.right & index.market))
+                    )
                     chosen = self._keep(chosen, ~mask, is_soft=is_soft)
             if (
-                not bound.periods
+                not when
                 and chosen & ~index.before
-                and not (bound.is_contrast or PAST.search(words) or _COMPARED.search(words))
+                and not (bound.is_contrast or _COMPARED.search(around) or PAST.search(around))
             ):
                 chosen &= ~index.before
         if is_named and not (bound.rows or bound.over or bound.is_one):
@@ -360,7 +396,8 @@ class Check:
                 soft = (
                     bound.is_forward
                     or (bound.is_elliptic and bound.is_apart)
-                    or (name == "then" and (is_signed or is_which))
+                    or (name == "then" and (is_signed or is_which or (bound.is_elliptic and bound.is_open)))
+                    or (name in {"bestday", "worstday"} and bound.is_elliptic and not bound.is_side)
                     or bound.is_compared
                     or name in VAGUE
                     or (bound.is_range and bound.is_elliptic)
@@ -434,9 +471,9 @@ class Check:
                 wide = max(slack, min(ABOUT * value, _last_digit(number.value) * factor / 2))
                 low, high = value - wide, value + wide
             elif number.near == "over":
-                high = value * (1 + MORE)
+                high = value + max(SOME * value, min(MORE * value, _last_digit(number.value) * factor))
             elif number.near == "under":
-                low = value * (1 - MORE)
+                low = value - max(SOME * value, min(MORE * value, _last_digit(number.value) * factor))
             found += [at for at in self.index.sized(unit, low - 1e-9, high + 1e-9) if serving >> at & 1]
         return sorted(found)
 
@@ -564,9 +601,10 @@ _TURNED = re.compile(
     r"(?P<start>from [^,;.:()]*(?:\.\d+[^,;.:()]*)?)?to\s(?:about |around |roughly |just |only )?(?=\S{0,2}$)",
     re.IGNORECASE,
 )
-_FROM = re.compile(r",?\s(?:down |up )?from\s(?:about |around |roughly )?")
+_FROM = re.compile(r",?\s(?:down |up )?(?:from|after)\s(?:about |around |roughly )?")
 _ARROW = re.compile(r"\s?(?:→|->|⇒)\s?")
-_SIDE = re.compile(r"\s?(?:,|/|,?\s(?:and|or|vs\.?|versus|against)(?:\sthen)?)\s?", re.IGNORECASE)
+_NUMBERED = re.compile(r"\s*(?:#|No\.?|Nr\.?|Rank)\s*", re.IGNORECASE)
+_SIDE = re.compile(r"\s?(?:,|/|,?\s(?:and|or|to|vs\.?|versus|against)(?:\sthen)?)\s?", re.IGNORECASE)
 _PARTNER = re.compile(
     r"→|->|\b(?:from|against|vs|versus|compared|than|was|were|been|used to|previously|before|earlier|prev|prior|then"
     r"|to|after|instead|up|down)\b",
@@ -577,7 +615,10 @@ _VERSUS = re.compile(
     r"|[;:]\s\S?$",
     re.IGNORECASE,
 )
-_COMPARED = re.compile(r"→|->|\b(?:from|against|vs|versus|compared|than|was|were|had been)\b", re.IGNORECASE)
+_COMPARED = re.compile(
+    r"→|->|\b(?:from|against|vs|versus|compared|than|had been|used to)\b|(?:\(|,\s|;\s|\bit )(?:was|were)\b",
+    re.IGNORECASE,
+)
 
 
 def _weight(name: str) -> int:

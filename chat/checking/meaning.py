@@ -40,6 +40,8 @@ def meaning(fact: Fact) -> tuple[frozenset[str], Period | None, bool, bool]:
             named.add("change")
         if fact.unit == "%" and named & {"market", "median"}:
             named.add("position")
+    if "goes" in named:
+        named.add("market")
     named |= {word for word, name in ALIKE.items() if name in named}
     return frozenset(named), when, is_change, bool(LOSS.search(f"{words} {fact.title}"))
 

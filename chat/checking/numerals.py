@@ -40,10 +40,10 @@ FREE = re.compile(
     \bhttps?://\S+ | \]\([^)\s]*\) | \bwww\.\S+
     | \b\d{{4}}-\d{{2}}(?:-\d{{2}})?(?:[T ]\d{{1,2}}:\d{{2}}(?::\d{{2}})?Z?)?\b
     | \b\d{{1,2}}[/.]\d{{1,2}}[/.](?:\d{{4}}|\d{{2}})\b
-    | \b\d{{1,2}}(?:st|nd|rd|th)?(?:\s?(?:–|-|to|and)\s?\d{{1,2}}(?:st|nd|rd
-      |th)?)?\s(?:of\s)?{_MONTH}\b\.?(?:,?\s\d{{4}}\b)?
-    | \b{_MONTH}\.?\s\d{{1,2}}(?:st|nd|rd|th)?(?:\s?(?:–|-|to|and)\s?\d{{1,2}}(?:st|nd|rd|th)?)?\b(?![\d.,]*\d
-      |\s?%)(?:,?\s\d{{4}}\b)?
+    | (?<![\d.,])\b\d{{1,2}}(?:st|nd|rd|th)?(?:[ ]?(?:–|-|to|and)[ ]?\d{{1,2}}(?:st|nd|rd
+      |th)?)?[ ](?:of[ ])?{_MONTH}\b\.?(?:,?[ ]\d{{4}}\b)?
+    | \b{_MONTH}\.?[ ]\d{{1,2}}(?:st|nd|rd|th)?(?:[ ]?(?:–|-|to|and)[ ]?\d{{1,2}}(?:st|nd|rd|th)?)?\b(?![\d.,]*\d
+      |[ ]?%)(?:,?[ ]\d{{4}}\b)?
     | \b{_MONTH}\s(?:20\d\d)\b
     | \b\d{{1,2}}[:.]\d{{2}}(?::\d{{2}})?\s?(?:[ap]\.?m\.?\b|UTC\b|CET\b|GMT\b|o'clock)
       | \b\d{{1,2}}:\d{{2}}(?::\d{{2}})?\b
@@ -79,6 +79,7 @@ FREE = re.compile(
     | \b100\s?%\s(?:sure|certain|clear|right|yours)\b | \b(?:index|market)\s(?:\w+\s)?(?:=|is|at
       |of)\s100\b(?!\s?%|\.\d) | \b100\s?(?:=|is|means|stands\sfor)\s(?:the\s)?market
     | (?<=\d)\s?/\s?100\b(?![.,]?\d) | (?<=\d\sout\sof\s)100\b | \b(?:on|from|since|until|by|through|to|of)\s(?:0?[1-9]|1[0-2])/(?:0?[1-9]|[12]\d|3[01])\b(?![/.\d]|\s?%)
+    | \b(?:for|of|on)\s(?:every\s|each\s)\$1(?:\.00)?(?![\d.,]*\d|k)
     | \b(?:out\s)?of\s100\b(?![.,]?\d|\s?%) | \b24\shours\sa\sday\b | \b7\sdays\sa\sweek\b | \bp\d{{1,2}}\b
       | \bK\d{{1,2}}\b | \bFP\d+\b | \bINT\d\b
     | ^[ \t>]*\d{{1,3}}[.)](?=\s) | ^\#{{1,6}}\s\d+(?:\.\d+)*[.):]?(?=\s)

@@ -129,10 +129,16 @@ def _until(text: str, lines: list[tuple[int, int]], at: int) -> int:
             or HEADING.match(line)
             or FENCE.match(line)
             or line.lstrip().startswith("|")
+            or (at + 1 < len(lines) and _is_title(line) and ITEM.match(text[slice(*lines[at + 1])]))
         ):
             break
         at += 1
     return at
+
+
+def _is_title(line: str) -> bool:
+    """Whether a line is short and no sentence: what stands over a list."""
+    return not line[:1].isspace() and len(line.split()) <= 6 and line.rstrip()[-1:] not in {".", "!", "?", ","}
 
 
 def _cells(text: str, start: int, end: int) -> list[tuple[int, int]]:
