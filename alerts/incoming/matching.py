@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from ..models import Episode, EpisodeEvent, HostEvent
 from . import vast
 
+MOST, ROUNDS = 2_000, 10  # pairs at once, and how often in a run: what is left waits for the next sweep
 NAMESPACE = UUID("6a5c0f6e-4b1f-4b36-9b0c-5d0b1e9a7c11")
 # Of utilization episodes only: their watches name GPU configurations. An event may come before the episode, for a
 # condition has to last. A GPU whose machine number nobody told may be the one, unless another has that number.
@@ -22,7 +23,7 @@ join alerts a on a.id = ep.alert_id and a.alert_type = 'utilization_drop'
 join alert_host_events e on e.user_id = ep.user_id
     and e.happened_at between ep.opened_at - interval '6 hours' and now()
     and e.happened_at > now() - interval '3 days'
-where ep.state = 'open' and (%(user)s::uuid is null or ep.user_id = %(user)s::uuid)
+where ep.state = 'open' {whose}
 and (e.machine <> '' or e.kind ~ '^(machine|maintenance)_')
 and exists (
     select from alert_watches w
@@ -46,18 +47,29 @@ and not exists (
     where x.episode_id = ep.id and x.kind = 'event' and x.data ->> 'host_event' = e.id::text
 )
 order by e.happened_at
-limit 2000
+limit %(most)s
 """
 
 
 def match(user: UUID | None = None) -> int:
     """Put what was reported onto the open episodes of `user`, or of everybody; the number put there."""
+    put = 0
+    for _round in range(ROUNDS):
+        found = _round_of(user)
+        put += found
+        if found < MOST:
+            break
+    return put
+
+
+def _round_of(user: UUID | None) -> int:
+    whose = "and ep.user_id = %(user)s and e.user_id = %(user)s" if user else ""
     with connection.cursor() as cursor:
-        cursor.execute(PAIRS, {"user": user})
+        cursor.execute(PAIRS.replace("{whose}", whose), {"user": user, "most": MOST})
         pairs: list[tuple[UUID, UUID]] = cursor.fetchall()
     if not pairs:
         return 0
-    events = HostEvent.objects.select_related("user").in_bulk([event for event, _episode in pairs])
+    events = HostEvent.objects.select_related("user").in_bulk({event for event, _episode in pairs})
     rows = [_row(events[event], episode) for event, episode in pairs if event in events]
     standing = set(Episode.objects.filter(pk__in={row.episode_id for row in rows}).values_list("pk", flat=True))
     # The key is made of both, so that of two that match at once one wins.

@@ -58,3 +58,9 @@ class TokenForm(OnceForm):
     def clean_may(self) -> tuple[str, ...]:
         """The scopes; without a choice it may read."""
         return self.MAY[self.cleaned_data["may"] or "read"][1]
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        if data.get("portfolios") and "alerts.read" in data.get("may", ()):
+            self.add_error("portfolios", _("Alerts belong to the whole account: choose none, or a token without them."))
+        return data

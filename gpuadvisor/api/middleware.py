@@ -18,7 +18,9 @@ CORS = {
     "Access-Control-Expose-Headers": "ETag, Link, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, "
     "X-Request-ID",
 }
-POSTED = frozenset({"/api/v1/metrics", "/api/v1/samples"})  # for programs with a token, never for pages of other sites
+# For programs with a token, never for pages of other sites.
+POSTED = frozenset({"/api/v1/metrics", "/api/v1/samples"})
+OWN = "/api/v1/alerts/"
 # Any page may read in a visitor's browser, without cookies and without a token: a token does not belong into a page.
 PREFLIGHT = {
     "Allow": "GET, HEAD, OPTIONS",
@@ -75,6 +77,8 @@ class ApiMiddleware:
         if is_page:
             return self.get_response(request)
         if request.method == "OPTIONS":
+            if request.path_info.startswith(OWN):
+                return HttpResponse(status=204, headers={"Allow": "GET, HEAD, POST, PATCH, DELETE, OPTIONS"})
             posted = request.path_info in POSTED
             return HttpResponse(status=204, headers={"Allow": "POST, OPTIONS"} if posted else PREFLIGHT)
         if int(request.META.get("CONTENT_LENGTH") or 0) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:

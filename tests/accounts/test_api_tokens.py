@@ -234,6 +234,9 @@ def test_a_token_is_made_for_sending_and_for_some_portfolios(confirmed, host):
     assert made == {"Reader": (["read"], []), "Rigs": (["read", "ingest"], [portfolio.pk])}
     page = confirmed.get(PAGE).content.decode()
     assert "read, send figures" in page
+    assert make(confirmed, "Pager", may="alerts_read", portfolios=[str(portfolio.pk)]).status_code == 422
+    make(confirmed, "Pager", may="alerts")
+    assert host.api_tokens.get(name="Pager").scopes == ["read", "alerts.read", "alerts"]
     assert "(Garage)" in page
     assert other.name in page
 

@@ -294,6 +294,13 @@ def test_a_bad_parameter_is_named(call, query):
     assert refused.json()["errors"][0]["field"] == query.partition("=")[0]
 
 
+def test_pages_of_other_sites_have_no_way_to_it(client, db):
+    preflight = client.options(RULES, headers={"Origin": "https://other.example"})
+    assert "PATCH" in preflight["Allow"]
+    assert "Access-Control-Allow-Methods" not in preflight
+    assert client.post(RULES, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+
+
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_thirty_at_once_make_three_rules():

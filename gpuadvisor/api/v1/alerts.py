@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, TypeVar, cast
 from uuid import UUID, uuid5
 
@@ -321,18 +322,25 @@ def _episode(row: Episode) -> dict[str, Any]:
 
 
 def _thing(told: Mapping[str, Any]) -> shapes.ThingOut:
-    since = told.get("since")
     return shapes.ThingOut(
         subject=str(told.get("subject", "")),
         title=str(told.get("title", "")),
         value=_figure(told.get("value")),
         limit=_figure(told.get("limit")),
-        since=datetime.fromisoformat(since) if isinstance(since, str) else None,
+        since=_since(told.get("since")),
     )
 
 
 def _figure(told: object) -> Decimal | None:
-    return None if told is None else Decimal(str(told))
+    with suppress(InvalidOperation):
+        return None if told is None else Decimal(str(told))
+    return None
+
+
+def _since(told: object) -> datetime | None:
+    with suppress(ValueError):
+        return datetime.fromisoformat(told) if isinstance(told, str) else None
+    return None
 
 
 # The log
