@@ -17,7 +17,8 @@ from uuid import UUID
 from django.db import connection
 
 from market.models import CompDay, MarketData
-from market.selectors import current_origin
+from market.selectors import current_origin, freshness_of
+from market.selectors.now import observed
 from portfolios import comparing
 from portfolios.models import GPUConfiguration
 
@@ -119,11 +120,16 @@ class Seen(NamedTuple):
 
 
 class Price(NamedTuple):
-    """A platform's median at one refresh, USD per GPU-hour."""
+    """A platform's median at one refresh, USD per GPU-hour; None where the source told again what was old by then."""
 
     at: datetime
     value: Decimal | None
     offers: int
+    source: str = ""
+
+    def is_stale(self, now: datetime) -> bool:
+        """Whether it speaks of the present no more: nothing is concluded from it."""
+        return now - self.at > freshness_of(self.source).stale
 
 
 @dataclass(frozen=True)
@@ -264,12 +270,13 @@ def prices(keys: Collection[MarketKey], since: datetime, until: datetime) -> dic
         data_timestamp__lte=until,
     ).order_by("data_timestamp")
     found: dict[MarketKey, list[Price]] = defaultdict(list)
-    for model, platform, region, at, median, offers in rows.values_list(
-        "gpu_model", "platform", "region", "data_timestamp", "median_price", "offer_count"
-    ):
+    names = ("gpu_model", "platform", "region", "data_timestamp", "median_price", "offer_count")
+    told = ("demand_indicators__source", "demand_indicators__observed_at")
+    for model, platform, region, at, median, offers, source, observed_at in rows.values_list(*names, *told):
         key = MarketKey(model, platform, region)
         if key in wanted:
-            found[key].append(Price(at, median, offers or 0))
+            is_old = at - observed(observed_at, at) > freshness_of(str(source or "")).stale
+            found[key].append(Price(at, None if is_old else median, offers or 0, str(source or "")))
     return found
 
 

@@ -23,5 +23,6 @@ def look_at_prices() -> int:
 def look_around() -> int:
     """All of them, and what is due again; the number of alerts looked at."""
     looked = evaluating.evaluate_shares() + evaluating.evaluate_prices() + evaluating.evaluate_suggestions()
+    evaluating.note_acts()
     evaluating.remind()
     return looked

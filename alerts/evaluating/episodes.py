@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
-from django.db.models import Count, Q, Sum
+from django.db import connection, transaction
+from django.db.models import Count
 from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -18,6 +18,7 @@ from django.utils.translation import ngettext
 from gpuadvisor.core import clock, formats
 from gpuadvisor.core.ids import uuid7
 from market.models import Platform
+from portfolios.models import GPUConfiguration
 
 from ..copying import store
 from ..models import Episode, EpisodeEvent, Watch
@@ -27,6 +28,12 @@ from .following import Change
 
 Watches = Mapping[tuple[UUID, str], Watch]
 MOST_NAMED = 5
+RECOUNT = """
+update alert_episodes e
+   set last_seen_at = %(now)s,
+       money_per_day = (select sum(w.money_per_day) from alert_watches w where w.episode_id = e.id)
+ where e.id = any(%(episodes)s) and e.state = 'open'
+"""
 
 
 def apply(changes: Sequence[Change], watches: Watches, now: datetime) -> list[Trigger]:
@@ -36,6 +43,7 @@ def apply(changes: Sequence[Change], watches: Watches, now: datetime) -> list[Tr
     """
     held = _hold(changes, watches)
     news = _open([one for one in changes if one.step == "opened"], held, now)
+    _recount({watch.episode_id for watch in held.values() if watch.episode_id}, now)
     cleared = [one for one in changes if one.step in ("resolved", "dropped")]
     return [*news, *_clear(cleared, watches, held, now)]
 
@@ -111,7 +119,6 @@ def _open(opened: Sequence[Change], held: Watches, now: datetime) -> list[Trigge
     store(made)
     Watch.objects.bulk_update(joined, ["episode"])
     store(events)
-    _recount({watch.episode_id for watch in joined if watch.episode_id}, now)
     return news
 
 
@@ -126,7 +133,9 @@ def _clear(cleared: Sequence[Change], watches: Watches, held: Watches, now: date
     touched = {watch.episode_id for watch in gone.values() if watch.episode_id}
     titles = {(one.alert.pk, one.subject): one.title for one in cleared}
     EpisodeEvent.objects.bulk_create(
-        EpisodeEvent(episode_id=watch.episode_id, kind="cleared", text=titles[key], at=now)
+        EpisodeEvent(
+            episode_id=watch.episode_id, kind="cleared", text=titles[key][:300], data={"subject": key[1]}, at=now
+        )
         for key, watch in gone.items()
         if watch.episode_id
     )
@@ -168,16 +177,42 @@ def remind(now: datetime | None = None) -> int:
     due = [row for row in rows if _is_due(row, now)]
     with transaction.atomic():
         triggers, events = list[Trigger](), list[EpisodeEvent]()
+        splits = _splits(due)
         for row in due:
             row.reminded_at = now
+            row.split = splits.get(row.pk) or row.split
             with translation.override(row.alert.user.language):
                 reason = _("Still: %(title)s") % {"title": row.title}
             triggers.append(_trigger(row, "reminder", reason))
             events.append(_event(row, "reminded", reason, now))
-        Episode.objects.bulk_update(due, ["reminded_at"])
+        Episode.objects.bulk_update(due, ["reminded_at", "split"], batch_size=2_000)
         store(events)
         record_triggers(triggers, now=now)
     return len(due)
+
+
+def _splits(rows: Sequence[Episode]) -> dict[UUID, dict[str, str]]:
+    """The splits of episodes about shares as they are now, by what their things showed last."""
+    watches = Watch.objects.filter(
+        episode__in=[row.pk for row in rows if row.alert.alert_type == "utilization_drop"], value__isnull=False
+    ).select_related("episode")
+    of = {watch.subject: watch for watch in watches}
+    items = GPUConfiguration.objects.filter(pk__in=list(of)).select_related("portfolio__user", "gpu_model", "comp_set")
+    fallen = [
+        causes.Fallen(
+            item,
+            of[str(item.pk)].value,
+            of[str(item.pk)].episode.cause == Episode.Cause.PLATFORM,  # type: ignore[union-attr]  # filtered by it
+            of[str(item.pk)].seen_at,
+        )
+        for item in items
+    ]
+    whys = causes.of_shares(fallen)
+    groups: dict[UUID, list[causes.Split | None]] = defaultdict(list)
+    for watch in watches:
+        if why := whys.get(UUID(watch.subject)):
+            groups[watch.episode_id].append(why.split)  # type: ignore[index]
+    return {pk: causes.together(group) for pk, group in groups.items()}
 
 
 def _is_due(row: Episode, now: datetime) -> bool:
@@ -189,13 +224,9 @@ def _is_due(row: Episode, now: datetime) -> bool:
 
 def _recount(episodes: Iterable[UUID], now: datetime) -> None:
     """The money at risk of what still holds."""
-    rows = Episode.objects.filter(pk__in=list(episodes), state="open").annotate(
-        money=Sum("watches__money_per_day", filter=Q(watches__money_per_day__isnull=False))
-    )
-    changed = list(rows)
-    for row in changed:
-        row.money_per_day, row.last_seen_at = row.money, now  # type: ignore[attr-defined]  # annotated
-    Episode.objects.bulk_update(changed, ["money_per_day", "last_seen_at"])
+    if keys := list(episodes):
+        with connection.cursor() as cursor:
+            cursor.execute(RECOUNT, {"now": now, "episodes": keys})
 
 
 def title_of(group: Sequence[Change]) -> str:

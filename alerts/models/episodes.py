@@ -20,7 +20,8 @@ class Episode(BaseModel):
     """One matter of one alert, from its beginning to its end, whatever number of things it holds.
 
     `cause` groups: three machines of a platform that is down are one episode. `money_per_day` is USD a day at risk,
-    None where unknown. `split` is the me-or-market split at the beginning (R-044: `acted_at`, `acted_how`).
+    None where unknown. `split` is whose the fall is (R-044), as it was told last: `me`, `market` and `total`, decimals
+    as text in USD a day, below 0 where it is lost; empty where unknown. `acted_how`: noted, price or suggestion.
     """
 
     class State(models.TextChoices):
@@ -106,6 +107,7 @@ class Watch(BaseModel):
     class Meta:
         db_table = "alert_watches"
         verbose_name_plural = _("watches")
+        indexes = [models.Index(fields=["subject"], name="alerts_watch_of_subject")]
         constraints = [
             models.UniqueConstraint(fields=["alert", "subject"], name="alerts_watch_one_per_subject"),
             *(

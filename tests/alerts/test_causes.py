@@ -1,13 +1,13 @@
 """Why it is so: the platform, the market or the host's own machine, one episode for one cause (R-044)."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
-from alerts.evaluating import evaluate_shares
+from alerts.evaluating import evaluate_prices, evaluate_shares
 from alerts.models import Alert, Episode
-from market.models import CompDay
+from market.models import CompDay, MarketData
 from portfolios import comparing
 from tests.alerts.figures import sample
 from tests.factories import NOON, GPUConfigurationFactory, MarketDataFactory, PerformanceMetricFactory
@@ -130,3 +130,61 @@ def test_more_gpus_take_no_more_queries(gpu, rule, django_assert_max_num_queries
     with django_assert_max_num_queries(45):
         evaluate_shares(NOON)
     assert Episode.objects.count() == 2
+
+
+@pytest.fixture
+def cheaper(gpu):
+    conditions = {"gpu_model": "RTX 4090", "threshold": "10", "direction": "down"}
+    return Alert.objects.create(
+        user=gpu.portfolio.user, name="Cheaper", alert_type="pricing_change", conditions=conditions
+    )
+
+
+def fall(price, ago=0):
+    for hours in range(30, 1, -1):
+        price("0.60", ago + hours * 60)
+    for minutes in (45, 30, 15, 0):
+        price("0.50", ago + minutes)
+
+
+def test_a_fall_of_prices_is_the_markets_at_what_the_host_rents_out(gpu, cheaper, price):
+    """R-044: 10 cents of 4 GPUs, 24 h, half rented."""
+    today = datetime.now(UTC).date()
+    for n in range(1, 8):
+        PerformanceMetricFactory(gpu_configuration=gpu, metric_date=today - n * DAY, utilization_percentage=Decimal(50))
+    fall(price)
+    evaluate_prices()
+    episode = Episode.objects.get(alert=cheaper)
+    assert episode.money_per_day == Decimal("4.80")
+    assert episode.split == {"me": "0.00", "market": "-4.80", "total": "-4.80"}
+
+
+def test_from_a_source_that_is_stale_nothing_is_told(cheaper, price):
+    """Never from stale data: the last prices are from this morning."""
+    fall(price, ago=6 * 60)
+    evaluate_prices()
+    assert not Episode.objects.exists()
+
+
+def test_an_old_document_told_again_is_no_news(cheaper, price):
+    """Never from stale data: the source's own clock counts."""
+    fall(price)
+    old = (datetime.now(UTC) - DAY).isoformat()
+    MarketData.objects.update(demand_indicators={"source": "500farm_machines", "observed_at": old})
+    evaluate_prices()
+    assert not Episode.objects.exists()
+
+
+def test_an_open_episode_says_that_its_source_went_stale(cheaper, price):
+    """The state is shown; nothing is concluded, no end either."""
+    fall(price)
+    evaluate_prices()
+    for hours in (6, 7):
+        evaluate_prices(datetime.now(UTC) + timedelta(hours=hours))
+    episode = Episode.objects.get(alert=cheaper)
+    assert episode.state == "open"
+    assert "stale_since" in episode.facts
+    assert [event.kind for event in episode.events.order_by("at")] == ["opened", "event"]
+    evaluate_prices()
+    episode.refresh_from_db()
+    assert "stale_since" not in episode.facts
