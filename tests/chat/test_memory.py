@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from django.urls import reverse
 
 from chat import budget, memory
 from chat.memory import condensing, learning
@@ -133,12 +134,14 @@ def test_a_summary_reads_like_words_where_the_answer_was_a_list():
     assert told == "- Which earns least? → rig-02: $40.09 net."
 
 
-def test_what_is_deleted_leaves_the_notes(talk):
+def test_what_is_deleted_leaves_the_notes(talk, host_client):
     answer = answered(talk, "I prefer short answers.")
     Conversation.objects.filter(pk=talk.pk).update(message_count=10)
     memory.refresh(answer)
     assert kept(talk).context_summary["text"]
-    memory.forget([answer.question_id, answer.message_id])
+    url = reverse("chat:message-delete", kwargs={"pk": answer.question_id})
+    assert "what this conversation remembers of it" in host_client.get(url).content.decode()
+    host_client.post(url)
     assert "text" not in kept(talk).context_summary
     assert kept(talk).user_preferences["items"] == []
 
