@@ -16,37 +16,47 @@ MOST, ROUNDS = 2_000, 10  # pairs at once, and how often in a run: what is left 
 NAMESPACE = UUID("6a5c0f6e-4b1f-4b36-9b0c-5d0b1e9a7c11")
 # Of utilization episodes only: their watches name GPU configurations. An event may come before the episode, for a
 # condition has to last. A GPU whose machine number nobody told may be the one, unless another has that number.
+# Materialized, so that each step is done once over the set, however stale the planner's statistics are.
 PAIRS = """
-select e.id, ep.id
-from alert_episodes ep
-join alerts a on a.id = ep.alert_id and a.alert_type = 'utilization_drop'
-join alert_host_events e on e.user_id = ep.user_id
-    and e.happened_at between ep.opened_at - interval '6 hours' and now()
-    and e.happened_at > now() - interval '3 days'
-where ep.state = 'open' {whose}
-and (e.machine <> '' or e.kind ~ '^(machine|maintenance)_')
-and exists (
-    select from alert_watches w
-    join gpu_configurations g on g.id::text = w.subject
-    where w.episode_id = ep.id and g.platform_mappings ? e.platform
+with pairs as materialized (
+    select e.id, ep.id as episode, e.user_id, e.platform, e.machine, e.data -> 'machines' as machines, e.happened_at
+    from alert_host_events e
+    join alert_episodes ep on ep.user_id = e.user_id and ep.state = 'open'
+        and e.happened_at >= ep.opened_at - interval '6 hours'
+    join alerts a on a.id = ep.alert_id and a.alert_type = 'utilization_drop'
+    where e.happened_at between now() - interval '3 days' and now()
+    and (e.machine <> '' or e.kind ~ '^(machine|maintenance)_') {whose}
+), placed as materialized (
+    select x.episode_id, x.data ->> 'host_event' as event from alert_episode_events x
+    where x.kind = 'event' and x.episode_id in (select episode from pairs)
+), fresh as materialized (
+    select pairs.* from pairs left join placed on placed.episode_id = pairs.episode and placed.event = pairs.id::text
+    where placed.event is null
+), gpus as materialized (
+    select w.episode_id as episode, g.platform_mappings as told from alert_watches w
+    join gpu_configurations g on g.id = case when w.subject ~ '^[0-9a-f-]{36}$' then w.subject::uuid end
+    where w.episode_id in (select episode from fresh)
+), numbers as materialized (
+    select p.user_id, o.platform_mappings as told from gpu_configurations o join portfolios p on p.id = o.portfolio_id
+    where p.user_id in (select user_id from fresh)
+)
+select f.id, f.episode from fresh f
+where exists (
+    select from gpus g
+    where g.episode = f.episode and g.told ? f.platform
     and (
-        e.machine = ''
-        or e.data -> 'machines' ? (g.platform_mappings #>> array[e.platform, 'machine_id'])
+        f.machine = ''
+        or f.machines ? (g.told #>> array[f.platform, 'machine_id'])
         or (
-            coalesce(g.platform_mappings #>> array[e.platform, 'machine_id'], '') = ''
+            coalesce(g.told #>> array[f.platform, 'machine_id'], '') = ''
             and not exists (
-                select from gpu_configurations o join portfolios p on p.id = o.portfolio_id
-                where p.user_id = e.user_id
-                and e.data -> 'machines' ? (o.platform_mappings #>> array[e.platform, 'machine_id'])
+                select from numbers n
+                where n.user_id = f.user_id and f.machines ? (n.told #>> array[f.platform, 'machine_id'])
             )
         )
     )
 )
-and not exists (
-    select from alert_episode_events x
-    where x.episode_id = ep.id and x.kind = 'event' and x.data ->> 'host_event' = e.id::text
-)
-order by e.happened_at
+order by f.happened_at
 limit %(most)s
 """
 
@@ -63,7 +73,7 @@ def match(user: UUID | None = None) -> int:
 
 
 def _round_of(user: UUID | None) -> int:
-    whose = "and ep.user_id = %(user)s and e.user_id = %(user)s" if user else ""
+    whose = "and e.user_id = %(user)s" if user else ""
     with connection.cursor() as cursor:
         cursor.execute(PAIRS.replace("{whose}", whose), {"user": user, "most": MOST})
         pairs: list[tuple[UUID, UUID]] = cursor.fetchall()
