@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, time, timedelta
 from functools import partial
 from typing import Any
@@ -22,6 +23,7 @@ from portfolios.models import MaintenanceWindow, Portfolio
 
 from . import banner, messages
 from . import channels as kinds
+from .channels import webhook
 from .conditions import Conditions, dump
 from .models import Alert, AlertDelivery, AlertLog, Channel, Episode, EpisodeEvent, QuietHours, Watch
 
@@ -30,6 +32,7 @@ MOST_WINDOWS = 50
 LONGEST_SNOOZE = timedelta(days=30)
 LONGEST_WINDOW = timedelta(days=30)
 OVERLAP = timedelta(hours=24)
+MOST_OLD = 3
 BETWEEN_TESTS = timedelta(seconds=30)
 DELIVER = "alerts.tasks.deliver_due"
 PURPOSE = "channel"
@@ -231,8 +234,6 @@ def create_channel(
 
 
 def _new_secret(channel: Channel) -> str:
-    from .channels import webhook
-
     secret = webhook.new_secret()
     channel.secret = crypto.seal(secret, purpose=PURPOSE)
     return webhook.shown(secret)
@@ -245,14 +246,22 @@ def change_channel(channel: Channel, *, name: str, least_severity: str, digest: 
 
 @transaction.atomic
 def rotate_secret(channel: Channel) -> str:
-    """A new secret to show once; for 24 hours messages carry the signatures of both.
+    """A new secret to show once; for 24 hours messages carry the signature of the old one too.
+
+    Asked for twice, by a second click, the one that receivers know signs on beside the two new ones.
 
     Raises: DomainError where this kind of channel signs nothing.
     """
     if not kinds.kind(channel.kind).has_secret:
         raise DomainError(_("This channel has no secret."), code="secret")
     locked = Channel.objects.select_for_update().get(pk=channel.pk)
-    locked.old_secret, locked.old_secret_until = locked.secret, clock.now() + OVERLAP
+    now = clock.now()
+    with suppress(crypto.CannotOpenError):  # sealed under a key that is gone: then there is nothing to overlap with
+        olds = crypto.unseal(bytes(locked.secret), purpose=PURPOSE)
+        if locked.old_secret and locked.old_secret_until and locked.old_secret_until > now:
+            olds += crypto.unseal(bytes(locked.old_secret), purpose=PURPOSE)
+        locked.old_secret = crypto.seal(olds[: MOST_OLD * webhook.KEY], purpose=PURPOSE)
+        locked.old_secret_until = now + OVERLAP
     shown = _new_secret(locked)
     locked.save(update_fields=["secret", "old_secret", "old_secret_until"])
     return shown

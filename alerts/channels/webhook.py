@@ -22,6 +22,7 @@ PLACEHOLDER = "https://hooks.example.com/gpu"
 in_order = False
 has_secret = True
 PREFIX = "whsec_"
+KEY = 32  # bytes
 
 
 def validate(address: str, user: User) -> str:
@@ -41,8 +42,8 @@ def receiver(address: str) -> str:
 
 
 def new_secret() -> bytes:
-    """A key of 32 bytes."""
-    return random.token_bytes(32)
+    """A key."""
+    return random.token_bytes(KEY)
 
 
 def shown(secret: bytes) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,6 +13,7 @@ from gpuadvisor.core import clock
 from ..models import AlertDelivery, ReceiverPause
 from .recording import settle_logs
 
+LOCK = 0x61736964
 LOOK = timedelta(minutes=5)  # how often a pause without an end is looked at again
 OLD = timedelta(hours=24)
 OVERDUE = timedelta(hours=1)  # a storm of 100,000 is over in half of it
@@ -24,6 +24,7 @@ update alert_deliveries d set next_at = coalesce(p.until, %(now)s + %(look)s)
 from alert_channels c, alert_receiver_pauses p
 where c.id = d.channel_id and p.receiver = c.receiver and d.status = 'pending'
   and (p.until is null or p.until > %(now)s) and d.next_at <= %(now)s
+  and (d.lease_until is null or d.lease_until < %(now)s)
 """
 
 CANCEL = """
@@ -43,27 +44,25 @@ where status = 'pending' and created_at < %(now)s - %(old)s and next_at < %(now)
 """
 
 
+@transaction.atomic
 def set_aside() -> None:
-    """Before a sweep.
+    """Before a sweep; where another worker is at it, that is enough.
 
     After a restore (reliability e39), or a day without workers, what is older than 24 hours is given up, so that
     nobody is flooded with old alarms; it can be sent again from the log.
     """
-    now = clock.now()
-    _end(GIVE_UP, {"now": now, "old": OLD, "overdue": OVERDUE, "too_old": TOO_OLD})
-    waiting: Mapping[str, Any] = {"now": now, "look": LOOK}
     with connection.cursor() as cursor:
-        cursor.execute(WAIT, waiting)
-    _end(CANCEL, {"now": now})
-
-
-def _end(sql: str, values: Mapping[str, Any]) -> None:
-    """End deliveries together with the logs that waited for them."""
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(sql, values)
-            logs = {pk for (pk,) in cursor.fetchall() if pk}
-        settle_logs(logs, now=values["now"])
+        cursor.execute("select clock_timestamp(), pg_try_advisory_xact_lock(%s)", [LOCK])
+        now, is_ours = cursor.fetchone()
+        if not is_ours:
+            return
+        values: dict[str, Any] = {"now": now, "look": LOOK, "old": OLD, "overdue": OVERDUE, "too_old": TOO_OLD}
+        cursor.execute(GIVE_UP, values)
+        logs = cursor.fetchall()
+        cursor.execute(WAIT, values)
+        cursor.execute(CANCEL, values)
+        logs += cursor.fetchall()
+    settle_logs((pk for (pk,) in logs if pk), now=now)
 
 
 @transaction.atomic

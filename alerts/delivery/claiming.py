@@ -18,6 +18,7 @@ from gpuadvisor.core.crypto import CannotOpenError, unseal
 
 from .. import unsubscribe
 from ..channels import Parcel, kinds_in_order
+from ..channels.webhook import KEY
 
 log = logging.getLogger(__name__)
 
@@ -176,7 +177,7 @@ def _parcels(taken: Sequence[_Taken], *, now: datetime) -> list[Parcel]:
         secrets: tuple[bytes, ...] = ()
         try:
             address = unseal(one.address, purpose=PURPOSE).decode()
-            secrets = tuple(unseal(sealed, purpose=PURPOSE) for sealed in _sealed_secrets(one, now))
+            secrets = _secrets(one, now)
         except CannotOpenError:
             address = ""
             log.warning("channel %s cannot be opened", one.channel)
@@ -197,8 +198,9 @@ def _parcels(taken: Sequence[_Taken], *, now: datetime) -> list[Parcel]:
     return made
 
 
-def _sealed_secrets(one: _Taken, now: datetime) -> list[bytes]:
-    sealed = [one.secret] if one.secret else []
+def _secrets(one: _Taken, now: datetime) -> tuple[bytes, ...]:
+    """The newest first, then the old ones in their 24 hours."""
+    keys = unseal(one.secret, purpose=PURPOSE) if one.secret else b""
     if one.old_secret and one.old_secret_until and one.old_secret_until > now:
-        sealed.append(one.old_secret)
-    return sealed
+        keys += unseal(one.old_secret, purpose=PURPOSE)
+    return tuple(keys[start : start + KEY] for start in range(0, len(keys), KEY))

@@ -11,7 +11,7 @@ from django.core import mail
 
 from alerts import channels, unsubscribe
 from alerts.channels import Parcel, base, discord, email, webhook
-from gpuadvisor.core import guard
+from gpuadvisor.core import crypto, guard
 
 AT = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 ID = UUID("0197c000-0000-7000-8000-000000000001")
@@ -95,10 +95,13 @@ def test_an_old_secret_signs_until_its_time_is_over(host):
     channel, _shown = services.create_channel(
         user=host, kind="webhook", name="Hook", address="https://hooks.example.com/a"
     )
+    first = channel.secret
     services.rotate_secret(channel)
+    services.rotate_secret(channel)  # a second click
     delivery = services.send_test(channel)
     [parcel] = claiming.claim().parcels
-    assert (parcel.id, len(set(parcel.secrets))) == (delivery.pk, 2)
+    assert (parcel.id, len(set(parcel.secrets))) == (delivery.pk, 3)
+    assert parcel.secrets[-1] == crypto.unseal(first, purpose="channel")
     AlertDelivery.objects.update(lease=None, lease_until=None)
     Channel.objects.update(old_secret_until=delivery.created_at)
     assert claiming.claim().parcels[0].secrets == parcel.secrets[:1]

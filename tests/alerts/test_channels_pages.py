@@ -76,7 +76,8 @@ def test_a_new_secret_leaves_the_old_one_a_day(host_client, host):
     before = bytes(channel.secret)
     host_client.post(page("channel-rotate", channel))
     channel.refresh_from_db()
-    assert bytes(channel.old_secret) == before
+    old, new = (crypto.unseal(bytes(one), purpose="channel") for one in (channel.old_secret, channel.secret))
+    assert old == crypto.unseal(before, purpose="channel") != new
     assert timedelta(hours=23) < channel.old_secret_until - clock.now() <= timedelta(hours=24)
     secret = crypto.unseal(bytes(channel.secret), purpose="channel")
     assert shown(secret) in host_client.get(page("channel", channel)).content.decode()
