@@ -6,7 +6,7 @@ It reads and follows what the evaluation reads and follows, so both agree over t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -19,6 +19,7 @@ from portfolios.models import GPUConfiguration, OptimizationSuggestion
 from . import readings
 from .conditions import Conditions, Fired, OptimizationOpportunity, PricingChange, Reading, UtilizationDrop, times_fired
 from .readings import Limits, MarketKey
+from .triggers import AT_MOST_EVERY
 
 DAYS = 30
 MOST_GPUS = 200  # looked at in a preview; a host with more sees the first, and is told so
@@ -36,15 +37,47 @@ class Line:
 
 @dataclass(frozen=True)
 class Preview:
-    """Units: `days` looked at; `left_out` things too many to look at. `known` False: no figures to look at."""
+    """Units: `days` looked at; `left_out` things too many to look at. `known` False: no figures to look at.
+
+    `is_joint`: its things share episodes, as those of one cause do.
+    """
 
     lines: tuple[Line, ...]
     days: int = DAYS
     left_out: int = 0
 
+    is_joint: bool = False
+
+    @property
+    def episodes(self) -> list[Fired]:
+        """When it would have begun and ended: what fires while another thing of the alert holds joins its episode.
+
+        Unknown of the past is the cause: what the platform, the market and the machine gave at once counts as one.
+        """
+        fired = sorted((one for line in self.lines for one in line.fired), key=lambda one: one.told_at)
+        if not self.is_joint:
+            return fired
+        found: list[Fired] = []
+        for one in fired:
+            if found and (found[-1].until is None or one.told_at <= found[-1].until):
+                ends = (found[-1].until, one.until)
+                found[-1] = replace(found[-1], until=None if None in ends else max(filter(None, ends)))
+            else:
+                found.append(one)
+        return found
+
     @property
     def times(self) -> int:
-        return sum(len(line.fired) for line in self.lines)
+        return len(self.episodes)
+
+    @property
+    def messages(self) -> int:
+        """How often a beginning would have been told: once in 4 hours at most, were it the only one of its type."""
+        told, last = 0, None
+        for one in self.episodes:
+            if last is None or one.told_at - last >= AT_MOST_EVERY:
+                told, last = told + 1, one.told_at
+        return told
 
     @property
     def known(self) -> bool:
@@ -92,7 +125,7 @@ def _of_shares(user: User, conditions: UtilizationDrop, since: datetime, until: 
     for item in items:
         told = readings.share_readings(conditions, item.pk, seen.get(item.pk, ()), limits)
         lines.append(Line(str(item.pk), str(item), told, times_fired(told, conditions.for_minutes)))
-    return Preview(tuple(lines), left_out=left_out)
+    return Preview(tuple(lines), left_out=left_out, is_joint=True)
 
 
 def _of_prices(conditions: PricingChange, since: datetime, until: datetime) -> Preview:

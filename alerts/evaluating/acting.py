@@ -13,14 +13,15 @@ from gpuadvisor.core import clock
 from ..copying import store
 from ..models import Episode, EpisodeEvent
 
-AFTER = timedelta(hours=24)  # what a host does so long after its end still answers an episode
+AFTER_HOURS = 24  # what a host does so long after its end still answers an episode
 LATE = timedelta(hours=48)  # a change of a rate is seen in figures that come in later
 # The GPUs of an episode: what it holds and held; of prices those of the model; of a suggestion the one that it names.
 ACTS = """
 with one as (
-  select e.id, e.user_id, a.alert_type, e.opened_at, coalesce(e.resolved_at + %(after)s, %(now)s) as until
+  select e.id, e.user_id, a.alert_type, e.opened_at,
+         coalesce(e.resolved_at + make_interval(hours => %(after)s), %(now)s) as until
     from alert_episodes e join alerts a on a.id = e.alert_id
-   where e.acted_at is null and (e.state = 'open' or e.resolved_at > %(now)s - %(after)s::interval - %(late)s::interval)
+   where e.acted_at is null and (e.state = 'open' or e.resolved_at > %(oldest)s)
 ), subjects as (
   select one.id, w.subject from one join alert_watches w on w.episode_id = one.id
   union
@@ -65,7 +66,8 @@ def note_acts(now: datetime | None = None) -> int:
     moment = now or clock.now()
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(ACTS, {"now": moment, "after": AFTER, "late": LATE, "accepted": ACCEPTED})
+            oldest = moment - timedelta(hours=AFTER_HOURS) - LATE
+            cursor.execute(ACTS, {"now": moment, "after": AFTER_HOURS, "oldest": oldest, "accepted": ACCEPTED})
             found = {pk: (at, how) for pk, at, how in cursor}
         events = []
         for row in Episode.objects.filter(pk__in=list(found)).select_related("user"):

@@ -102,6 +102,7 @@ def _worth(
         Standing(watch.true_since if watch else one.created_at, is_told=True),
         Reading(now, one.estimated_impact, conditions.threshold, lasted=timedelta(), falls=False),
         cause="market",
+        cause_key=str(one.pk),  # each is told of: another one that is still open hides none
         title=one.title,
         portfolio=one.portfolio_id,
         money_per_day=None if one.estimated_impact is None else one.estimated_impact / DAYS_A_MONTH,

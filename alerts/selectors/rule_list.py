@@ -144,7 +144,7 @@ def recommended(user: User) -> list[dict[str, Any]]:
         (
             _("GPUs stand idle"),
             "utilization_drop",
-            {"against": "limit", "threshold": 60, "for_minutes": 120, "severity": "warning"},
+            {"against": "limit", "threshold": 60, "for_minutes": 720, "margin": 10, "severity": "warning"},
         )
     ]
     model = (
