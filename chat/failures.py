@@ -32,7 +32,7 @@ FAILURES: Mapping[str, StrOrPromise] = {
     "refused": _("The language model declined to answer this. Ask in other words."),
     "tool_call_broken": _("The language model asked for figures in a way that could not be read. Try again."),
     "too_many_calls": _("The answer needed more look-ups than one answer may make. Ask for less at once."),
-    "cap": _("Today's tokens ran out in the middle of the answer."),
+    "cap": _("Today's tokens ran out in the middle of the model's answer."),
     "interrupted": _("The answer was interrupted by a restart on our side. Try again."),
     "stopped": _("You stopped this answer."),
     "unknown": _("The answer failed. Try again."),

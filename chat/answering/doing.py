@@ -16,7 +16,7 @@ from gpuadvisor.accounts.zones import zone_of
 from gpuadvisor.core import clock
 
 from .. import budget, leases, memory
-from ..failures import AdvisorFailure
+from ..failures import AdvisorFailure, sentence
 from ..leases import Gone
 from ..live import Writer
 from ..models import Answer, Conversation, Message
@@ -66,7 +66,7 @@ def _outcome(answer: Answer, draft: Draft) -> _Outcome:
         if answer.advisor == Answer.Advisor.RULES:
             answer_by_rules(answer, draft)
         else:
-            Talk(answer, draft).run()
+            _talk(answer, draft)
     except AdvisorFailure as failure:
         draft.break_off()
         state = Answer.State.STOPPED if failure.code == "stopped" else Answer.State.FAILED
@@ -78,6 +78,23 @@ def _outcome(answer: Answer, draft: Draft) -> _Outcome:
         draft.break_off()
         return _Outcome(Answer.State.FAILED, "unknown")
     return _Outcome(Answer.State.FINISHED)
+
+
+def _talk(answer: Answer, draft: Draft) -> None:
+    """The model's answer; the rules' where the tokens that it holds run out on the way.
+
+    Raises: AdvisorFailure, Gone, GivenBack.
+    """
+    try:
+        Talk(answer, draft).run()
+    except AdvisorFailure as failure:
+        if failure.code != "cap":
+            raise
+        budget.release(answer.pk)
+        draft.notices = [" ".join(filter(None, (sentence("cap"), budget.meter(answer.user).why)))]
+        answer.advisor = Answer.Advisor.RULES
+        Answer.objects.filter(leases.mine(answer)).update(advisor=answer.advisor)
+        answer_by_rules(answer, draft)
 
 
 @transaction.atomic

@@ -384,6 +384,19 @@ def test_an_answer_stays_within_the_tokens_it_holds(host, openai_standin):
     assert all(request["body"]["max_tokens"] <= 3_000 for request in openai_standin.journal())
 
 
+def test_where_tokens_run_out_on_the_way_the_rules_answer(host, openai_standin):
+    """What the first call took is booked; the host gets an answer all the same."""
+    TokenDay.objects.create(user=host, day=clock.today(), used=17_000)
+    openai_standin.script(CALL | {"usage": {"prompt_tokens": 2_550, "completion_tokens": 50}})
+    answer = answered(host)
+    assert (answer.state, answer.advisor, answer.message.metadata["advisor"]) == ("finished", "rules", "rules")
+    assert answer.message.content
+    (said,) = answer.message.metadata["notices"]
+    assert said.startswith("Today's tokens ran out in the middle of the model's answer. Too few of today's 20,000")
+    day = TokenDay.objects.get()
+    assert (day.used, day.reserved, len(openai_standin.journal())) == (19_600, 0, 1)
+
+
 def test_where_the_day_has_no_tokens_left_the_rules_answer_and_say_so(host, openai_standin):
     """Promise 24 and step 4, 5: the cap is kept, and the host is not left with nothing."""
     TokenDay.objects.create(user=host, day=clock.today(), used=19_900)
