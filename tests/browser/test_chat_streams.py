@@ -83,7 +83,7 @@ def test_twenty_closed_tabs_leave_nothing_behind(server, host, cookie):
     time.sleep(1)  # what the first ones load and keep is no leak
     before = held(pid)
     with tabs(server, answer, cookie):
-        assert held(pid)["sockets"] >= before["sockets"] + TABS
+        assert held(pid)["sockets"] >= TABS  # not beside those of before: of earlier tests some may just be closing
         settles(pid, before, "databases", "caches", more=1)
     settles(pid, before, *before)
 
