@@ -62,13 +62,23 @@ class Trigger:
 
 @dataclass
 class _Told:
-    """One message: what leads it, what triggered with it, and the channels that take it."""
+    """One message: what leads it, what triggered with it, and the channels that take it.
+
+    `takes`: what each channel is told of it, the weightiest first, where not all take the same; `folded`: what was held
+    back before, with the channels of its alert (none: it goes along with all).
+    """
 
     lead: AlertLog
     trigger: Trigger
     with_it: list[AlertLog]
     channels: dict[UUID, Channel]
-    folded: list[AlertLog] = field(default_factory=list)
+    takes: dict[UUID, list[AlertLog]] = field(default_factory=dict)
+    folded: list[tuple[AlertLog, set[UUID]]] = field(default_factory=list)
+
+    def told_to(self, channel: UUID) -> tuple[list[AlertLog], list[AlertLog]]:
+        """What triggered, and what was held back, of the alerts that tell this channel."""
+        earlier = [log for log, channels in self.folded if not channels or channel in channels]
+        return self.takes.get(channel) or [self.lead, *self.with_it], earlier
 
 
 def record_trigger(*, alert: Alert, reason: str, data: dict[str, Any], now: datetime, **more: Any) -> AlertLog:
@@ -150,8 +160,9 @@ def _choose(
         if is_end and len(group) <= RESOLVED_SINGLY:
             told += [_Told(log, trigger, [], {c.pk: c for c in channels}) for trigger, log, channels in group]
             continue
-        trigger, lead, _channels = max(group, key=lambda one: one[0].weight)
-        others = [log for _, log, _ in group if log is not lead]
+        ordered = sorted(group, key=lambda one: one[0].weight, reverse=True)
+        trigger, lead, _channels = ordered[0]
+        others = [log for _, log, _ in ordered[1:]]
         if not is_end:
             for log in others:
                 log.delivery_status, log.suppressed_by = Status.SUPPRESSED, Suppressed.THROTTLE
@@ -160,8 +171,12 @@ def _choose(
             continue
         for log in others:
             log.folded_into = lead
-        everyone = {channel.pk: channel for _, _, channels in group for channel in channels}
-        told.append(_Told(lead, trigger, others, everyone))
+        everyone = {channel.pk: channel for _, _, channels in ordered for channel in channels}
+        takes: dict[UUID, list[AlertLog]] = defaultdict(list)
+        for _, log, channels in ordered if others else ():
+            for channel in channels:
+                takes[channel.pk].append(log)
+        told.append(_Told(lead, trigger, others, everyone, takes))
     return told
 
 
@@ -183,10 +198,18 @@ def _fold(told: list[_Told], *, now: datetime) -> None:
         .select_related("alert")
         .order_by("-triggered_at")
     )
-    for log in held:
-        if teller := by_group.get((log.alert.user_id, log.alert.alert_type)):
+    waited = [(log, by_group.get((log.alert.user_id, log.alert.alert_type))) for log in held]
+    links: dict[UUID, set[UUID]] = defaultdict(set)
+    alerts = {log.alert_id for log, teller in waited if teller}
+    for alert, channel in (
+        Alert.channels.through.objects.filter(alert__in=alerts).values_list("alert_id", "channel_id") if alerts else ()
+    ):
+        links[alert].add(channel)
+    for log, teller in waited:
+        # it waits on where this message goes to none of its own channels
+        if teller and (not links[log.alert_id] or links[log.alert_id] & teller.channels.keys()):
             log.folded_into = teller.lead
-            teller.folded.append(log)
+            teller.folded.append((log, links[log.alert_id]))
 
 
 def _count(triggers: Sequence[Trigger], *, now: datetime) -> None:
@@ -199,25 +222,31 @@ def _count(triggers: Sequence[Trigger], *, now: datetime) -> None:
 
 
 def _deliveries(message: _Told, *, now: datetime) -> list[AlertDelivery]:
-    payload = messages.payload(message.lead, more=[*message.with_it, *message.folded])
-    purpose = AlertDelivery.Purpose.SUMMARY if message.with_it else AlertDelivery.Purpose.ALERT
-    return [
-        AlertDelivery(
-            user_id=message.trigger.alert.user_id,
-            log=message.lead,
-            channel=channel,
-            purpose=purpose,
-            payload=payload,
-            next_at=now,
-            created_at=now,
+    """One for each channel, which tells of its own alerts only."""
+    payloads: dict[tuple[UUID, ...], dict[str, Any]] = {}
+    made = []
+    for channel in message.channels.values():
+        own, earlier = message.told_to(channel.pk)
+        key = tuple(log.pk for log in (*own, *earlier))
+        if key not in payloads:
+            payloads[key] = messages.payload(own[0], more=[*own[1:], *earlier])
+        made.append(
+            AlertDelivery(
+                user_id=message.trigger.alert.user_id,
+                log=message.lead,
+                channel=channel,
+                purpose=AlertDelivery.Purpose.SUMMARY if own[1:] else AlertDelivery.Purpose.ALERT,
+                payload=payloads[key],
+                next_at=now,
+                created_at=now,
+            )
         )
-        for channel in message.channels.values()
-    ]
+    return made
 
 
 def _note(told: list[_Told], *, now: datetime) -> None:
     """Point from what was folded, and from episodes, to what told of them."""
-    folded = [log for message in told for log in message.folded]
+    folded = [log for message in told for log, _channels in message.folded]
     if folded:
         AlertLog.objects.bulk_update(folded, ["folded_into"], batch_size=2_000)
     names = {

@@ -220,6 +220,24 @@ def test_a_storm_is_one_message_for_each_user_that_counts_the_rest(host, strange
     assert AlertLog.objects.filter(folded_into=summary.log).count() == 29
 
 
+def test_each_channel_is_told_of_its_own_alerts_only_at_once_and_later(host, hook):
+    mine, partners = hook(host), hook(host, "partner")
+    both, own, theirs = an_alert(host, mine, partners), an_alert(host, mine), an_alert(host, partners)
+    triggers.record_triggers(
+        [triggers.Trigger(own, "own", severity="critical"), triggers.Trigger(both, "both")], now=NOON
+    )
+    told = {row.channel_id: row.payload for row in AlertDelivery.objects.all()}
+    assert [item["title"] for item in (told[mine.pk], *told[mine.pk]["more"]["items"])] == ["own", "both"]
+    assert (told[partners.pk]["title"], told[partners.pk]["more"]["count"]) == ("both", 0)
+    held = triggers.record_trigger(alert=theirs, reason="theirs", data={}, now=NOON + HOUR)
+    for hours, alert, folds in ((5, own, False), (10, both, True)):
+        fire(alert, NOON + hours * HOUR)
+        held.refresh_from_db()
+        assert (held.folded_into is not None) is folds
+    newest = AlertDelivery.objects.order_by("-created_at", "-pk")[:2]
+    assert {row.channel_id: row.payload["more"]["count"] for row in newest} == {mine.pk: 0, partners.pk: 1}
+
+
 # -- The outbox ------------------------------------------------------------------------------------------------------
 def test_a_delivery_arrives_signed_and_is_recorded(host, hook, receiver):
     channel = hook(host)
