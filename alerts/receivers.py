@@ -6,9 +6,12 @@ from typing import Any
 
 from django.dispatch import receiver
 
+from gpuadvisor.accounts.models import User
 from gpuadvisor.core.nudge import nudge
 from market.signals import market_refreshed
-from portfolios.signals import figures_merged
+from portfolios.signals import demo_loaded, figures_merged
+
+from . import demo
 
 
 @receiver(figures_merged)
@@ -19,3 +22,9 @@ def look_at_shares(sender: object, **kwargs: Any) -> None:
 @receiver(market_refreshed)
 def look_at_prices(sender: object, **kwargs: Any) -> None:
     nudge("alerts.tasks_evaluating.look_at_prices")
+
+
+@receiver(demo_loaded)
+def show_the_demo(sender: object, user: User, **kwargs: Any) -> None:
+    demo.show(user)
+    nudge("alerts.tasks_evaluating.look_around")

@@ -9,10 +9,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from alerts import selectors, services
-from alerts.models import AlertLog, DeliveryAttempt, Episode, QuietHours
+from alerts.models import AlertLog, Channel, DeliveryAttempt, Episode, QuietHours
 from alerts.triggers import record_trigger
 from gpuadvisor.core import clock
 from portfolios.models import MaintenanceWindow
+from portfolios.signals import demo_loaded
 from tests.factories import (
     AlertDeliveryFactory,
     AlertFactory,
@@ -282,3 +283,15 @@ def test_the_demo_shows_all_and_changes_nothing(client, db):
 def test_a_snooze_lasts_30_days_at_most(host):
     with pytest.raises(services.DomainError, match="30 days"):
         services.snooze(EpisodeFactory(alert__user=host), until=clock.now() + timedelta(days=31))
+
+
+def test_the_demo_has_rules_and_a_channel_that_sends_nothing(db):
+    """Loaded twice, it has them once."""
+    demo = UserFactory(is_demo=True)
+    GPUConfigurationFactory(portfolio__user=demo)
+    for _ in range(2):
+        demo_loaded.send(sender=None, user=demo)
+    channel = Channel.objects.get(user=demo)
+    assert (channel.kind, channel.state) == ("email", "paused")
+    assert demo.alerts.count() == 3
+    assert all(list(alert.channels.all()) == [channel] for alert in demo.alerts.all())

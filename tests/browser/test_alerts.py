@@ -3,6 +3,7 @@
 And the pages of alerts as people meet them: without a script, on a phone, in the dark, with a screen reader's eyes.
 """
 
+import re
 from datetime import timedelta
 from email import message_from_bytes, policy
 
@@ -11,20 +12,24 @@ from playwright.sync_api import expect
 
 from alerts import delivery
 from alerts.evaluating import evaluate_shares, remind
-from alerts.models import Alert, AlertDelivery, Episode
+from alerts.models import Alert, AlertDelivery, DeliveryAttempt, Episode
 from gpuadvisor.core import clock
 from gpuadvisor.core.models import QueuedMail
 from gpuadvisor.core.partitions import ensure_months, ensure_standing_months
 from portfolios.models import MetricSample
 from tests.alerts.figures import sample
 from tests.alerts.test_delivery import a_channel, receiver  # noqa: F401 - a fixture
+from tests.browser.test_pages import faults_of, look_at
 from tests.core.test_mail import postbox, smtp_settings  # noqa: F401 - fixtures
 from tests.factories import (
     PASSWORD,
     AlertDeliveryFactory,
     AlertFactory,
     AlertLogFactory,
+    ChannelFactory,
+    EpisodeFactory,
     GPUConfigurationFactory,
+    MaintenanceWindowFactory,
     PerformanceMetricFactory,
     PortfolioFactory,
     UserFactory,
@@ -49,6 +54,7 @@ def host(server, transactional_db, settings):
     return UserFactory(email="night@example.com")
 
 
+@pytest.mark.slow
 def test_j4_occupancy_fell_overnight(server, host, night, receiver, postbox, page, sign_in):  # noqa: F811
     garage = PortfolioFactory(user=host, name="Garage")
     rigs = [GPUConfigurationFactory(portfolio=garage, quantity=4, custom_name=f"rig-0{n}") for n in range(1, 5)]
@@ -151,3 +157,108 @@ def test_j4_occupancy_fell_overnight(server, host, night, receiver, postbox, pag
     expect(page.get_by_role("row", name="By the hook alone")).to_contain_text("It went off by itself")
     expect(page.get_by_role("row", name="Idle at night")).not_to_contain_text("It went off by itself")
     assert QueuedMail.objects.get().to == host.email
+
+
+@pytest.fixture
+def world(host):
+    """A host with an alert in every state: open, snoozed, over; delivered, given up, held back."""
+    ensure_standing_months()
+    garage = PortfolioFactory(user=host, name="Garage")
+    rig = GPUConfigurationFactory(portfolio=garage, custom_name="rig-01")
+    rule = AlertFactory(user=host, name="Idle at night", trigger_count=3, last_triggered=clock.now())
+    AlertFactory(user=host, name="Was left without a channel", is_active=False, off_reason="no_channel")
+    AlertFactory(user=host, name="Worth it", alert_type="optimization_opportunity", conditions={"threshold": "20"})
+    hook = ChannelFactory(user=host, name="Ops", state="failed", failures_in_row=10, last_error="Answered 500")
+    rule.channels.set([hook, ChannelFactory(user=host, kind="discord", name="Rigs", failures_in_row=2)])
+    thing = {"subject": str(rig.pk), "title": "rig-01", "value": "12.5", "limit": "60", "since": None}
+    episode = EpisodeFactory(
+        alert=rule, severity="critical", facts={"things": [thing], "more": 2}, split={"market": "-4", "me": "-9"}
+    )
+    EpisodeFactory(alert=rule, money_per_day=None, snoozed_until=clock.now() + HOUR, severity="info")
+    EpisodeFactory(alert=rule, state="resolved", resolved_at=clock.now(), acted_at=clock.now())
+    for kind in ("opened", "joined", "told"):
+        episode.events.create(kind=kind, text="rig-01", at=clock.now())
+    log = AlertLogFactory(alert=rule, episode=episode, delivery_status="failed")
+    AlertLogFactory(
+        alert=rule, episode=episode, delivery_status="suppressed", suppressed_by="throttle", folded_into=log
+    )
+    dead = AlertDeliveryFactory(channel=hook, log=log, status="dead", attempts=1)
+    DeliveryAttempt.objects.create(
+        delivery=dead, number=1, at=clock.now(), seconds=1, status_code=500, answer="no " * 100
+    )
+    MaintenanceWindowFactory(portfolio=garage, note="New fans")
+    return {"rule": rule.pk, "channel": hook.pk, "episode": episode.pk, "log": log.pk}
+
+
+PAGES = [
+    *("/alerts/", "/alerts/resolved/", "/alerts/recent/", "/alerts/episodes/{episode}/"),
+    *("/alerts/rules/", "/alerts/rules/new/", "/alerts/rules/new/?type=utilization_drop"),
+    *("/alerts/rules/new/?type=pricing_change", "/alerts/rules/new/?type=optimization_opportunity"),
+    *("/alerts/rules/{rule}/", "/alerts/rules/{rule}/delete/"),
+    *("/alerts/channels/", "/alerts/channels/new/?kind=discord", "/alerts/channels/{channel}/"),
+    *("/alerts/log/", "/alerts/log/{log}/", "/alerts/quiet/", "/alerts/incoming/"),
+]
+EMPTY = ["/alerts/", "/alerts/resolved/", "/alerts/rules/", "/alerts/channels/", "/alerts/log/", "/alerts/quiet/"]
+
+
+@pytest.mark.slow
+def test_the_pages_of_alerts_have_no_serious_fault(server, world, host, page, sign_in):
+    sign_in(host.email, PASSWORD)
+    assert [fault for path in PAGES for fault in look_at(page, server + path.format(**world))] == []
+
+
+@pytest.mark.slow
+def test_a_host_without_any_alert_is_shown_no_zero_and_no_fault(server, host, page, sign_in):
+    sign_in(host.email, PASSWORD)
+    for path in EMPTY:
+        page.goto(server + path)
+        assert faults_of(page) == [], path
+        assert "$0.00" not in page.inner_text("main"), path
+
+
+@pytest.mark.slow
+def test_alerts_work_without_javascript(server, host, without_javascript):
+    """Recommended rules, a preview, a rule of one's own, pause, delete, snooze: plain forms and links."""
+    page = without_javascript
+    page.goto(f"{server}/accounts/login/")
+    page.fill("input[name=login]", host.email)
+    page.fill("input[name=password]", PASSWORD)
+    page.locator("main form button[type=submit]").first.click()
+    page.goto(f"{server}/alerts/rules/")
+    page.get_by_role("button", name=re.compile("Add these")).click()
+    expect(page.get_by_role("row", name="GPUs stand idle")).to_be_visible()
+    page.goto(f"{server}/alerts/rules/new/?type=utilization_drop")
+    page.fill("input[name=threshold]", "40")
+    page.get_by_role("button", name="Preview").click()
+    expect(page.locator("#preview")).to_contain_text("rented less than 40% for 2 hours")
+    page.fill("input[name=name]", "Mine")
+    page.get_by_role("button", name="Add rule").click()
+    row = page.get_by_role("row", name="Mine")
+    row.get_by_role("button", name="Pause").click()
+    expect(row).to_contain_text("Paused")
+    row.get_by_role("button", name="Delete").first.click()  # its dialog is a popover: no script opens it
+    page.locator("dialog:popover-open button[type=submit]").click()
+    expect(page.locator("main")).not_to_contain_text("Mine")
+    episode = EpisodeFactory(alert=Alert.objects.filter(user=host).first())
+    page.goto(f"{server}/alerts/episodes/{episode.pk}/")
+    page.get_by_role("button", name="1 hour").click()
+    page.get_by_role("button", name="I did something about it").click()
+    expect(page.locator("main")).to_contain_text("You acted on it")
+    episode.refresh_from_db()
+    assert episode.snoozed_until > clock.now()
+
+
+@pytest.mark.slow
+def test_a_double_click_makes_one_and_an_ended_session_leads_to_the_sign_in(server, host, page, sign_in):
+    """R-019; nothing is made twice, and nothing is lost in silence."""
+    sign_in(host.email, PASSWORD)
+    page.goto(f"{server}/alerts/rules/new/?type=utilization_drop")
+    page.get_by_role("button", name="Add rule").dblclick()
+    page.wait_for_url("**/alerts/rules/")
+    assert Alert.objects.filter(user=host).count() == 1
+    page.goto(f"{server}/alerts/rules/new/?type=utilization_drop")
+    page.fill("input[name=name]", "Too late")
+    page.context.clear_cookies()
+    page.get_by_role("button", name="Add rule").click()
+    page.wait_for_url(re.compile("/accounts/login/"))
+    assert Alert.objects.filter(user=host).count() == 1
