@@ -27,12 +27,13 @@ MOST_GPUS = 200  # looked at in a preview; a host with more sees the first, and 
 
 @dataclass(frozen=True)
 class Line:
-    """One thing of an alert: its readings for a sparkline, and when it would have fired."""
+    """One thing of an alert: its readings for a sparkline, when it would have fired, and when it was seen offline."""
 
     subject: str
     title: str
     readings: Sequence[Reading]
     fired: Sequence[Fired]
+    offline: frozenset[datetime] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -52,19 +53,16 @@ class Preview:
     def episodes(self) -> list[Fired]:
         """When it would have begun and ended: what fires while another thing of the alert holds joins its episode.
 
-        Unknown of the past is the cause: what the platform, the market and the machine gave at once counts as one.
+        Of the past no cause is known but that a machine was offline: what the platform, the market and the machine
+        gave at the same time counts as one.
         """
-        fired = sorted((one for line in self.lines for one in line.fired), key=lambda one: one.told_at)
         if not self.is_joint:
-            return fired
+            return sorted((one for line in self.lines for one in line.fired), key=lambda one: one.told_at)
         found: list[Fired] = []
-        for one in fired:
-            if found and (found[-1].until is None or one.told_at <= found[-1].until):
-                ends = (found[-1].until, one.until)
-                found[-1] = replace(found[-1], until=None if None in ends else max(filter(None, ends)))
-            else:
-                found.append(one)
-        return found
+        for is_offline in (False, True):
+            fired = (one for line in self.lines for one in line.fired if (one.told_at in line.offline) == is_offline)
+            found += _joined(sorted(fired, key=lambda one: one.told_at))
+        return sorted(found, key=lambda one: one.told_at)
 
     @property
     def times(self) -> int:
@@ -82,6 +80,18 @@ class Preview:
     @property
     def known(self) -> bool:
         return any(one.value is not None for line in self.lines for one in line.readings)
+
+
+def _joined(fired: Sequence[Fired]) -> list[Fired]:
+    """One for those that overlap, oldest first."""
+    found: list[Fired] = []
+    for one in fired:
+        if found and (found[-1].until is None or one.told_at <= found[-1].until):
+            ends = (found[-1].until, one.until)
+            found[-1] = replace(found[-1], until=None if None in ends else max(filter(None, ends)))
+        else:
+            found.append(one)
+    return found
 
 
 def in_scope(user: User, conditions: UtilizationDrop | OptimizationOpportunity) -> QuerySet[GPUConfiguration]:
@@ -124,7 +134,8 @@ def _of_shares(user: User, conditions: UtilizationDrop, since: datetime, until: 
     lines = []
     for item in items:
         told = readings.share_readings(conditions, item.pk, seen.get(item.pk, ()), limits)
-        lines.append(Line(str(item.pk), str(item), told, times_fired(told, conditions.for_minutes)))
+        offline = frozenset(one.at for one in seen.get(item.pk, ()) if one.is_offline)
+        lines.append(Line(str(item.pk), str(item), told, times_fired(told, conditions.for_minutes), offline))
     return Preview(tuple(lines), left_out=left_out, is_joint=True)
 
 
