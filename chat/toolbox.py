@@ -148,6 +148,7 @@ def look_up(answer: Answer, name: str, arguments: Mapping[str, Any]) -> tuple[Me
 
 
 def _call(answer: Answer, asked: Call, arguments: dict[str, Any]) -> tuple[Message, Result | None]:
+    arguments = {name: value for name, value in arguments.items() if value is not None}  # some models say null for none
     tool = CALCULATION if asked.name == CALCULATE else advising.tools().get(asked.name)
     offer = advising.offers().get(asked.name)
     known = tool or offer

@@ -153,6 +153,13 @@ def test_a_call_is_kept_as_the_model_reads_it_and_as_pages_show_it(answer, tool)
     assert toolbox.decode(message.content).rows[0].id == str(portfolio.pk)
 
 
+def test_null_is_an_argument_left_out(answer, tool):
+    """Many models fill in null where they mean nothing: a call that is told back is one of five."""
+    PortfolioFactory(user=answer.user)
+    assert "rows" in call(answer, "fleet", {"days": None, "portfolio": None})
+    assert Message.objects.get(role="tool").metadata["arguments"] == {}
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "error"),
     [
