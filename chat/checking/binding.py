@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import itertools
 import re
-from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
 
-from .concepts import NEARBY, VAGUE, WEAK, find_concepts
+from .concepts import NEARBY, VAGUE, WEAK
 from .grammar import (
     ABOVE,
     AGAINST,
-    ANOTHER,
     APART,
-    BREAK,
     BY,
-    CLAUSE,
-    COMPARING,
     CONTRAST,
     COORDINATED,
     DEARER,
-    FAR,
-    FORMER,
     FOR_YOU,
+    FORMER,
+    GETS,
     IN_ALL,
     IN_BRACKETS,
+    INSTEAD,
     LATTER,
-    LEADS,
     MARKET_IS,
     MINE,
     NESTED,
@@ -37,31 +30,31 @@ from .grammar import (
     OF_THEM,
     ON,
     ONE,
-    ONWARD,
     OPEN,
-    OUT_OF,
     OTHERS,
+    OUT_OF,
     OWN,
     PLURAL,
     POSITION,
-    POSSESSIVE,
     PREPOSITION,
     SPLIT,
     THAN,
     THERE,
     TITLED,
     TO,
-    TOGETHER,
     VALUED,
     VERSUS,
+    WITH,
+    YOURS,
 )
 from .index import Index, Mention
+from .nearest import Nearest
 from .numerals import LISTED, Numeral
 from .pieces import Piece
-from .words import IT, PERIOD, TOTAL, YOU, period
+from .scanning import Scan
+from .words import IT, TOTAL, YOU
 
 COUNTS = frozenset({"", "GPU", "W", "kW", "GPU-h"})
-_START = attrgetter("start")
 
 
 @dataclass(slots=True)
@@ -71,6 +64,7 @@ class Bound:
     since: int = 0  # where the figure before it ends, else its sentence or cell begins
     rows: list[Mention] = field(default_factory=list)
     over: list[Mention] = field(default_factory=list)
+    all_rows: list[Mention] = field(default_factory=list)  # those of the whole sentence
     concepts: list[str] = field(default_factory=list)
     also: list[str] = field(default_factory=list)  # taken over from the figure before: they choose last
     any_of: frozenset[str] = (
@@ -99,20 +93,14 @@ class Bound:
     is_yours: bool = False
 
 
-class Reader:
+class Reader(Nearest):
     """The mentions of a whole text, and what binds each figure of a piece."""
 
-    def __init__(self, text: str, index: Index) -> None:
-        self.text = text
-        low = text.lower()
-        low = low if len(low) == len(text) else text  # offsets count
-        self.rows = index.mentions(text)
+    def __init__(self, read: Scan, index: Index) -> None:
+        self.text, self.rows, self.concepts, self.periods = read.text, read.rows, read.concepts, read.periods
         self.parts = index.parts
-        self.rows = sorted([*self.rows, *self._former()])
-        self.concepts = [Mention(start, end, name, 0, 0) for start, end, name in find_concepts(low)]
-        self.periods = [
-            Mention(m.start(), m.end(), "", 0, 0, when) for m in PERIOD.finditer(low) if (when := period(m)) is not None
-        ]
+        if former := list(self._former()):
+            self.rows = sorted([*self.rows, *former])
 
     def _former(self) -> Iterator[Mention]:
         """What "the former" and "the latter" point at: of the two rows named last before them."""
@@ -144,10 +132,6 @@ class Reader:
         if each.key not in {"market", "current"} or not AGAINST.search(self.text[max(0, each.start - 24) : each.start]):
             return False
         return each.key == "current" or any(each.end <= row.start <= each.end + 24 for row in rows)
-
-    def within(self, mentions: Sequence[Mention], start: int, end: int) -> list[Mention]:
-        first = bisect_left(mentions, start, key=_START)
-        return [each for each in mentions[first : bisect_left(mentions, end, key=_START)] if each.end <= end]
 
     def bind(self, piece: Piece, numbers: Sequence[Numeral]) -> list[Bound]:
         """What each figure of the piece is of."""
@@ -194,6 +178,7 @@ class Reader:
             bound = Bound(
                 since=max(start, numbers[i - 1].after) if i else piece.start,
                 rows=of_rows[i][0],
+                all_rows=rows,
                 concepts=[each.key for each in of_concepts[i][0]],
                 near=near,
                 periods=of_periods[i][0],
@@ -210,7 +195,8 @@ class Reader:
                     and len(segment.split()) <= 4
                 ),
                 is_now=bool(NOW.search(re.split(r"[,;.:]", text[numbers[i].end : numbers[i].end + 24])[0])),
-                is_mine=bool(MINE.search(segment)),
+                is_mine=bool(MINE.search(segment))
+                or bool(GETS.search(segment) and NOW.match(text[number.after :].lstrip())),
                 is_one=bool(ONE.search(segment)) or bool(i and of_concepts[i][1] and found[i - 1].is_one),
                 is_range=number.is_range,
                 is_open=bool(OPEN.search(words)),
@@ -218,9 +204,9 @@ class Reader:
                 is_total=bool(TOTAL.search(re.split(r"[;:]", segment)[-1]) or IN_ALL.match(text[number.after :])),
                 is_yours=is_yours,
             )
-            if i and bound.is_inherited and of_periods[i][0] and not of_periods[i][1]:
-                if all(each.key.startswith("date") for each in bound.rows):
-                    bound.rows = []  # "$111 (Nov 21), $110 (today so far)"
+            is_of_time = bound.is_inherited and of_periods[i][0] and not of_periods[i][1]
+            if i and is_of_time and all(each.key.startswith("date") for each in bound.rows):
+                bound.rows = []  # "$111 (Nov 21), $110 (today so far)"
             for each in when:
                 if each.end <= number.start and IN_BRACKETS.fullmatch(text[each.end : number.start]):
                     bound.periods = [each]
@@ -246,15 +232,21 @@ class Reader:
                 bound.any_of = frozenset(said) if len(said) > 1 else frozenset()
             if POSITION.match(text[number.end : number.end + 40]) and number.unit in {"%", ""}:
                 bound.concepts = ["position", *bound.concepts]
-            if i and number.unit == "%" and found[i - 1].concepts[:1] == ["position"]:
-                if ABOVE.match(text[number.end : number.end + 10]) and bound.is_elliptic:
-                    bound.concepts = ["position"]
+            is_second = i and bound.is_elliptic and found[i - 1].concepts[:1] == ["position"]
+            if is_second and number.unit == "%" and ABOVE.match(text[number.end : number.end + 10]):
+                bound.concepts = ["position"]
+            if bound.is_elliptic and YOURS.search(segment):  # "the market is at 93 %, you are at 77 %"
+                bound.concepts = [key for key in bound.concepts if key not in {"market", "median", "goes"}]
             if number.unit == "%" and not number.sign and bound.is_elliptic:
                 bound.concepts = [key for key in bound.concepts if key != "rate"]  # no share is a rate
             bound.is_forward = of_concepts[i][2]
             if number.unit == "pt" and re.match(r"\sof occupancy\b", text[number.end : number.end + 14]):
                 bound.concepts = [key for key in bound.concepts if key != "occupancy"]
             bound.near = self._near(near, everything, bound, number, start, stop)
+            if bound.is_contrast and is_yours:
+                bound.near |= {"market", "median"}  # "you are rented 72 % against 82 %"
+            if INSTEAD.match(text[number.after :]):
+                bound.near |= {"then"}  # "$808, down from $864"
             if i and not bound.periods and re.search(r"\bwhen\b", segment):
                 bound.periods = found[i - 1].periods
             if not bound.periods:
@@ -276,6 +268,11 @@ class Reader:
             between = text[numbers[i].end : numbers[i + 1].start]
             if is_open and of_rows[i + 1][0] and not found[i + 1].is_inherited and ON.fullmatch(between):
                 found[i].rows, found[i].is_inherited = found[i + 1].rows, False
+        for i in range(len(found) - 2, -1, -1):  # "29 offers with 101 GPUs on Clore.ai"
+            is_free = found[i].is_inherited or not found[i].rows
+            is_free = bool(is_free and of_rows[i + 1][0] and not of_rows[i + 1][1] and numbers[i].noun)
+            if is_free and WITH.fullmatch(text[numbers[i].end : numbers[i + 1].start]):
+                found[i].rows, found[i].is_inherited, found[i].over = found[i + 1].rows, False, []
         for i in range(len(found) - 2, -1, -1):  # "$227 and $105 yesterday"
             is_free = of_periods[i][2] or of_periods[i][1] or not of_periods[i][0]
             between = text[numbers[i].end : numbers[i + 1].start]
@@ -347,116 +344,6 @@ class Reader:
                 return found[:1] if len({each.period for each in found}) == 1 else []
         return []
 
-    def _choose(
-        self,
-        piece: Piece,
-        numbers: Sequence[Numeral],
-        mentions: list[Mention],
-        is_after: Callable[[str, str], bool],
-        *,
-        chain: bool = False,
-        inherit: bool = True,
-    ) -> list[tuple[list[Mention], bool, bool]]:
-        """For each figure the mentions that are its own, nearest first; whether they are those of the figure before."""
-        text, taken = self.text, set[Mention]()
-        posts: list[list[Mention]] = []
-        for i, number in enumerate(numbers):
-            stop = numbers[i + 1].start if i + 1 < len(numbers) else piece.end
-            post: list[Mention] = []
-            at = number.end
-            if not chain and any(POSSESSIVE.fullmatch(text[each.end - 2 : number.start]) for each in mentions):
-                posts.append(post)
-                continue
-            for each in mentions:
-                if not number.end <= each.start < stop:
-                    continue
-                between = text[at : each.start]
-                is_counted = number.unit == "GPU" and each.start < number.after
-                if not is_counted and not chain and i + 1 < len(numbers) and not BREAK.search(text[each.end : stop]):
-                    break  # it leads to the next figure
-                if chain and i + 1 < len(numbers) and ONWARD.fullmatch(text[each.end : stop]):
-                    break
-                if chain and i + 1 < len(numbers) and LEADS.search(between) and not BREAK.search(text[each.end : stop]):
-                    break
-                if (
-                    is_counted
-                    or is_after(between, text[max(number.after, number.end) : each.start])
-                    or (chain and post and text[post[-1].end : each.start].strip() in {"", "-"})
-                ):
-                    post.append(each)
-                    taken.add(each)
-                elif not post:
-                    break
-            posts.append(post)
-        paired = self._paired(numbers, mentions, piece)
-        chosen: list[tuple[list[Mention], bool, bool]] = []
-        for i, number in enumerate(numbers):
-            if paired and i in paired:
-                chosen.append(([paired[i]], False, False))
-                continue
-            start = numbers[i - 1].end if i else piece.start
-            before = [each for each in mentions if start <= each.start < number.start and each not in taken]
-            if chain and (cuts := [cut.end() for cut in CLAUSE.finditer(text, start, number.start)]):
-                before = [each for each in before if each.start >= cuts[-1] - 1] or before
-            before.reverse()
-            if not chain and before and POSSESSIVE.fullmatch(text[before[0].end - 2 : number.start]):
-                chosen.append((before[:1], False, False))
-                continue
-            own, is_inherited = posts[i] + before, False
-            is_forward = not own
-            if i and not own and re.fullmatch(r"\s+(?:out )?of\s+(?:the |your )?", text[start : number.start]):
-                chosen.append(([], False, False))
-                continue
-            is_fresh = not inherit and (bool(i and posts[i - 1]) or COMPARING.search(text[start : number.start]))
-            if not own and i and not is_fresh:
-                own, is_inherited = chosen[i - 1][0], True
-            if not own:
-                stop = numbers[i + 1].start if i + 1 < len(numbers) else piece.end
-                own = [each for each in mentions if number.end <= each.start < stop and each not in taken]
-                own = [each for each in own if not re.search(r"[;:—]", text[number.end : each.start])]
-                if not chain:
-                    own = [each for each in own if not ANOTHER.search(text[number.end : each.start])]
-                if i + 1 < len(numbers):
-                    own = [each for each in own if not FAR.search(text[number.end : each.start])]
-                if inherit and not chain:
-                    own = own[:1]
-            chosen.append((own, is_inherited, is_forward and not is_inherited))
-        return chosen
-
-    def _paired(self, numbers: Sequence[Numeral], mentions: list[Mention], piece: Piece) -> dict[int, Mention]:
-        """ "The 4090 and the 3090 earn $12 and $7": as many names as figures, all names first."""
-        if len(numbers) < 2:
-            return {}
-        for first in range(len(numbers) - 1):
-            start = numbers[first - 1].end if first else piece.start
-            before = [each for each in mentions if each.start < numbers[first].start]
-            if first == 1 and BY.search(self.text[piece.start : numbers[0].start]):
-                start = piece.start  # "the one leads the other by $375: $998 against $623"
-            if not any(start <= each.start for each in before):
-                continue
-            last = first + 1
-            while (
-                last < len(numbers)
-                and _alike(numbers[first].unit, numbers[last].unit)
-                and not any(numbers[last - 1].end <= each.start < numbers[last].start for each in mentions)
-            ):
-                last += 1
-            count = last - first
-            if count < 2 or len(before) < count:
-                continue
-            if any(numbers[last - 1].end <= each.start < numbers[last - 1].end + 20 for each in mentions):
-                continue
-            for names in (before[at : at + count] for at in range(len(before) - count, -1, -1)):
-                if before[-1].start >= start > names[-1].start:
-                    break  # a name of their own stands nearer
-                if len({each.key or each.period for each in names}) == count and all(
-                    _is_list(self.text[a.end : b.start], [n for n in numbers if a.end <= n.start < b.start])
-                    and not re.search(r"[;.:]\s", self.text[a.end : b.start])
-                    for a, b in itertools.pairwise(names)
-                ):
-                    return {first + i: name for i, name in enumerate(names)}
-        return {}
-
 
 def _same(mentions: Sequence[Mention]) -> list[Mention]:
     """Several names of one thing as one: "dione (RTX A6000, Vast.ai)"; nothing where they are of several."""
@@ -470,19 +357,8 @@ def _overlaps(mention: Mention, others: Sequence[Mention]) -> bool:
     return any(mention.start < each.end and each.start < mention.end for each in others)
 
 
-def _alike(one: str, two: str) -> bool:
-    return one == two or (one.partition("/")[0] == two.partition("/")[0] and ("/" in one) != ("/" in two))
-
-
 def _same_unit(one: Numeral, two: Numeral) -> bool:
     return one.unit.partition("/")[0] == two.unit.partition("/")[0]
-
-
-def _is_list(between: str, figures: Sequence[Numeral]) -> bool:
-    """Whether two names stand side by side, or in a comparison: "Garage made $40 more than Colocation"."""
-    if figures:
-        return bool(re.search(r"\b(?:more|less|higher|lower|better|worse|cheaper|dearer)\b[^,;]*\bthan\b", between))
-    return bool(TOGETHER.search(between))
 
 
 def _is_part(mention: Mention, numbers: Sequence[Numeral]) -> bool:

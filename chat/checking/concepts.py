@@ -9,12 +9,15 @@ _COSTS = r"(?:platform )?(?:fees?|costs?|electricity|energy|power|everything|fix
 # What a figure measures. One concept may be said in many ways; a label may hold several.
 CONCEPTS: dict[str, str] = {
     "unexplained": r"left unexplained|unexplained|can(?:no|')t (?:be )?explain(?:ed)?|no explanation",
-    "rented_rate": r"rented (?:out )?(?:at|for)|per (?:rented|billed|paid|sold) (?:gpu[- ])?hour|(?:average|mean|realized|effective|actual) (?:rented |hourly |realized |effective )?(?:rate|price)|rented rate",
+    "rented_rate": r"reali[sz](?:e|es|ed|ing)|rented (?:out )?(?:at|for)|per (?:rented|billed|paid"
+    r"|sold) (?:gpu[- ])?hour|(?:average|mean|realized|effective|actual) (?:rented |hourly |realized "
+    r"|effective )?(?:rate|price)|rented rate",
     "yield": r"yields?|per (?:available|offered) (?:GPU[- ])?hour",
     "breakeven": r"break[- ]?even|breaks? even|covers? (?:its|your|the|all) (?:own )?costs?",
     "tariff": r"kilowatt[- ]hours? costs?|(?:a|per) (?:kwh|kilowatt[- ]hour)|power at|tariffs?"
     r"|electricity (?:price|rate)s?|price of (?:electricity|power)|power price|kWh price",
-    "limit": r"power[- ]limit(?:s|ing|ed)?|limit(?:ing|ed)?(?: the| its)? power|capped|limit(?:ed)? to",
+    "limit": r"limit(?:ing)? [\w.'-]{1,24} power|power[- ]limit(?:s|ing|ed)?|limit(?:ing|ed)?(?: the"
+    r"| its)? power|capped|limit(?:ed)? to",
     "draw": r"power draw|draws?|drawing|drew|watts|consum(?:es?|ption)",
     "bandwidth": r"bandwidth",
     "storage": r"storage|disk",
@@ -27,22 +30,35 @@ CONCEPTS: dict[str, str] = {
     "fee": r"platforms? (?:kept|keeps?|took|takes?|charged?|retain(?:s|ed)?)|(?:to|for"
     r"|by) (?:the )?(?:platforms?|marketplaces?)|(?:the )?marketplaces?(?= [$\d])|fees?"
     r"|commissions?|platform(?:'s)? (?:take|cut|share)|take rate|takes?(?= (?:only "
-    r"|about )?\d+(?:\.\d+)? ?%)|only takes|(?:charg(?:es?|ing)|wants|deducts)(?= (?:hosts? |you )?(?:only |about )?\d+(?:\.\d+)? ?%(?! (?:more|less|above|below|over|under)))|(?<=\.ai )(?:took|takes|keeps|kept|charged)|(?<=runpod )(?:took|takes|keeps|kept|charged)|(?<=salad )(?:took|takes|keeps|kept|charged)",
-    "net": r"net(?:s|ted|ting)?(?! (?:effect|impact)\b)|profits?|left(?: over| you)?|leaves?(?: you)?|clear(?:s|ed) (?=[$\d])"
+    r"|about )?\d+(?:\.\d+)? ?%)|only takes|(?:charg(?:es?|ing)|wants|deducts)(?= (?:hosts? |you )?(?:only "
+    r"|about )?\d+(?:\.\d+)? ?%(?! (?:more|less|above|below|over|under)))|(?<=\.ai )(?:took|takes|keeps|kept"
+    r"|charged)|(?<=runpod )(?:took|takes|keeps|kept|charged)|(?<=salad )(?:took|takes|keeps|kept|charged)",
+    "net": r"net(?:s|ted|ting)?(?! (?:effect|impact)\b)|profits?|left(?: over| you)?|leaves?(?: you)?|clear(?:s"
+    r"|ed) (?=[$\d])"
     r"|bottom line|take[- ]home|after (?:the )?(?:platform(?:'s|s')? )?(?:all |every )?"
     + _COSTS
     + r"(?:(?:, and|,| and) "
     + _COSTS
-    + r")*(?! of [$\d])|pocket(?:s|ed)?|keeps?|kept|remain(?:s|ed|ing)?(?! (?:your|the|a|at)\b)|(?:is|was|are|were) left",
+    + r")*(?! (?:of |\()[$\d])|pocket(?:s|ed)?|keeps?|kept|remain(?:s|ed|ing)?(?! (?:your|the|a|at)\b)|(?:is"
+    r"|was|are|were) left",
     "margin": r"margins?",
-    "energy": r"meter|energy|electricity|power(?: costs?| bills?)?|electric",
-    "occupancy": r"(?:hardly|rarely|seldom|barely|never|not)(?: ever)? (?:idle|empty|vacant)|rents?(?= \d)|occupanc(?:y|ies)|utili[sz]ation|occupied|busy|in use|rented|rent(?:s"
+    "energy": r"utilit(?:y|ies)(?: company| bill)?|power company|meter|energy|electricity|power(?: costs?"
+    r"| bills?)?|electric",
+    "occupancy": r"(?:hardly|rarely|seldom|barely|never|not)(?: ever)? (?:idle|empty|vacant)|rents?(?= \d)"
+    r"|occupanc(?:y|ies)|utili[sz]ation|occupied|busy|in use|rented|rent(?:s"
     r"|ing)? out|booked",
     "floor": r"floors?|minimum|lowest (?:sensible |sane )?(?:rate|price|bid)|not go below|never go below",
-    "p10": r"p10|cheapest|off[- ]peak|(?:lower|lowest|bottom|first) decile|bottom (?:tenth|ten|10)(?: ?%| percent)?|(?:its|their) 10th|a tenth(?![^.;,]{0,36}? (?:more|above|over))|one in ten|10 in 100|10th percentile|the 10th|10 of 100",
-    "low": r"low(?:er)? (?:end|bound|case)|as little as|the worst|worst case|at worst|pessimistic|downside",
-    "p90": r"top (?:tenth|ten|10)(?: ?%| percent)?|(?:upper|highest|top|ninth) decile|(?:its|their) 90th|(?:at |in )?peak (?:hours?|times?|rates?)|p90|a tenth(?=[^.;,]{0,36}? (?:more|above|over))|dearest|priciest|most expensive|90th percentile|the 90th|90 of 100",
-    "high": r"high(?:er)? (?:end|bound|case)|as much as|the best(?! day)|best case|at best|optimistic|upside",
+    "p10": r"p10|cheapest|off[- ]peak|(?:lower|lowest|bottom|first) decile|bottom (?:tenth|ten|10)(?: ?%"
+    r"| percent)?|(?:its|their) 10th|a tenth(?![^.;,]{0,36}? (?:more|above|over))"
+    r"|one in ten(?![^.;,]{0,36}? (?:more|above|over))|10 in 100|10th percentile|the 10th|10 of 100",
+    "low": r"low(?:er)? (?:end|bound|case)|as little as|the worst|worst case|at worst|pessimistic"
+    r"|bad (?:scenario|case|one)|downside",
+    "p90": r"top (?:tenth|ten|10)(?: ?%| percent)?|(?:upper|highest|top|ninth) decile|(?:its|their) 90th|(?:at "
+    r"|in )?peak (?:hours?|times?|rates?)|p90|a tenth(?=[^.;,]{0,36}? (?:more|above|over))"
+    r"|one in ten(?=[^.;,]{0,36}? (?:more|above|over))|dearest|priciest|most expensive|90th percentile|the 90th"
+    r"|90 of 100",
+    "high": r"high(?:er)? (?:end|bound|case)|as much as|the best(?! day)|best case|at best|optimistic"
+    r"|good (?:scenario|case|one)|goes (?:really )?well|upside",
     "percentile": r"percentiles?|cheaper than",
     "median": r"medians?|middle of the market|mid-?point|typical",
     "market": r"markets?|others|other hosts?|competitors?|competition|comparables?|comparison set"
@@ -59,7 +75,8 @@ CONCEPTS: dict[str, str] = {
     "current": r"current(?:ly)?|now|today's rate|present(?:ly)?|at the moment|as it is|as things stand"
     r"|existing",
     "suggested": r"instead of|should|rais(?:e|ing)|lowering|set (?:it |them )?(?:at|to)|suggest(?:s|ed|ion)?"
-    r"|what the market (?:would |will |can |could )?(?:support|bear|carry|allow)s?|recommend(?:s|ed|ation)?|proposed?|new (?:price|rate)|move (?:it )?to|raise (?:it "
+    r"|what the market (?:would |will |can |could )?(?:support|bear|carry|allow)s?|recommend(?:s|ed|ation)?"
+    r"|proposed?|new (?:price|rate)|move (?:it )?to|raise (?:it "
     r"|them )?to|lower (?:it |them )?to|target",
     "confidence": r"confiden(?:ce|t)|certainty|sure",
     "list": r"list(?:ed|s)?|advertised",
@@ -78,8 +95,10 @@ CONCEPTS: dict[str, str] = {
     "then": r"(?<=, )then|rate then|difference|delta|would|(?:you|it|that|they)'d|what[- ]if|if you"
     r"|if it|becomes?|rather than|at that (?:rate|price)",
     "bestday": r"(?:best|highest|strongest) (?:days?\b|of the last)|its (?:best|highest)(?= (?:was|at|of|\d|\$))",
-    "worstday": r"(?:worst|lowest|weakest) (?:days?\b|of the last)|(?:its (?:worst|lowest)|worst)(?= (?:was|at|of|\d|\$))",
-    "atmedian": r"at (?:its|the|their|a) (?:current |market |market's )?(?:median|market|average)(?: price| rate)?(?! of)",
+    "worstday": r"(?:worst|lowest|weakest) (?:days?\b|of the last)|(?:its (?:worst|lowest)|worst)(?= (?:was|at"
+    r"|of|\d|\$))",
+    "atmedian": r"at (?:its|the|their|a) (?:current |market |market's )?(?:median|market|average)(?: price"
+    r"| rate)?(?! of)",
     "at": r"(?:at|with) (?=[$\d])",
     "goes": r"(?:go(?:es)?|sells?) for|they(?:'re| are)?(?= (?:ask|charge|rented|at|\d))",
     "saved": r"sav(?:ed|es?|ing|ings)",
@@ -157,9 +176,9 @@ _FIND = re.compile(r"\b(?:" + "|".join(CONCEPTS.values()).lower() + r")(?!\w)")
 _NAME = re.compile("|".join(rf"(?P<{name}>(?:{pattern.lower()})(?!\w))" for name, pattern in CONCEPTS.items()))
 
 
-def find_concepts(low: str) -> Iterator[tuple[int, int, str]]:
-    """The concepts that a text in lower case names: start, end, name."""
-    for match in _FIND.finditer(low):
+def find_concepts(low: str, start: int = 0) -> Iterator[tuple[int, int, str]]:
+    """The concepts that `low[start:]`, a text in lower case, names: start, end, name."""
+    for match in _FIND.finditer(low, start):
         if (named := _NAME.match(low, match.start())) and named.lastgroup:
             yield named.start(), named.end(), named.lastgroup
 

@@ -6,7 +6,8 @@ import re
 
 PREPOSITION = re.compile(
     r"\b(?:for|on|of|in|at|from|with|by|inside|under)\b[^,;:(]*$|^\s*\(?\s*$|^\s?[-–]?\s*$|^\s+(?:remains?"
-    r"|stays?|is|are|was|were)\s+$|^\s+(?:points?\s)?(?:due\s)?(?:to|because of)\s(?:the|your)\s+$|^\s+is (?:what|the|your)\b[^,;:(]*$",
+    r"|stays?|is|are|was|were)\s+$|^\s+(?:points?\s)?(?:due\s)?(?:to|because of)\s(?:the|your)\s+$"
+    r"|^\s+is (?:what|the|your)\b[^,;:(]*$",
     re.IGNORECASE,
 )
 APART = re.compile(
@@ -19,7 +20,8 @@ SPLIT = re.compile(
     re.IGNORECASE,
 )
 NEXT_TO = re.compile(
-    r"^\s*(?:of (?:them|these|those|which|all(?: of (?:them|these))?)\s+)?(?:(?:(?:went |goes |go |came |comes |come |is |are |was |were )?(?:in|of|on|as|for|to|at|from|by|due to"
+    r"^\s*(?:of (?:them|these|those|which|all(?: of (?:them|these))?)\s+)?(?:(?:more|less|extra)\s+(?=on\b"
+    r"|in\b))?(?:(?:(?:went |goes |go |came |comes |come |is |are |was |were )?(?:in|of|on|as|for|to|at|from|by|due to"
     r"|because of))\s+(?:(?:the|its|your|their|a|an)\s+)?(?:be\s+)?)?"
     r"(?:(?:total|GPU|hourly|estimated|gross|pure|yearly|monthly|daily|weekly|own|platform|less|more|extra"
     r"|lower|higher|hours?|time|is|was|are|were)\s+)*[-\s(]*$",
@@ -33,7 +35,8 @@ BREAK = re.compile(
 FAR = re.compile(SPLIT.pattern + r"|,", re.IGNORECASE)
 CONTRAST = re.compile(
     r"\b(?:instead of|from|against|vs|versus|compared (?:with|to)|than|rather than|not|after"
-    r"|previously|having been|used to be|had been)\s+(?:the |your |its |a |about |only |being |current |present |yesterday's |today's )*\S{0,2}$",
+    r"|previously|having been|used to be|had been)\s+(?:the |your |its |a |about |only |being |current "
+    r"|present |yesterday's |today's )*\S{0,2}$",
     re.IGNORECASE,
 )
 TO = re.compile(r"\b(?:to|towards)\s+(?:about |around |roughly |some |only |just )*\S{0,2}$", re.IGNORECASE)
@@ -72,7 +75,8 @@ VERSUS = re.compile(r"\s*(?:vs\.?|versus|against)\s", re.IGNORECASE)
 IN_ALL = re.compile(r"\s*(?:in total|in all|altogether|overall|together|combined|all told)\b", re.IGNORECASE)
 NOW = re.compile(r"\b(?:now|today|currently|at present|as it is|where it is|here)\b", re.IGNORECASE)
 TOGETHER = re.compile(
-    r"\b(?:and|or|than|vs|versus|against|to|over|out-?\w+(?:ed|s)|beats?|leads?|led|trail(?:s|ed)|topp?(?:s|ed)|exceed(?:s|ed))\b|[,&/]",
+    r"\b(?:and|or|than|vs|versus|against|to|over|out-?\w+(?:ed|s)|beats?|leads?|led|trail(?:s|ed)|topp?(?:s|ed)"
+    r"|exceed(?:s|ed))\b|[,&/]",
     re.IGNORECASE,
 )
 COORDINATED = re.compile(r"^(?:\s|,|/|&|\band\b|\bor\b|\bboth\b|\bthe\b|\byour\b|\ba\b|'s|s)*$", re.IGNORECASE)
@@ -100,3 +104,7 @@ FORMER = re.compile(r"\bthe (?P<which>former|latter)\b", re.IGNORECASE)
 ABOVE = re.compile(r"\s?(?:above|below|over|under)\b", re.IGNORECASE)
 DEARER = re.compile(r"\s?(?:cheaper|dearer|pricier|more expensive|less expensive)\b", re.IGNORECASE)
 TITLED = re.compile(r"\s*(?:\([^)]*\)\s*)?[:–—]")
+GETS = re.compile(r"\byou (?:get|make|earn|net|have)\s+\S{0,2}$", re.IGNORECASE)
+INSTEAD = re.compile(r",?\s\(?(?:down from|up from|instead of|rather than|as against|currently|today)\b", re.IGNORECASE)
+WITH = re.compile(r"\s[\w ]{0,16}(?:with|of|for)\s")
+YOURS = re.compile(r"\b(?:you're|you are|yours?)\b", re.IGNORECASE)

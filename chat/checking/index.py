@@ -23,7 +23,8 @@ MODEL = re.compile(
 )
 DATE = re.compile(
     r"\b(?P<y>\d{4})-(?P<m>\d{2})-(?P<d>\d{2})\b"
-    r"|(?<![\d.,])\b(?P<d2>\d{1,2})(?:st|nd|rd|th)?[ ](?:of[ ])?(?P<m2>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b"
+    r"|(?<![\d.,])\b(?P<d2>\d{1,2})(?:st|nd|rd|th)?[ ](?:of[ ])?(?P<m2>jan|feb|mar|apr|may|jun|jul|aug|sep|oct"
+    r"|nov|dec)[a-z]*\b"
     r"|\bthe (?P<d4>\d{1,2})(?:st|nd|rd|th)\b(?! percentile)"
     r"|\b(?:on|from|since|until|by|through|to|of) (?P<m5>0?[1-9]|1[0-2])/(?P<d5>0?[1-9]|[12]\d|3[01])\b(?![/.\d]|\s?%)"
     r"|\b(?P<m3>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?\s(?P<d3>\d{1,2})(?:st|nd|rd|th)?\b",
@@ -106,6 +107,7 @@ class Index:
         self.dates: dict[tuple[int, int], tuple[int, int]] = {}
         self.turns: dict[tuple[str, str, str], float] = {}
         self._rows: dict[tuple[str, str], dict[str, int]] = {}
+        self.scan: object = None  # what was read last: see scanning
         self._agree: dict[tuple[str, str], int] = {}
         self._clash: dict[Period, int] = {}
         self._same: dict[Period, int] = {}
@@ -222,12 +224,10 @@ class Index:
             if "/" in fact.unit or units.parts(fact.unit)[1]:
                 continue
             when, words = self.periods[at], f"{fact.label} {fact.words}".replace("_", " ").lower()
-            told = "lowest of the last" in words or "highest of the last" in words
-            told = (
-                told
-                or re.search(rf"\b(?:a|per|each|every) {per}\b|\b{per}ly\b", words)
-                or (per == "day" and "daily" in words)
+            is_day = (
+                "lowest of the last" in words or "highest of the last" in words or (per == "day" and "daily" in words)
             )
+            told = is_day or re.search(rf"\b(?:a|per|each|every) {per}\b|\b{per}ly\b", words)
             if not told and not (when and when.days and low <= when.days <= high):
                 wrong |= 1 << at
         return wrong
@@ -247,7 +247,7 @@ class Index:
                 fits = noun in fact.noun or noun in fact.words.lower()
             else:
                 fits = noun == "time" and "outages" in fact.label.lower()
-                fits = fits or noun in OFFERS and "offers" in fact.label.lower()
+                fits = fits or (noun in OFFERS and "offers" in fact.label.lower())
                 fits = fits or noun in fact.label.lower() or noun in fact.unit.lower() or noun in fact.title.lower()
             if fits:
                 chosen |= 1 << at
@@ -276,23 +276,23 @@ class Index:
         group = self._groups[unit]
         return group.bits[bisect_left(group.sizes, low) : bisect_right(group.sizes, high)]
 
-    def mentions(self, text: str) -> list[Mention]:
-        """The rows that a text names."""
+    def mentions(self, text: str, start: int = 0) -> list[Mention]:
+        """The rows that `text[start:]` names."""
         found = []
         if self.models:
-            for match in MODEL.finditer(text):
+            for match in MODEL.finditer(text, start):
                 _own, either = self._model(model_key(match))
                 if either:
                     found.append(Mention(match.start(), match.end(), f"model {model_key(match)}", either, either))
         if self._pattern:
-            for match in self._pattern.finditer(text):
+            for match in self._pattern.finditer(text, start):
                 key = re.sub(r"\s+", " ", match[0].lower()).removesuffix("'s")
                 key = "you" if key in {"you", "your", "yours"} else key
                 own, either = self.names.get(key, (0, 0))
                 if either:
                     found.append(Mention(match.start(), match.end(), key, own, either))
         if self.dates:
-            for match in DATE.finditer(text):
+            for match in DATE.finditer(text, start):
                 day = _day(match)
                 if day in self.dates:
                     found.append(Mention(match.start(), match.end(), f"date {day}", *self.dates[day]))

@@ -75,10 +75,12 @@ FREE = re.compile(
     | \b(?:your|the|these|those|my|our)\s(?:{_WORD})\s(?:most|least|best|worst|biggest|largest|smallest|cheapest
       |dearest|strongest|weakest|highest|lowest|top|bottom)\b
     | \b(?:cheapest|dearest|priciest|lowest|highest|top|bottom|most\sexpensive)\s(?:10|ten)(?:\s?%|\spercent)
+    | \b(?:last|past|previous)\s(?:7|14|30)\b(?!\s?[%$]|[.,]\d|\s\w)
     | \bwait\s(?:\d+|{_WORD})(?:\s?(?:–|-|to|or)\s?(?:\d+|{_WORD}))?\s(?:more\s)?{_SPAN}
     | \b100\s?%\s(?:sure|certain|clear|right|yours)\b | \b(?:index|market)\s(?:\w+\s)?(?:=|is|at
       |of)\s100\b(?!\s?%|\.\d) | \b100\s?(?:=|is|means|stands\sfor)\s(?:the\s)?market
-    | (?<=\d)\s?/\s?100\b(?![.,]?\d) | (?<=\d\sout\sof\s)100\b | \b(?:on|from|since|until|by|through|to|of)\s(?:0?[1-9]|1[0-2])/(?:0?[1-9]|[12]\d|3[01])\b(?![/.\d]|\s?%)
+    | (?<=\d)\s?/\s?100\b(?![.,]?\d) | (?<=\d\sout\sof\s)100\b
+    | \b(?:on|from|since|until|by|through|to|of)\s(?:0?[1-9]|1[0-2])/(?:0?[1-9]|[12]\d|3[01])\b(?![/.\d]|\s?%)
     | \b(?:for|of|on)\s(?:every\s|each\s)\$1(?:\.00)?(?![\d.,]*\d|k)
     | \b(?:out\s)?of\s100\b(?![.,]?\d|\s?%) | \b24\shours\sa\sday\b | \b7\sdays\sa\sweek\b | \bp\d{{1,2}}\b
       | \bK\d{{1,2}}\b | \bFP\d+\b | \bINT\d\b
@@ -139,7 +141,8 @@ TURN = re.compile(
     r"|ahead|extra|below"
 )
 FALL_OF = re.compile(
-    r"\b(?:drop|fall|decline|decrease|loss|reduction|dip|cut)\s(?:in|of)\s(?:[\w-]+\s){1,3}of\s+(?:about |around )?$",
+    r"\b(?:drop|fall|decline|decrease|loss|reduction|dip|cut)\s(?:in|of)\s(?:[\w-]+\s){1,3}of\s+(?:about "
+    r"|around )?$|\bnegative\s(?:\w+\s)?of\s+$",
     re.IGNORECASE,
 )
 RISE_OF = re.compile(
@@ -190,10 +193,10 @@ class Spans:
         return index >= 0 and self._spans[index][1] > at
 
 
-def free_spans(text: str) -> list[tuple[int, int]]:
-    """Where the text holds dates, names of GPUs, list numbers and other digits that tell no figure."""
+def free_spans(text: str, start: int = 0) -> list[tuple[int, int]]:
+    """Where `text[start:]` holds dates, names of GPUs, list numbers and other digits that tell no figure."""
     low = text.lower()
-    return [match.span() for match in FREE.finditer(low if len(low) == len(text) else text)]
+    return [match.span() for match in FREE.finditer(low if len(low) == len(text) else text, start)]
 
 
 def numerals(
@@ -307,6 +310,8 @@ def _may_be_range(text: str, one: Numeral, two: Numeral, between: str) -> bool:
     if all(bases) and bases[0] != bases[1]:
         return False
     if word in {"and", "or"}:
+        if word == "and" and one.is_signed and two.is_signed and one.sign < 0 < two.sign:
+            return True  # "with −$54 and +$175 as the extremes"
         return bool(re.search(r"\bbetween\s+\S{0,3}$", before))
     return not (word == "to" and re.search(r"\bby\s+\S{0,3}$", before))
 

@@ -17,7 +17,8 @@ ITEM = re.compile(r"^(?P<indent>\s*)(?:[-*+•]|\d{1,3}[.)])\s+")
 DIVIDER = re.compile(r"^\s*\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)*\|?\s*$")
 ENDING = re.compile(r"[.!?]+[\"')\]]*(?=\s|$)|\n")
 ABBREVIATION = re.compile(
-    r"(?:\b(?:e\.g|i\.e|approx|vs|ca|no|incl|excl|etc|est|avg|max|min|fig|[ap]\.m|[A-Z])\.)$", re.IGNORECASE
+    r"(?:\b(?:e\.g|i\.e|approx|vs|ca|no|incl|excl|etc|est|avg|max|min|fig|[ap]\.m|(?<!\d )(?<!\d)[A-Z])\.)$",
+    re.IGNORECASE,
 )
 
 

@@ -13,7 +13,8 @@ _FILL = (
 )
 PER = re.compile(
     rf"^(?:{_FILL}{{0,3}}?)(?:\s?/\s?|\s(?:per|an?|each|every|for each|for every|and|by the)\s|\sby the\s)"
-    rf"(?:(?:rented|available|billed|offered|paid|sold)\s)?(?P<what>GPU[-\s/]?{_TIME}|GPU|card|kWh|kilowatt[- ]hour|{_TIME})(?![\w-])(?! (?:ago|before|earlier"
+    rf"(?:(?:rented|available|billed|offered|paid|sold)\s)?(?P<what>GPU[-\s/]?{_TIME}|GPU|card|kWh"
+    rf"|kilowatt[- ]hour|{_TIME})(?![\w-])(?! (?:ago|before|earlier"
     rf"|later|prior))",
     re.IGNORECASE,
 )

@@ -16,13 +16,15 @@ LOSS = re.compile(
     re.IGNORECASE,
 )
 TOTAL = re.compile(
-    r"\b(?:in total|net effect|all in all|on balance|total|overall|altogether|all together|together|combined|in all|fleet|across (?:all|the|your"
+    r"\b(?:in total|net effect|(?:that|which|this) makes|add(?:s|ing)? up to|sums? (?:up )?to|all in all"
+    r"|on balance|total|overall|altogether|all together|together|combined|in all|fleet|across (?:all|the|your"
     r"|everything)|whole|everything|all your|all of|sum)\b",
     re.IGNORECASE,
 )
 YOU = re.compile(r"\b(?:you|your|yours|you've|you're|you'd|we)\b", re.IGNORECASE)
 IT = re.compile(
-    r"\b(?:it|its|it's|this|that|these|those|they|their|them|the card|the machine|the GPU|the same|the latter|there|here)\b",
+    r"\b(?:it|its|it's|this|that|these|those|they|their|them|the card|the machine|the GPU|the same|the latter"
+    r"|there|here)\b",
     re.IGNORECASE,
 )
 PAST = re.compile(
@@ -31,7 +33,8 @@ PAST = re.compile(
     re.IGNORECASE,
 )
 MAYBE = re.compile(
-    r"\b(?:if|at|would|could|were|say|with|to|instead|mentioned|asked|said|want(?:ed)?|aim|target|goal|paid|pay"
+    r"\b(?:if|an? (?:price|rate) of|at|would|could|were|say|with|to|instead|mentioned|asked|said|want(?:ed)?"
+    r"|aim|target|goal|paid|pay"
     r"|your question|suppose|assum(?:e|ing)|what[- ]if|told)\b",
     re.IGNORECASE,
 )
@@ -64,7 +67,8 @@ PERIOD = re.compile(
     r"|(?:the )?(?:previous|prior|preceding)[ _](?:(?P<bn3>\d{1,4}|two|three|seven|ten|thirty"
     r"|fourteen) )?(?P<bs3>day|week|month|year|period|window)s?"
     r"|a (?P<bs4>week|month|year) ago|(?P<bn5>\d{1,4}|two|three|seven|ten|thirty|fourteen)[ _](?P<bs5>day|week"
-    r"|month)s? ago|period before|(?:the )?window before|before that|previously|having been|used to be|earlier|before(?= *$| (?:was|were|it was)\b))(?![\w]))"
+    r"|month)s? ago|period before|(?:the )?window before|before that|previously|having been|used to be|earlier"
+    r"|before(?= *$| (?:was|were|it was)\b))(?![\w]))"
     r"|(?P<ahead>\b(?:next|coming|following)[ _](?:(?P<an>\d{1,4}|two|three|seven|ten|thirty|fourteen) )?(?P<as>day"
     r"|week|month|year)s?\b)"
     r"|(?P<last>\b(?:last|past|trailing|these|those|over|within|in|for|during|the"
