@@ -249,9 +249,11 @@ def _note(told: list[_Told], *, now: datetime) -> None:
     folded = [log for message in told for log, _channels in message.folded]
     if folded:
         AlertLog.objects.bulk_update(folded, ["folded_into"], batch_size=2_000)
-    names = {
-        message.lead.pk: ", ".join(channel.name for channel in message.channels.values())[:300] for message in told
-    }
+    names: dict[UUID, list[str]] = defaultdict(list)  # of each log, the channels that are told of it
+    for message in told:
+        for channel in message.channels.values():
+            for log in message.told_to(channel.pk)[0]:
+                names[log.pk].append(channel.name)
     copy(
         EpisodeEvent,
         (
@@ -259,7 +261,7 @@ def _note(told: list[_Told], *, now: datetime) -> None:
                 "id": uuid7(),
                 "episode_id": log.episode_id,
                 "kind": "told",
-                "text": names[message.lead.pk],
+                "text": ", ".join(names[log.pk])[:300],
                 "data": {"log": str(message.lead.pk)},
                 "at": now,
             }

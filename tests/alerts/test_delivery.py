@@ -222,10 +222,13 @@ def test_a_storm_is_one_message_for_each_user_that_counts_the_rest(host, strange
 
 def test_each_channel_is_told_of_its_own_alerts_only_at_once_and_later(host, hook):
     mine, partners = hook(host), hook(host, "partner")
+    Channel.objects.filter(pk=partners.pk).update(name="Partner")
     both, own, theirs = an_alert(host, mine, partners), an_alert(host, mine), an_alert(host, partners)
+    episode = Episode.objects.create(alert=own, user=host, title="own", opened_at=NOON, last_seen_at=NOON)
     triggers.record_triggers(
-        [triggers.Trigger(own, "own", severity="critical"), triggers.Trigger(both, "both")], now=NOON
+        [triggers.Trigger(own, "own", severity="critical", episode=episode), triggers.Trigger(both, "both")], now=NOON
     )
+    assert episode.events.get().text == mine.name
     told = {row.channel_id: row.payload for row in AlertDelivery.objects.all()}
     assert [item["title"] for item in (told[mine.pk], *told[mine.pk]["more"]["items"])] == ["own", "both"]
     assert (told[partners.pk]["title"], told[partners.pk]["more"]["count"]) == ("both", 0)
