@@ -70,11 +70,21 @@
   const toEnd = () => scrollTo({ top: document.documentElement.scrollHeight });
   addEventListener("scroll", () => { follows = atEnd(); }, { passive: true });
 
+  // Without a session the line beside the button would take the reader away from the words that say so.
+  function still() {
+    const foot = document.getElementById("composer-foot");
+    if (!foot || "still" in foot.dataset) return;
+    const copy = foot.cloneNode(true); // htmx knows nothing of it
+    copy.dataset.still = "";
+    foot.replaceWith(copy);
+  }
+
   let wasBusy = Boolean(log?.querySelector("[aria-busy=true]"));
   if (log) {
     new MutationObserver(() => {
       const isBusy = Boolean(log.querySelector("[aria-busy=true]"));
-      if (wasBusy && !isBusy) document.getElementById("composer-foot")?.dispatchEvent(new Event("ended"));
+      if (log.querySelector("[data-signed-out]")) still();
+      else if (wasBusy && !isBusy) document.getElementById("composer-foot")?.dispatchEvent(new Event("ended"));
       if (follows && (isBusy || wasBusy)) toEnd();
       wasBusy = isBusy;
     }).observe(log, { childList: true, subtree: true, characterData: true, attributes: true, attributeFilter: ["aria-busy"] });

@@ -146,6 +146,7 @@ def test_a_session_that_ended_is_said_in_place_of_the_answer(server, host, page)
     count = len(asked)
     page.wait_for_timeout(2500)
     assert len(asked) == count
+    assert page.url.endswith(f"/chat/{answer.message.conversation_id}/")  # and is not sent away from the words
 
 
 def test_without_javascript_a_reload_shows_the_answer(server, host, cookie, without_javascript):
