@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
 from django.db import connection, models
 from psycopg import sql
@@ -52,10 +53,18 @@ def _line(values: Iterable[Any]) -> str:
 
 def _cell(value: Any) -> str:
     """A value in COPY's text format."""
+    kind = type(value)
+    if kind is UUID or kind is int:
+        return str(value)
     if value is None:
         return "\\N"
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, (dict, list)):
+    if kind is datetime:
+        return cast("datetime", value).isoformat()
+    if kind is dict or kind is list:
         value = json.dumps(value)
     return str(value).translate(ESCAPED)
+
+
+def as_array(keys: Iterable[UUID]) -> str:
+    """Keys as one parameter `%s::uuid[]`: tens of thousands of parameters take seconds to write."""
+    return f"{{{','.join(map(str, keys))}}}"

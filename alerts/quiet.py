@@ -10,15 +10,23 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from django.db import connection
+from django.db.models.expressions import RawSQL
+
 from portfolios.models import MaintenanceWindow
 
-from .models import Alert, AlertLog, Channel, QuietHours
+from .copying import as_array
+from .models import AlertLog, Channel, QuietHours
 from .models.rules import RANKS
 
 if TYPE_CHECKING:
     from .triggers import Trigger
 
 Suppressed = AlertLog.Suppressed
+LINKS = """
+select l.alert_id, l.channel_id from alerts_channels l join alert_channels c on c.id = l.channel_id
+ where l.alert_id = any(%s::uuid[]) and c.state = 'active' order by l.id
+"""
 
 
 @dataclass(frozen=True)
@@ -60,10 +68,13 @@ def rules_for(triggers: Sequence[Trigger], *, now: datetime) -> Rules:
     portfolios = {pk for trigger in triggers for pk in trigger.portfolios}
     hours = QuietHours.objects.filter(user__in={trigger.alert.user_id for trigger in triggers})
     windows = MaintenanceWindow.objects.filter(portfolio__in=portfolios, starts_at__lte=now, ends_at__gt=now)
-    links = Alert.channels.through.objects.filter(alert__in=alerts, channel__state=Channel.State.ACTIVE)
+    with connection.cursor() as cursor:
+        cursor.execute(LINKS, [as_array(alerts)])
+        links = cursor.fetchall()
+    named = RawSQL("select unnest(%s::uuid[])", [as_array({channel_pk for _alert_pk, channel_pk in links})])
     channels: dict[UUID, list[Channel]] = defaultdict(list)
-    found = {c.pk: c for c in Channel.objects.filter(pk__in=links.values("channel")).defer("address", "secret")}
-    for alert_pk, channel_pk in links.order_by("pk").values_list("alert_id", "channel_id"):
+    found = {c.pk: c for c in Channel.objects.filter(pk__in=named).defer("address", "secret")}
+    for alert_pk, channel_pk in links:
         if channel := found.get(channel_pk):
             channels[alert_pk].append(channel)
     return Rules(

@@ -15,13 +15,12 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import F
 
 from gpuadvisor.core.ids import uuid7
 from gpuadvisor.core.nudge import nudge
 
 from . import messages, quiet
-from .copying import copy, store
+from .copying import as_array, copy, store
 from .models import Alert, AlertDelivery, AlertLog, Channel, Episode, EpisodeEvent
 from .models.rules import RANKS
 
@@ -29,6 +28,11 @@ AT_MOST_EVERY = timedelta(hours=4)
 FOLDED_BACK = timedelta(days=7)
 RESOLVED_SINGLY = 3  # more ends than these at once are one message
 DELIVER = "alerts.tasks.deliver_due"
+
+COUNT = """
+update alerts set last_triggered = %(now)s, trigger_count = trigger_count + %(number)s
+ where id = any(%(alerts)s::uuid[])
+"""
 
 Kind, Status, Suppressed = AlertLog.Kind, AlertLog.Status, AlertLog.Suppressed
 
@@ -218,7 +222,8 @@ def _count(triggers: Sequence[Trigger], *, now: datetime) -> None:
     for pk, number in times.items():
         by_number[number].append(pk)
     for number, pks in sorted(by_number.items()):
-        Alert.objects.filter(pk__in=sorted(pks)).update(last_triggered=now, trigger_count=F("trigger_count") + number)
+        with connection.cursor() as cursor:
+            cursor.execute(COUNT, {"now": now, "number": number, "alerts": as_array(sorted(pks))})
 
 
 def _deliveries(message: _Told, *, now: datetime) -> list[AlertDelivery]:
