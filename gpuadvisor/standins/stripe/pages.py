@@ -1,0 +1,154 @@
+"""The pages that a visitor would see at Stripe: Checkout, Portal, an invoice."""
+
+from __future__ import annotations
+
+from html import escape
+
+from . import checkout, items, portal
+from .periods import day_text, money_text
+from .store import Obj, Store
+
+STYLE = """
+:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
+body { margin: 0 auto; max-width: 40rem; padding: 2rem 1rem }
+.note { border-left: 4px solid #b45309; padding: .25rem .75rem; margin: 0 0 1.5rem }
+.error { border-left: 4px solid #dc2626; padding: .25rem .75rem }
+form { display: inline-block; margin: .25rem .5rem .25rem 0 }
+button, select, input { font: inherit; padding: .5rem .75rem }
+table { border-collapse: collapse; width: 100% } td, th { padding: .35rem .5rem; text-align: left }
+"""
+
+
+def page(title: str, body: str) -> str:
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head>'
+        f'<body><p class="note">This is a stand-in for Stripe. No money moves.</p>'
+        f"<h1>{escape(title)}</h1>{body}</body></html>"
+    )
+
+
+def gone(text: str) -> str:
+    return page("Nothing to do here", f"<p>{escape(text)}</p>")
+
+
+def _button(label: str, action: str, fields: dict[str, str], inner: str = "") -> str:
+    hidden = "".join(f'<input type="hidden" name="{escape(k)}" value="{escape(v)}">' for k, v in fields.items())
+    return f'<form method="post" action="{escape(action)}">{hidden}{inner}<button>{escape(label)}</button></form>'
+
+
+def _error(text: str) -> str:
+    return f'<p class="error" role="alert">{escape(text)}</p>' if text else ""
+
+
+def _price_text(price: Obj) -> str:
+    recurring = price["recurring"]
+    return f"{money_text(price['unit_amount'], price['currency'])} / {recurring['interval']}"
+
+
+# -- Checkout ----------------------------------------------------------------------------------------------------------
+def checkout_page(store: Store, key: str, error: str = "", asks: bool = False, code: str = "") -> str:
+    session = checkout.open_session(store, key)
+    lines = store.hidden[key]["line_items"]["data"]
+    rows = "".join(
+        f"<tr><td>{escape(line['description'])}</td><td>{_price_text(line['price'])}</td></tr>" for line in lines
+    )
+    trial = checkout.trial_end(store, session)
+    total = money_text(session["amount_total"], session["currency"])
+    off = session["total_details"]["amount_discount"]
+    body = f"<table>{rows}</table>"
+    body += f"<p>Discount: {money_text(off, session['currency'])}</p>" if off else ""
+    body += f"<p>Free until {day_text(trial)}.</p>" if trial else ""
+    body += f'<p>Due today: <strong id="total">{total}</strong></p>{_error(error)}'
+    action = f"/pay/{key}"
+    if asks:
+        body += "<p>Your bank asks you to confirm this payment.</p>"
+        body += _button("Confirm", action, {"card": "confirmed", "code": code})
+        body += _button("Refuse", action, {"card": "fails", "code": code})
+        return page("Your bank", body)
+    field = (
+        f'<input name="code" placeholder="Promotion code" aria-label="Promotion code" value="{escape(code)}"> '
+        if session["allow_promotion_codes"]
+        else ""
+    )
+    label = "Start trial" if trial else "Subscribe"
+    body += _button(f"{label} (card 4242)", action, {"card": "pays"}, field)
+    body += _button("Pay with a card that is declined", action, {"card": "fails"})
+    body += _button("Pay with a card whose bank asks", action, {"card": "asks"}, field)
+    if not checkout.needs_card(session):
+        body += _button(f"{label} without a card", action, {"card": "none"})
+    if session["cancel_url"]:
+        body += f'<p><a href="{escape(session["cancel_url"])}">Back</a></p>'
+    return page("Checkout", body)
+
+
+# -- Portal ------------------------------------------------------------------------------------------------------------
+def portal_page(store: Store, key: str, error: str = "") -> str:
+    session = store.get("billing_portal.session", key)
+    features, action = portal.features_of(store, session), f"/portal/{key}"
+    body = _error(error)
+    for subscription in store.all("subscription", customer=session["customer"]):
+        if subscription["ended_at"] is None:
+            body += _plan(store, session, subscription, features, action)
+    if features["payment_method_update"]["enabled"]:
+        body += "<h2>Card</h2><ul>"
+        for method in store.all("payment_method", customer=session["customer"]):
+            body += f"<li>{escape(method['card']['brand'])} {method['card']['last4']}</li>"
+        body += "</ul>"
+        body += _button("New card 4242", f"{action}/card", {"card": "pays"})
+        body += _button("New card whose bank asks", f"{action}/card", {"card": "asks"})
+        body += _button("New card that fails later", f"{action}/card", {"card": "fails later"})
+        body += _button("New card that is declined", f"{action}/card", {"card": "fails"})
+    if features["invoice_history"]["enabled"]:
+        body += "<h2>Invoices</h2><table>"
+        for invoice in store.all("invoice", customer=session["customer"]):
+            if invoice["status"] != "draft":
+                link = f'<a href="{escape(invoice["hosted_invoice_url"])}">{escape(invoice["number"])}</a>'
+                amount = money_text(invoice["total"], invoice["currency"])
+                body += f"<tr><td>{link}</td><td>{day_text(invoice['created'])}</td>"
+                body += f"<td>{amount}</td><td>{invoice['status']}</td></tr>"
+        body += "</table>"
+    if session["return_url"]:
+        body += f'<p><a href="{escape(session["return_url"])}">Return</a></p>'
+    return page("Your plan", body)
+
+
+def _plan(store: Store, session: Obj, subscription: Obj, features: Obj, action: str) -> str:
+    item = subscription["items"]["data"][0]
+    name = items.name_of(store, item["price"])
+    fields = {"subscription": subscription["id"]}
+    body = f"<h2>{escape(name)}</h2><p>{_price_text(item['price'])}, {subscription['status']}. "
+    if subscription["cancel_at"]:
+        body += f"Ends on {day_text(subscription['cancel_at'])}.</p>"
+        body += _button("Do not cancel", f"{action}/resume", fields)
+    else:
+        body += f"Renews on {day_text(item['current_period_end'])}.</p>"
+        if features["subscription_cancel"]["enabled"]:
+            body += _button("Cancel plan", f"{action}/cancel", fields)
+            body += _button("Cancel now", f"{action}/cancel-now", fields)
+    options = "".join(
+        f'<option value="{row["id"]}">{escape(items.name_of(store, row))}, {_price_text(row)}</option>'
+        for row in portal.offered_prices(store, session)
+        if row["id"] != item["price"]["id"]
+    )
+    if options:
+        select = f'<select name="price" aria-label="Plan">{options}</select> '
+        body += _button("Change plan", f"{action}/plan", fields, select)
+    return body
+
+
+# -- Invoice -----------------------------------------------------------------------------------------------------------
+def invoice_page(store: Store, key: str, error: str = "") -> str:
+    invoice = store.live("invoice", key)
+    if invoice["status"] == "draft":
+        return gone("This invoice is not final yet.")
+    rows = "".join(
+        f"<tr><td>{escape(line['description'])}</td><td>{money_text(line['amount'], line['currency'])}</td></tr>"
+        for line in invoice["lines"]["data"]
+    )
+    due = money_text(invoice["amount_remaining"], invoice["currency"])
+    body = f"<p>{invoice['status'].capitalize()}. Due: {due}</p><table>{rows}</table>{_error(error)}"
+    if invoice["status"] == "open":
+        body += _button("Pay (card 4242, bank confirms)", f"/invoice/{key}", {"card": "pays"})
+        body += _button("Pay with a card that is declined", f"/invoice/{key}", {"card": "fails"})
+    return page(f"Invoice {invoice['number']}", body)
