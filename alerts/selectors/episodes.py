@@ -102,6 +102,7 @@ class Detail:
     split: list[tuple[str, str]]
     logs: list[AlertLog]
     words: str
+    acted: str
 
 
 def episode_detail(user: User, episode: Episode) -> Detail:
@@ -121,6 +122,7 @@ def episode_detail(user: User, episode: Episode) -> Detail:
         split=[(label, _per_day(value)) for label, value in split_cells(episode.split).values()],
         logs=list(logs[:PAGE_SIZE]),
         words=words_of(conditions, scope_names(user, [conditions] if conditions else [])),
+        acted=str(ACTED.get(episode.acted_how, ACTED["noted"])),
     )
 
 
@@ -128,6 +130,11 @@ def _per_day(amount: Decimal) -> str:
     return _("%(amount)s/day") % {"amount": formats.money(amount)}
 
 
+ACTED = {
+    "noted": gettext_lazy("You acted on it"),
+    "price": gettext_lazy("You changed a rate"),
+    "suggestion": gettext_lazy("You accepted a suggestion"),
+}
 EVENTS = {
     "opened": gettext_lazy("Begun"),
     "joined": gettext_lazy("Joined"),

@@ -141,6 +141,15 @@ def test_what_was_done_is_noted_once(host_client, host):
     assert (episode.acted_how, episode.events.filter(kind="acted").count()) == ("noted", 1)
 
 
+@pytest.mark.parametrize(
+    ("how", "words"), [("price", "You changed a rate"), ("suggestion", "You accepted a suggestion")]
+)
+def test_what_the_host_did_is_named(host_client, host, how, words):
+    """R-044"""
+    episode = EpisodeFactory(alert__user=host, acted_at=clock.now(), acted_how=how)
+    assert words in host_client.get(page("episode", episode)).content.decode()
+
+
 def test_the_panel_of_the_dashboard_says_what_is_open(host_client, host):
     """Joined by its address: no import."""
     assert not host_client.get(reverse("alerts:recent"), headers={"HX-Request": "true"}).content.strip()
