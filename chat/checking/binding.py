@@ -12,6 +12,7 @@ from .grammar import (
     AGAINST,
     APART,
     BY,
+    CHANGE_ON,
     CONTRAST,
     COORDINATED,
     DEARER,
@@ -145,6 +146,7 @@ class Reader(Nearest):
         everything = [each for each in self.within(self.concepts, piece.start, piece.end) if not _overlaps(each, rows)]
         named = [each for each in everything if not self._is_compared_with(each, rows)]
         when = [each for each in self.within(self.periods, piece.start, piece.end) if not _is_part(each, numbers)]
+        when = [each for each in when if not CHANGE_ON.search(text[max(piece.start, each.start - 24) : each.start])]
         against = [
             (number.end, number.end + match.end())
             for number in numbers
@@ -210,6 +212,8 @@ class Reader(Nearest):
             for each in when:
                 if each.end <= number.start and IN_BRACKETS.fullmatch(text[each.end : number.start]):
                     bound.periods = [each]
+            if bound.is_total and of_rows[i][2]:
+                bound.rows = []  # "$6.19 in total, plus whatever the L40S cost"
             if not bound.rows:
                 bound.over = carried if len(carried) < 2 else carried[i : i + 1] if len(carried) == len(numbers) else []
                 if i and OUT_OF.fullmatch(segment):

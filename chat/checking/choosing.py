@@ -125,7 +125,7 @@ class Choosing(Sizing):
                 )
                 chosen = self._keep(chosen, mask, soft)
                 is_named = True
-                is_which = is_which or name in {"low", "high"}
+                is_which = is_which or name in {"low", "high", "suggested"}
         return chosen, is_named
 
     def _by_adjective(self, number: Numeral, match: re.Match[str], chosen: int) -> int:

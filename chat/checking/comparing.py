@@ -26,7 +26,7 @@ _TURNED = re.compile(
     r"\b(?:(?P<up>rose|risen|rises|grew|climbed|increased|improved|jumped|went up|is up|are up)"
     r"|(?:fell|fallen|falls|dropped|declined|decreased|slipped|slid|shrank|sank|dipped|went down|is down|are down))"
     r"\s(?:slightly |a bit |a little |again |further |sharply )?"
-    r"(?P<start>from [^,;.:()]*(?:\.\d+[^,;.:()]*)?)?to\s(?:about |around |roughly |just |only )?(?=\S{0,2}$)",
+    r"(?P<start>from (?:[^\s;:()]+\s){1,5}?)?to\s(?:about |around |roughly |just |only )?(?=\S{0,2}$)",
     re.IGNORECASE,
 )
 _PARTNER = re.compile(
@@ -160,7 +160,9 @@ class Comparing(Sizing):
             between = self.text[numbers[i - 1].end : numbers[i].start]
             if _FROM.fullmatch(between):
                 before, after = i, i - 1
-            elif _ARROW.fullmatch(between):
+            elif _ARROW.fullmatch(between) or (
+                between.strip() == "to" and self.text[: numbers[i - 1].start].rstrip().endswith("from")
+            ):
                 before, after = i - 1, i
             else:
                 continue
@@ -169,7 +171,8 @@ class Comparing(Sizing):
                 continue
             right = set(self._sized(numbers[before], self.index.known))
             if not right & befores:
-                yield before
+                known = found[before][0]
+                yield after if known and self.index.has_after(known.source) else before
 
     def _befores(self, number: Numeral, bound: Bound, fact: Fact | None) -> set[int]:
         """The facts that tell what this one was before, of all that it may be."""
@@ -200,7 +203,7 @@ class Comparing(Sizing):
         """ "Twice as much": two facts of one cell whose ratio is that, of the rows that the sentence names; or two
         cells of one row, both named.
         """
-        rows = bound.rows
+        rows = bound.all_rows or bound.rows
         mask = 0
         for each in rows:
             mask |= each.any

@@ -22,7 +22,8 @@ CONCEPTS: dict[str, str] = {
     "bandwidth": r"bandwidth",
     "storage": r"storage|disk",
     "fixed": r"fixed(?: costs?)?|colo(?:cation)?|internet|rent of the rack|hosting cost",
-    "worth": r"could (?:earn|make|bring|gain|add)|impact|worth|gains?|uplifts?|extra|adds?|benefit"
+    "worth": r"(?:could|should|might|may) (?:earn|make|bring|gain|add|yield|save)|impact|worth|gains?|uplifts?"
+    r"|extra|adds?|benefit"
     r"|would bring|more a (?:month|day)",
     "revenue": r"revenues?|came in|earn(?:s|ed|ings?)?|gross(?:ed)?|incomes?|brought(?: you)? in|bring(?:s"
     r"|ing)?(?: you)? in|takings|turnover|took in|billed|pulled in|before fees",
@@ -35,7 +36,7 @@ CONCEPTS: dict[str, str] = {
     r"|charged)|(?<=runpod )(?:took|takes|keeps|kept|charged)|(?<=salad )(?:took|takes|keeps|kept|charged)",
     "net": r"net(?:s|ted|ting)?(?! (?:effect|impact)\b)|profits?|left(?: over| you)?|leaves?(?: you)?|clear(?:s"
     r"|ed) (?=[$\d])"
-    r"|bottom line|take[- ]home|after (?:the )?(?:platform(?:'s|s')? )?(?:all |every )?"
+    r"|yours to keep|bottom line|take[- ]home|after (?:the )?(?:platform(?:'s|s')? )?(?:all |every )?"
     + _COSTS
     + r"(?:(?:, and|,| and) "
     + _COSTS
@@ -74,7 +75,8 @@ CONCEPTS: dict[str, str] = {
     r"|ing) ahead",
     "current": r"current(?:ly)?|now|today's rate|present(?:ly)?|at the moment|as it is|as things stand"
     r"|existing",
-    "suggested": r"instead of|should|rais(?:e|ing)|lowering|set (?:it |them )?(?:at|to)|suggest(?:s|ed|ion)?"
+    "suggested": r"take (?=[$\d])|go with|stick (?:with|to)|instead of|should|rais(?:e|ing)|lowering|set (?:it "
+    r"|them )?(?:at|to)|suggest(?:s|ed|ion)?"
     r"|what the market (?:would |will |can |could )?(?:support|bear|carry|allow)s?|recommend(?:s|ed|ation)?"
     r"|proposed?|new (?:price|rate)|move (?:it )?to|raise (?:it "
     r"|them )?to|lower (?:it |them )?to|target",

@@ -20,7 +20,8 @@ SPLIT = re.compile(
     re.IGNORECASE,
 )
 NEXT_TO = re.compile(
-    r"^\s*(?:of (?:them|these|those|which|all(?: of (?:them|these))?)\s+)?(?:(?:more|less|extra)\s+(?=on\b"
+    r"^\s*(?:(?:it's|it is|you're|you are|they're|they are)\s+)?(?:of (?:them|these|those|which"
+    r"|all(?: of (?:them|these))?)\s+)?(?:(?:more|less|extra)\s+(?=on\b"
     r"|in\b))?(?:(?:(?:went |goes |go |came |comes |come |is |are |was |were )?(?:in|of|on|as|for|to|at|from|by|due to"
     r"|because of))\s+(?:(?:the|its|your|their|a|an)\s+)?(?:be\s+)?)?"
     r"(?:(?:total|GPU|hourly|estimated|gross|pure|yearly|monthly|daily|weekly|own|platform|less|more|extra"
@@ -51,7 +52,11 @@ POSITION = re.compile(
     re.IGNORECASE,
 )
 OWN = re.compile(r"\byour\b", re.IGNORECASE)
-CLAUSE = re.compile(r";|,?\s(?:but|while|whereas|although|so|because)\s|,\s(?:which|and|so)\s", re.IGNORECASE)
+CLAUSE = re.compile(
+    r";|:\s(?=you\b)|,?\s(?:but|while|whereas|although|so|because)\s|,\s(?:which|and"
+    r"|so)\s",
+    re.IGNORECASE,
+)
 OTHERS = re.compile(r"\b(?:others?|remaining|rest)\b", re.IGNORECASE)
 THERE = re.compile(r"(?<=\w\s)there\b(?! (?:is|are|was|were) (?!\d))|\bthere\b(?! (?:is|are|was|were))", re.IGNORECASE)
 MARKET_IS = re.compile(r"\bmarket\s+(?:asks|charges|is|has|pays|rents|was|lists|stands)\b", re.IGNORECASE)
@@ -108,3 +113,5 @@ GETS = re.compile(r"\byou (?:get|make|earn|net|have)\s+\S{0,2}$", re.IGNORECASE)
 INSTEAD = re.compile(r",?\s\(?(?:down from|up from|instead of|rather than|as against|currently|today)\b", re.IGNORECASE)
 WITH = re.compile(r"\s[\w ]{0,16}(?:with|of|for)\s")
 YOURS = re.compile(r"\b(?:you're|you are|yours?)\b", re.IGNORECASE)
+NAMED = re.compile(r"\s*:\s*\S{0,2}")
+CHANGE_ON = re.compile(r"\bchanges? (?:on|from|since|against)\s+(?:the )?$", re.IGNORECASE)

@@ -183,6 +183,11 @@ class Index:
                 _add(self.dates, (month, day), bit, is_title=is_title)
                 _add(self.dates, (0, day), bit, is_title=is_title)
 
+    def has_after(self, source: Source) -> bool:
+        """Whether the tools also tell what this cell becomes: "rate then" beside "rate now"."""
+        cell = "to_rate" if source.cell == "from_rate" else f"{source.cell}_then"
+        return self.tells(source._replace(cell=cell))
+
     def tells(self, source: Source) -> bool:
         return source.cell in self._rows.get((source.message, source.row), {})
 

@@ -172,6 +172,10 @@ class Check(Choosing, Comparing):
         right = [at for at in matching if chosen >> at & 1]
         if right:
             best = max(right, key=lambda at: (index.facts[at].kind == "cell", self._closeness(number, at), at))
+            if _BEFORE.match(self.text, number.after) and index.tells(
+                index.facts[best].source._replace(cell=f"{index.facts[best].source.cell}_before")
+            ):
+                return None, "the tools say this of now, not of before"
             if self._is_turned(number, index.facts[best], earlier):
                 return None, "the tools tell of the other direction"
             return index.facts[best], ""
@@ -213,6 +217,7 @@ class Check(Choosing, Comparing):
         return bool(self.index.concepts.get(name, 0))
 
 
+_BEFORE = re.compile(r"\s(?:before|previously|earlier|back then)(?=[\s.,;)]*(?:\n|$|[.,;)]))", re.IGNORECASE)
 _SPAN = re.compile(r"\b(?:over|within|in|for|during|of|these|the|on|per|across)\s+(?:the |all )?$", re.IGNORECASE)
 
 

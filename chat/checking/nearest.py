@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from operator import attrgetter
 
-from .grammar import ANOTHER, BREAK, BY, CLAUSE, COMPARING, FAR, LEADS, ONWARD, POSSESSIVE, TOGETHER
+from .grammar import ANOTHER, BREAK, BY, CLAUSE, COMPARING, FAR, IN_ALL, LEADS, NAMED, ONWARD, POSSESSIVE, TOGETHER
 from .index import Mention
 from .numerals import Numeral
 from .pieces import Piece
@@ -52,6 +52,8 @@ class Nearest:
                 is_counted = number.unit == "GPU" and each.start < number.after
                 if not is_counted and not chain and i + 1 < len(numbers) and not BREAK.search(text[each.end : stop]):
                     break  # it leads to the next figure
+                if inherit and not chain and i + 1 < len(numbers) and NAMED.fullmatch(text[each.end : stop]):
+                    break  # "10 % (Vast.ai: 25 %)"
                 if chain and i + 1 < len(numbers) and ONWARD.fullmatch(text[each.end : stop]):
                     break
                 if chain and i + 1 < len(numbers) and LEADS.search(between) and not BREAK.search(text[each.end : stop]):
@@ -117,6 +119,7 @@ class Nearest:
                 last < len(numbers)
                 and _alike(numbers[first].unit, numbers[last].unit)
                 and not any(numbers[last - 1].end <= each.start < numbers[last].start for each in mentions)
+                and not IN_ALL.match(self.text, numbers[last].after)
             ):
                 last += 1
             count = last - first

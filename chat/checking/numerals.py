@@ -150,13 +150,13 @@ RISE_OF = re.compile(
 )
 DOWN_AFTER = re.compile(
     r"^(?:\s(?:percentage\s)?points?|\spp|\spts?)?\s(?:a (?:day|week|month|hour)\s|per (?:day|week|month"
-    r"|hour)\s)?(?:less|lower|fewer|down|below|under(?= the (?:market|median)| market| median)|cheaper|worse"
+    r"|hour)\s)?(?:less|lower|fewer|down|below|under(?= the (?:market|median|middle)| market| median)|cheaper|worse"
     r"|(?:of (?:the|that|this|your) )?(?:drop|decline|decrease|fall|reduction|loss|dip)|behind|short)\b",
     re.IGNORECASE,
 )
 UP_AFTER = re.compile(
     r"^(?:\s(?:percentage\s)?points?|\spp|\spts?)?\s(?:a (?:day|week|month|hour)\s|per (?:day|week|month"
-    r"|hour)\s)?(?:more|higher|up|above|over(?= the (?:market|median)| market| median)|dearer|better|ahead|extra"
+    r"|hour)\s)?(?:more|higher|up|above|over(?= the (?:market|median|middle)| market| median)|dearer|better|ahead|extra"
     r"|(?:of (?:the|that|this|your) )?(?:rise|increase|gain|growth|improvement|jump))\b",
     re.IGNORECASE,
 )
@@ -324,6 +324,9 @@ def _joined(text: str, found: list[Numeral]) -> list[Numeral]:
         is_range = bool(RANGE.match(between)) and _may_be_range(text, one, two, between)
         if not is_range and not LISTED.match(between):
             continue
+        is_mixed = i + 2 < len(found) and found[i + 2].unit not in {"", two.unit}
+        if is_mixed and not is_range and LISTED.match(text[two.end : found[i + 2].start]):
+            continue  # "76, 80.9 %, $0.765": each of its own unit
         first, second = one.unit, two.unit
         if not first and not one.noun:
             first = second

@@ -13,7 +13,9 @@ from .numerals import WORDS
 REMOVED = "[figure removed]"
 NEAR = 24  # characters before the growing end in which digits may still become another number
 OPEN = re.compile(
-    rf"(?:[$€£+−~≈±(\[|*`-]|\bUSD|\bEUR|\b(?:{'|'.join(WORDS)})\b|[\w$€.,+−-]*\d[\w.,/%]*)\s*$", re.IGNORECASE
+    rf"(?:[$€£+−~≈±(\[|*`-]|\bUSD|\bEUR|\b(?:{'|'.join(WORDS)})\b(?:[\s-][\w'-]*){{0,3}}"
+    r"|[\w$€.,+−-]*\d[\w.,/%]*)\s*$",
+    re.IGNORECASE,
 )
 
 

@@ -13,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chat.checking import REMOVED, Told, check, facts_of, may_show, take_out
+from chat.checking.index import Index
 from chat.checking.measuring import CAUGHT, FALSE_ALARMS, measure, results, samples, unmarked
 from chat.checking.numerals import numerals
+from chat.checking.scanning import scan
 from gpuadvisor.core.advising import Cell, Result, Row
 
 D = Decimal
@@ -309,6 +311,31 @@ def test_no_text_breaks_the_checker(text):
 
 def test_a_number_without_end_is_no_trouble():
     assert len(wrong(f"Net was ${'9' * 6000}. In the last {'8' * 6000} days.")) >= 1
+
+
+def test_a_growing_text_is_read_like_a_whole_one():
+    """What an answer names is the same however it came, by a few words or at once."""
+    for sample in list(samples("development"))[40:46]:
+        grown, whole = Index(sample.facts), Index(sample.facts)
+        for end in range(7, len(sample.text), 31):
+            scan(sample.text[:end], grown)
+        assert scan(sample.text, grown) == scan(sample.text, whole)
+
+
+@pytest.mark.parametrize(
+    ("text", "figures"),
+    [
+        ("Occupancy: 81.4 %, 68.3 % and 77.2 %.", []),
+        ("Rates and medians: rig-01 $0.381 vs. $0.413.", []),
+        ("**rig-02**: rents at $0.163. You are rented 81.4 % of the time.", ["81.4 %"]),
+        ("Revenue was $1,637.69 → $1,620.08.", []),
+        ("Revenue rose from $1,637.69 to $1,620.08.", ["$1,620.08"]),
+        ("Nov 19: rig-01 nets\nNov 20: rig-01 rents", []),
+    ],
+    ids=["a list without names", "a market beside", "the row before", "an arrow", "a turn", "dates by line"],
+)
+def test_a_figure_is_read_beside_others(text, figures):
+    assert wrong(text) == figures
 
 
 # -- The corpus --------------------------------------------------------------------------------------------------------
