@@ -19,6 +19,7 @@ from .words import TOTAL
 BESIDE = 48  # characters between a figure and the one that it is compared with
 # What the market has beside a cell of one's own.
 MARKET_OF = {"rate": ("market_median",), "occupancy": ("market_rented",), "rented": ("market_rented",)}
+_TURN = re.compile(r"\b(?:ro|ris|gr|cli|inc|imp|jum|we|is|are|fe|fa|dr|de|sl|sh|sa|di)\w* ", re.IGNORECASE)
 _FROM = re.compile(r",?\s(?:down |up )?(?:from|after)\s(?:about |around |roughly )?")
 _ARROW = re.compile(r"\s?(?:→|->|⇒)\s?")
 _SIDE = re.compile(r"\s?(?:,|/|,?\s(?:and|or|to|vs\.?|versus|against)(?:\sthen)?)\s?", re.IGNORECASE)
@@ -188,7 +189,10 @@ class Comparing(Sizing):
 
     def _is_turned(self, number: Numeral, fact: Fact, earlier: Sequence[Numeral]) -> bool:
         """ "Rose to 97.3 %" of what fell, "fell from 70 % to 72 %"."""
-        match = _TURNED.search(self.text, max(0, number.start - 72), number.start)
+        start = max(
+            (each.start() for each in _TURN.finditer(self.text, max(0, number.start - 72), number.start)), default=-1
+        )
+        match = _TURNED.match(self.text, start, number.start) if start >= 0 else None
         if not match or match.end() < number.start or fact.kind != "cell":
             return False
         way = 1 if match["up"] else -1

@@ -155,6 +155,8 @@ class Check(Choosing, Comparing):
             known = found[i - 1][0] if i else None
             if reason and not fact and known:
                 fact = self._beside(number, numbers[i - 1], bound, known, piece)
+            if fact and reason and self._is_turned(number, fact, numbers[:i]):
+                fact = None
             found.append((fact, "" if fact else reason))
         return found
 
