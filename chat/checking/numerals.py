@@ -59,7 +59,7 @@ FREE = re.compile(
     | \b(?:rtx|gtx|quadro|tesla|geforce|nvidia|radeon|rx|titan)(?:\s|-)?(?:pro\s)?[a-z]?\d+(?:\s?(?:tis?|super|s
       |ada|xt|xtx|pro|d|x)\b)*(?:\s\d+\s?gb\b)?
     | \b(?:[ABHLPTV]\d{{1,4}}s?|GH200|GB[23]00|MI\d{{3}}X?)(?:[- ]?(?:SXM\d?|PCIe|NVL|Ada|Ti))*(?:[- ]?\d+\s?GB)?\b
-    | \b(?:10[5678]0|16[56]0|20[678]0|30[5-9]0|40[5-9]0|50[5-9]0)(?:\s?(?:tis?|super
+    | (?<![$€£])\b(?:10[5678]0|16[56]0|20[678]0|30[5-9]0|40[5-9]0|50[5-9]0)(?:\s?(?:tis?|super
       |d)\b)*s?(?:'s)?(?:\s\d+\s?gb\b)?(?![\d,.]*\d|\s?(?:%|k?W\b|h\b|GPU|hours))
     | \b\d+[- ](?:day|week|month|hour|year|minute|night)(?=\s(?:\w+\s)?(?:window|period|view|average|mean|median
       |trend|low|high|range|figure|total|run|test|comparison|forecast|horizon|plan|history|net|revenue|profit
