@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from billing import limits
 from gpuadvisor.accounts.models import User
@@ -21,11 +22,11 @@ from gpuadvisor.core.ids import uuid7
 from gpuadvisor.core.nudge import nudge
 from portfolios.models import MaintenanceWindow, Portfolio
 
-from . import banner, messages
+from . import banner, closing, messages
 from . import channels as kinds
 from .channels import webhook
 from .conditions import Conditions, dump
-from .models import Alert, AlertDelivery, AlertLog, Channel, Episode, EpisodeEvent, QuietHours, Watch
+from .models import Alert, AlertDelivery, AlertLog, Channel, Episode, EpisodeEvent, QuietHours
 
 MOST_CHANNELS = 20
 MOST_WINDOWS = 50
@@ -113,15 +114,16 @@ def change_alert(
     alert.save(update_fields=["name", "conditions", "notification_settings", "updated_at"])
     alert.channels.set(channels)
     if is_other:
-        _close(alert, _("The rule was changed."))
+        closing.close([alert.pk], _lazy("The rule was changed."), now=clock.now())
 
 
 @transaction.atomic
 def pause_alert(alert: Alert) -> bool:
     """Stop looking; what is open is closed without a message. False where it was paused already."""
-    paused = Alert.objects.filter(pk=alert.pk, is_active=True).update(is_active=False, updated_at=clock.now())
+    now = clock.now()
+    paused = Alert.objects.filter(pk=alert.pk, is_active=True).update(is_active=False, updated_at=now)
     if paused:
-        _close(alert, _("The rule was paused."))
+        closing.close([alert.pk], _lazy("The rule was paused."), now=now)
     return bool(paused)
 
 
@@ -134,14 +136,6 @@ def resume_alert(alert: Alert) -> bool:
 def delete_alert(alert: Alert) -> None:
     """Delete it with its episodes and its log."""
     alert.delete()
-
-
-def _close(alert: Alert, why: str) -> None:
-    now = clock.now()
-    Watch.objects.filter(alert=alert).delete()
-    open_now = list(Episode.objects.filter(alert=alert, state=Episode.State.OPEN).values_list("pk", flat=True))
-    Episode.objects.filter(pk__in=open_now).update(state=Episode.State.RESOLVED, resolved_at=now)
-    EpisodeEvent.objects.bulk_create(EpisodeEvent(episode_id=pk, kind="resolved", text=why, at=now) for pk in open_now)
 
 
 # Episodes

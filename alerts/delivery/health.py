@@ -13,10 +13,11 @@ from django.core.mail import EmailMultiAlternatives
 from django.db import connection
 from django.template.loader import render_to_string
 from django.utils import translation
+from django.utils.translation import gettext_lazy as _
 
 from gpuadvisor.core import mail
 
-from .. import banner
+from .. import banner, closing
 from ..messages import site_url
 from ..models import Alert, AlertDelivery, Channel
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 FAILURES = 10
 NO_CHANNEL = "no_channel"  # Alert.off_reason
+OFF = _("The rule went off: no channel was left.")
 
 COUNT = """
 update alert_channels c set
@@ -91,6 +93,7 @@ def _close(failed: list[UUID], *, now: datetime) -> None:
             .order_by("name")
         )
         Alert.objects.filter(pk__in=[alert.pk for alert in off]).update(is_active=False, off_reason=NO_CHANNEL)
+        closing.close([alert.pk for alert in off], OFF, now=now)
         banner.forget(channel.user_id)
         _tell(channel, off)
 

@@ -17,11 +17,21 @@ from alerts import delivery, messages, services, triggers
 from alerts.channels import Outcome, webhook
 from alerts.channels import kind as kind_of
 from alerts.delivery import aside, claiming, schedule, working
-from alerts.models import Alert, AlertDelivery, AlertLog, Channel, DeliveryAttempt, Episode, QuietHours, ReceiverPause
+from alerts.models import (
+    Alert,
+    AlertDelivery,
+    AlertLog,
+    Channel,
+    DeliveryAttempt,
+    Episode,
+    QuietHours,
+    ReceiverPause,
+    Watch,
+)
 from gpuadvisor.core import clock
 from gpuadvisor.core.crypto import seal
 from gpuadvisor.core.models import QueuedMail
-from tests.factories import NOON, UserFactory
+from tests.factories import NOON, EpisodeFactory, UserFactory
 
 HOUR = timedelta(hours=1)
 
@@ -360,9 +370,13 @@ def test_no_user_waits_behind_the_many_of_another(host, hook):
 
 
 def test_ten_failures_in_a_row_pause_a_channel_and_its_owner_is_told(host, hook, receiver, host_client):
+    """R-043: what is open under an alert that goes off ends, with the reason, in the host's language; nobody is told"""
     channel = hook(host)
     kept = hook(host, "kept")
     lonely, both = an_alert(host, channel), an_alert(host, channel, kept, kind="pricing_change")
+    ends, goes_on = EpisodeFactory(alert=lonely), EpisodeFactory(alert=both)
+    now = clock.now()
+    Watch.objects.create(alert=lonely, subject="x", episode=ends, true_since=now, seen_at=now)
     receiver.status = 500
     AlertDelivery.objects.bulk_create(
         [AlertDelivery(user=host, channel=channel, next_at=clock.now(), created_at=clock.now()) for _ in range(9)]
@@ -372,12 +386,15 @@ def test_ten_failures_in_a_row_pause_a_channel_and_its_owner_is_told(host, hook,
     assert (channel.state, channel.failures_in_row) == ("active", 9)
     log = fire_now(lonely)
     delivery.deliver_due()
-    for row in (channel, lonely, both, log):
+    for row in (channel, lonely, both, log, ends, goes_on):
         row.refresh_from_db()
     assert (channel.state, channel.last_error) == ("failed", "Answered 500")
     assert (lonely.is_active, lonely.off_reason, both.is_active) == (False, "no_channel", True)
     assert set(AlertDelivery.objects.values_list("status", flat=True)) == {"cancelled"}
     assert log.delivery_status == "failed"
+    assert (ends.state, goes_on.state, Watch.objects.count()) == ("resolved", "open", 0)
+    assert ends.events.get().text == "The rule went off: no channel was left."
+    assert not AlertLog.objects.filter(kind="resolved").exists()
     assert QueuedMail.objects.get().to == host.email
     assert b"was paused after failures" in host_client.get("/").content
 
