@@ -1,6 +1,7 @@
 """Log lines: JSON in production, readable here; both carry the request's id and neither lets a name break the line."""
 
 import logging
+import re
 from contextvars import ContextVar
 
 from pythonjsonlogger.json import JsonFormatter as BaseJsonFormatter
@@ -14,6 +15,15 @@ class RequestIdFilter(logging.Filter):
         return True
 
 
+class HidingFormatter(logging.Formatter):
+    """Addresses whose end is a password: of what follows one of `hidden`, nothing stands in a line."""
+
+    hidden = re.compile(r"(/alerts/(?:in|unsubscribe)/)[^/?#\s\"'\\]+")
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self.hidden.sub(r"\1***", super().format(record))
+
+
 def one_line(text: str) -> str:
     """`text` with control characters written out, so that a name can forge no log line and color no terminal."""
     return "".join(
@@ -21,7 +31,7 @@ def one_line(text: str) -> str:
     )
 
 
-class ReadableFormatter(logging.Formatter):
+class ReadableFormatter(HidingFormatter):
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(name)s [%(request_id)s] %(message)s", "%H:%M:%S")
 
@@ -30,7 +40,7 @@ class ReadableFormatter(logging.Formatter):
         return super().formatMessage(record)
 
 
-class JsonFormatter(BaseJsonFormatter):
+class JsonFormatter(HidingFormatter, BaseJsonFormatter):
     def __init__(self) -> None:
         super().__init__(
             "{asctime}{levelname}{name}{message}{request_id}",

@@ -16,7 +16,7 @@ from django.urls import reverse
 from alerts import tasks_incoming
 from alerts.incoming import inboxes, matching, receiving
 from alerts.models import HostEvent, Inbox, Watch
-from gpuadvisor.core import clock
+from gpuadvisor.core import clock, logs
 from tests.factories import EpisodeFactory, GPUConfigurationFactory, UserFactory
 
 SECRET = "vast-secret-0123456789"
@@ -102,6 +102,16 @@ def test_what_is_not_signed_is_refused_in_the_same_words(inbox, host_client, wro
     assert (refused.status_code, refused.content) == (401, b"Not signed as it should be.")
     assert not HostEvent.objects.exists()
     assert "not signed with the secret kept here" in host_client.get(PAGE).content.decode()
+
+
+@pytest.mark.parametrize("formatter", [logs.ReadableFormatter, logs.JsonFormatter])
+def test_no_log_line_holds_the_end_of_an_address(inbox, caplog, formatter):
+    """Whoever has it could fill the account's day; a refused post and a wrong method are warnings."""
+    assert [post(inbox, secret="other").status_code, Client().get(path_of(inbox)).status_code] == [401, 405]
+    lines = [formatter().format(one) for one in caplog.records if one.name == "django.request"]
+    assert len(lines) == 2
+    assert all("/alerts/in/***" in one for one in lines)
+    assert not [one for one in lines if path_of(inbox).rpartition("/")[2] in one]
 
 
 def test_without_a_secret_nothing_is_accepted(host, host_client):
