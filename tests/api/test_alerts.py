@@ -221,10 +221,14 @@ def test_an_episode_is_snoozed_woken_and_acted_on(call, host):
             "things": [{"subject": "x", "title": "rig-01", "value": "41.2", "limit": "60", "since": None}],
             "more": 2,
         },
+        split={"total": "-9.00", "me": "1.50", "market": "-10.50"},
     )
     path, route = f"{EPISODES}/{episode.pk}", "/api/v1/alerts/episodes/{id}"
     told = promised(route, "get", call("GET", path))
     assert (told["state"], told["money_per_day"], told["more"]) == ("open", "4.2000", 2)
+    assert told["split"] == {"total": "-9.0000", "me": "1.5000", "market": "-10.5000"}
+    Episode.objects.update(split={})
+    assert promised(route, "get", call("GET", path))["split"] is None
     until = (clock.now() + timedelta(hours=8)).replace(microsecond=0)
     snoozed = call("POST", f"{path}/snooze", {"until": until.isoformat()})
     told = promised(f"{route}/snooze", "post", snoozed)

@@ -25,7 +25,7 @@ from gpuadvisor.core.validators import visible_text
 
 from ..params import read_moment
 from .ingest_schemas import body_of, definitions
-from .schemas import Instant, Money, Out, Paged, example
+from .schemas import Change, Instant, Money, Out, Paged, example
 
 RULE = "01998f31-2b10-7c44-9e02-6f1d0a7b3c55"
 EPISODE = "01998f35-9a01-7d20-8b13-1c2e4f6a7d88"
@@ -168,6 +168,14 @@ class ThingOut(Out):
     since: Instant | None = example("2026-11-25T01:15:00Z")
 
 
+class SplitOut(Out):
+    """What a day brings less or more than the mean of 28 days, in USD: below 0 where it is lost."""
+
+    total: Change = example("-9.0000")
+    me: Change = example("-2.0000", "What is not the market's.")
+    market: Change = example("-7.0000")
+
+
 class EpisodeOut(Out):
     """One matter from its beginning to its end."""
 
@@ -180,6 +188,7 @@ class EpisodeOut(Out):
     cause: Literal["platform", "source", "machine", "market", "unknown"] = example("machine")
     title: str = example("rig-01: 41.3% rented, below 60%")
     money_per_day: Money | None = example("7.2000", "USD at risk.")
+    split: SplitOut | None = Field(None, description="Whose the fall is; null where unknown.")
     opened_at: Instant = example("2026-11-25T03:20:00Z")
     last_seen_at: Instant = example("2026-11-25T03:20:00Z")
     reminded_at: Instant | None = example(None)

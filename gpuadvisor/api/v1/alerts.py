@@ -316,9 +316,15 @@ def _episode(row: Episode) -> dict[str, Any]:
             name: getattr(row, name)
             for name in ("opened_at", "last_seen_at", "reminded_at", "resolved_at", "snoozed_until", "acted_at")
         },
+        "split": _split(row),
         "things": [_thing(one) for one in facts.get("things") or () if isinstance(one, dict)],
         "more": more if isinstance(more, int) else 0,
     }
+
+
+def _split(row: Episode) -> shapes.SplitOut | None:
+    amounts = {name: value for name, (_label, value) in selectors.split_cells(row.split).items()}
+    return shapes.SplitOut(**amounts) if len(amounts) == len(shapes.SplitOut.model_fields) else None
 
 
 def _thing(told: Mapping[str, Any]) -> shapes.ThingOut:

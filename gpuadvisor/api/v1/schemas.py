@@ -26,6 +26,11 @@ Money = Annotated[
     PlainSerializer(_four_places, return_type=str),
     WithJsonSchema({"type": "string", "format": "decimal", "pattern": r"^[0-9]+\.[0-9]{4}$"}),
 ]
+Change = Annotated[
+    Decimal,
+    PlainSerializer(_four_places, return_type=str),
+    WithJsonSchema({"type": "string", "format": "decimal", "pattern": r"^-?[0-9]+\.[0-9]{4}$"}),
+]
 Share = Annotated[Decimal, PlainSerializer(float, return_type=float), WithJsonSchema({"type": "number"})]
 Count = Annotated[Decimal, PlainSerializer(float, return_type=float), WithJsonSchema({"type": "number"})]
 Instant = Annotated[
