@@ -6,6 +6,7 @@ import sys
 import threading
 import urllib.parse
 import urllib.request
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -117,14 +118,23 @@ def _opener():
     return urllib.request.build_opener(_Stay)
 
 
+@contextmanager
+def started(*options):
+    """A stand-in in a process of its own, on a free port."""
+    command = [sys.executable, "-m", "gpuadvisor.standins.stripe", "--port", "0", "--retry-delays", "0.02,0.02"]
+    process = subprocess.Popen([*command, *options], cwd=django_settings.BASE_DIR, stdout=subprocess.PIPE, text=True)
+    try:
+        yield StripeStandIn(process.stdout.readline().strip())
+    finally:
+        process.terminate()
+        process.wait(timeout=5)
+        process.stdout.close()
+
+
 @pytest.fixture(scope="session")
 def stripe_process():
-    command = [sys.executable, "-m", "gpuadvisor.standins.stripe", "--port", "0", "--retry-delays", "0.02,0.02"]
-    process = subprocess.Popen(command, cwd=django_settings.BASE_DIR, stdout=subprocess.PIPE, text=True)
-    yield StripeStandIn(process.stdout.readline().strip())
-    process.terminate()
-    process.wait(timeout=5)
-    process.stdout.close()
+    with started() as standin:
+        yield standin
 
 
 @pytest.fixture

@@ -63,6 +63,17 @@ def test_a_key_that_is_sent_again_gets_the_same_answer(stripe_standin):
     assert stripe.Customer.create(email="b@example.com", idempotency_key="k1").id != one.id
 
 
+def test_a_key_keeps_what_took_effect_and_not_a_mistake(stripe_standin):
+    with pytest.raises(stripe.InvalidRequestError):
+        stripe.Customer.create(email="no address", idempotency_key="k1")
+    assert stripe.Customer.create(email="a@example.com", idempotency_key="k1").email == "a@example.com"
+    open_invoice = subscribe(sell()[1], "pm_card_chargeCustomerFail").latest_invoice
+    for _ in range(2):
+        with pytest.raises(stripe.CardError):
+            stripe.Invoice.pay(open_invoice, idempotency_key="k2")
+    assert len(stripe_standin.events("charge.failed")) == 2  # at the start, and once by the key
+
+
 def test_twenty_at_once_with_one_key_make_one(stripe_standin):
     _, month, _ = sell()
     who = customer(None)
@@ -327,6 +338,7 @@ def test_coupons_take_off_once_or_for_ever(stripe_standin):
 def test_checkout_pays_and_leads_back(stripe_standin):
     _, month, _ = sell()
     more = {"client_reference_id": "user-1", "subscription_data": {"metadata": {"user": "1"}}}
+    more["automatic_tax"] = {"enabled": True}
     session = checkout(month, **more, customer_email="new@example.com")
     assert (session.status, session.payment_status, session.amount_total) == ("open", "unpaid", 2900)
     assert "Subscribe" in stripe_standin.page(session.url)[1]
@@ -338,6 +350,7 @@ def test_checkout_pays_and_leads_back(stripe_standin):
     done = stripe.checkout.Session.retrieve(session.id, expand=["subscription", "line_items", "customer"])
     assert (done.status, done.payment_status, done.url) == ("complete", "paid", None)
     assert (done.subscription.status, done.subscription.metadata.user) == ("active", "1")
+    assert (done.automatic_tax.enabled, done.subscription.automatic_tax.enabled) == (True, True)
     assert (done.customer.email, done.client_reference_id) == ("new@example.com", "user-1")
     assert done.line_items.data[0].price.id == month.id
     told = [event.type for event in stripe_standin.events()]

@@ -5,7 +5,7 @@ import json
 import pytest
 import stripe
 
-from tests.billing.conftest import SECRET
+from tests.billing.conftest import KEY, SECRET, started
 from tests.billing.standin_shop import customer, sell, subscribe
 
 KINDS = ["customer.created", "product.created", "price.created", "coupon.created"]
@@ -118,3 +118,18 @@ def test_events_are_listed_by_kind_and_time(stripe_standin):
     stripe_standin.advance(days=1)
     customer(None)
     assert [row.type for row in stripe.Event.list(created={"gte": start}).data] == ["customer.created"]
+
+
+def test_the_process_takes_an_endpoint_a_secret_and_a_key(webhook_receiver, monkeypatch):
+    options = ("--deliver-to", webhook_receiver.url, "--secret", "whsec_own", "--key", KEY)
+    with started(*options) as standin:
+        monkeypatch.setattr(stripe, "api_base", standin.address)
+        for _ in range(2):
+            customer(None)
+            standin.delivered()
+            standin.reset()  # the endpoint of the start stays
+        with pytest.raises(stripe.AuthenticationError):
+            stripe.Customer.list(api_key=KEY + "x")
+    for headers, body in webhook_receiver.got:
+        stripe.WebhookSignature.verify_header(body, headers["Stripe-Signature"], "whsec_own", 300)
+    assert webhook_receiver.types() == ["customer.created"] * 2

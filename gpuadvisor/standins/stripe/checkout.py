@@ -45,6 +45,7 @@ def create(store: Store, params: Params) -> Obj:
         raise invalid("allow_promotion_codes", message)
     given = [_discount(store, row) for row in discounts]
     wanted = [_line(store, row) for row in params.rows("line_items")]
+    taxes = params.within_of("automatic_tax").flag("enabled")  # kept and shown; what it comes to is always nothing
     inner = params.within_of("subscription_data").only(SUBSCRIPTION_DATA)
     trial_end = subscriptions.trial_end_of(store, inner)
     if trial_end and trial_end < store.now + 2 * DAY and "trial_end" in inner:
@@ -62,7 +63,7 @@ def create(store: Store, params: Params) -> Obj:
             "allow_promotion_codes": takes_codes or None,
             "amount_subtotal": 0,
             "amount_total": 0,
-            "automatic_tax": {"enabled": False, "liability": None, "provider": None, "status": None},
+            "automatic_tax": {"enabled": taxes, "liability": None, "provider": None, "status": None},
             "billing_address_collection": params.text("billing_address_collection"),
             "branding_settings": None,
             "cancel_url": params.text("cancel_url"),
@@ -166,6 +167,7 @@ def _sum_up(store: Store, session: Obj, discounts: list[Obj]) -> None:
             "amount_total": amount,
             "currency": one.price["currency"],
             "description": items.name_of(store, one.price),
+            "discounts": [],
             "metadata": {},
             "price": one.price,
             "quantity": one.quantity,
@@ -218,6 +220,7 @@ def _complete(store: Store, session: Obj, card: str, email: str) -> None:
     data = {
         name: hidden["data"][name] for name in ("description", "metadata", "trial_settings") if name in hidden["data"]
     }
+    data["automatic_tax"] = session["automatic_tax"]
     data["discounts"] = [{name: value for name, value in row.items() if value} for row in session["discounts"]]
     subscription = subscriptions.begin(
         store,

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 from .errors import StripeError, invalid, required
 
 KEY = re.compile(r"\[([^\]]*)\]")
-TRUTH = {"true": True, "false": False, "True": True, "False": False}
+TRUTH = {"true": True, "false": False, "True": True, "False": False, True: True, False: False}
 
 
 def parse(text: str) -> dict[str, Any]:
@@ -87,7 +87,7 @@ class Params:
         value = self.values.get(name)
         if value is None or value == "":
             return default
-        if value not in TRUTH:
+        if not isinstance(value, str | bool) or value not in TRUTH:
             raise invalid(self._name(name), f"Invalid boolean: {value}")
         return TRUTH[value]
 

@@ -172,6 +172,8 @@ class Store:
             for row in obj["data"]:
                 self._expand(row, rest, whole)
             return
+        if step == "breakdown" and "amount_discount" in obj:
+            obj.setdefault(step, {"discounts": [], "taxes": []})
         if step not in obj and step in OPTIONAL.get(obj.get("object", ""), ()):
             obj[step] = copy.deepcopy(self.hidden.get(obj.get("id", ""), {}).get(step))
         if step not in obj:

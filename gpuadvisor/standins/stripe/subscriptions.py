@@ -81,13 +81,14 @@ def begin(
 ) -> Obj:
     """Start a subscription and its first invoice."""
     key, now = store.new_id("subscription"), store.now
+    taxes = params.within_of("automatic_tax").flag("enabled")
     end = trial_end or period_end(now, wanted[0].price["recurring"], now)
     subscription: Obj = {
         "id": key,
         "object": "subscription",
         "application": None,
         "application_fee_percent": None,
-        "automatic_tax": {"disabled_reason": None, "enabled": False, "liability": None},
+        "automatic_tax": {"disabled_reason": None, "enabled": taxes, "liability": None},
         "billing_cycle_anchor": trial_end or now,
         "billing_cycle_anchor_config": None,
         "billing_mode": {"flexible": {"proration_discounts": "included"}, "type": "flexible", "updated_at": now},
