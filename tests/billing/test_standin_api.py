@@ -152,6 +152,8 @@ def test_a_subscription_starts_paid_with_its_period_on_the_item(stripe_standin):
     product, month, _ = sell()
     subscription = subscribe(month, expand=["latest_invoice.payments", "customer"], metadata={"user": "7"})
     item, invoice = subscription["items"].data[0], subscription.latest_invoice
+    who = stripe.Customer.retrieve(subscription.customer.id, expand=["subscriptions.data.latest_invoice"])
+    assert who.subscriptions.data[0].latest_invoice.id == invoice.id
     assert (subscription.status, item.price.id, item.subscription) == ("active", month.id, subscription.id)
     assert 28 * DAY <= item.current_period_end - item.current_period_start <= 31 * DAY
     assert not hasattr(subscription, "current_period_end")

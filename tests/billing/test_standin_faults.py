@@ -1,6 +1,7 @@
 """The stand-in's faults as the real library meets them: silence, a drip, 429, 500, no answer, a page (part 5)."""
 
 import time
+from contextlib import contextmanager
 
 import pytest
 import stripe
@@ -8,10 +9,12 @@ import stripe
 from tests.billing.standin_shop import checkout, customer, sell
 
 
-@pytest.fixture
-def impatient(monkeypatch, stripe_standin):
-    monkeypatch.setattr(stripe, "default_http_client", stripe.RequestsClient(timeout=(0.2, 0.2)))
-    return stripe_standin
+@contextmanager
+def impatience(monkeypatch, seconds=0.25):
+    """A client that waits no longer for a read."""
+    with monkeypatch.context() as patched:
+        patched.setattr(stripe, "default_http_client", stripe.RequestsClient(timeout=(2, seconds)))
+        yield
 
 
 @pytest.mark.parametrize(
@@ -34,34 +37,35 @@ def test_a_call_fails_once_as_told_and_then_works(stripe_standin, fault, error, 
     assert customer(None).id
 
 
-def test_silence_ends_by_the_clients_own_clock(impatient):
-    impatient.fault("hang", seconds=60)
+def test_silence_ends_by_the_clients_own_clock(stripe_standin, monkeypatch):
+    stripe_standin.fault("hang", seconds=60)
     started = time.monotonic()
-    with pytest.raises(stripe.APIConnectionError):
+    with impatience(monkeypatch), pytest.raises(stripe.APIConnectionError):
         customer(None)
-    assert 0.15 < time.monotonic() - started < 1
+    assert 0.2 < time.monotonic() - started < 10
     assert stripe.Customer.list().data == []
 
 
-def test_a_lost_answer_is_found_again_by_its_key(impatient):
+def test_a_lost_answer_is_found_again_by_its_key(stripe_standin, monkeypatch):
     """The call took effect, its answer never came: what the key is for."""
     _, month, _ = sell()
     who = customer(None)
-    impatient.fault("hang", "POST /v1/checkout/sessions", seconds=60, after=True)
-    with pytest.raises(stripe.APIConnectionError):
+    stripe_standin.fault("hang", "POST /v1/checkout/sessions", seconds=60, after=True)
+    with impatience(monkeypatch), pytest.raises(stripe.APIConnectionError):
         checkout(month, customer=who.id, idempotency_key="start-1")
     again = checkout(month, customer=who.id, idempotency_key="start-1")
     assert [row.id for row in stripe.checkout.Session.list().data] == [again.id]
-    calls = impatient.journal("POST /v1/checkout/sessions")
+    calls = stripe_standin.journal("POST /v1/checkout/sessions")
     assert [(row["idempotency_key"], row.get("fault")) for row in calls] == [("start-1", "hang"), ("start-1", None)]
 
 
-def test_a_drip_outlasts_a_timeout_per_read(impatient):
-    """No read takes 0.2 s, the whole takes longer: only a limit on the whole ends it."""
-    impatient.fault("drip", seconds=0.0005)
+def test_a_drip_outlasts_a_timeout_per_read(stripe_standin, monkeypatch):
+    """No read takes 0.25 s, the whole takes longer: only a limit on the whole ends it."""
+    stripe_standin.fault("drip", seconds=0.0005)
     started = time.monotonic()
-    assert stripe.Customer.create(name="Slow").name == "Slow"
-    assert time.monotonic() - started > 0.4
+    with impatience(monkeypatch):
+        assert stripe.Customer.create(name="Slow").name == "Slow"
+    assert time.monotonic() - started > 0.25
 
 
 def test_faults_stand_until_they_are_cleared(stripe_standin, monkeypatch):

@@ -23,6 +23,7 @@ from .routes import find
 from .store import API_VERSION, Obj, Store
 
 LARGEST_BODY = 1024 * 1024
+LONGEST_JOURNAL = 5000
 STEP_SECONDS = 0.05  # how soon a wait notices that the server ends
 
 
@@ -188,6 +189,7 @@ class Handler(BaseHTTPRequestHandler):
         row |= {"version": self.headers["Stripe-Version"], "params": None}
         with self.server.journal_lock:
             self.server.journal.append(row)
+            del self.server.journal[:-LONGEST_JOURNAL]
         fault = self.server.faults.take(f"{method} {path}")
         if fault and not fault.after:
             self._fail(fault, row)

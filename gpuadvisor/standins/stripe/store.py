@@ -172,10 +172,8 @@ class Store:
             for row in obj["data"]:
                 self._expand(row, rest, whole)
             return
-        if step == "breakdown" and "amount_discount" in obj:
-            obj.setdefault(step, {"discounts": [], "taxes": []})
-        if step not in obj and step in OPTIONAL.get(obj.get("object", ""), ()):
-            obj[step] = copy.deepcopy(self.hidden.get(obj.get("id", ""), {}).get(step))
+        if step not in obj and step in OPTIONAL.get(_kind(obj), ()):
+            obj[step] = self._optional(obj, step)
         if step not in obj:
             message = f"This property cannot be expanded ({whole})."
             raise StripeError(message, param="expand[]", code="property_cannot_be_expanded")
@@ -188,6 +186,16 @@ class Store:
             inner = [obj[step]] if isinstance(obj[step], dict) else []
         for one in inner if rest else []:
             self._expand(one, rest, whole)
+
+    def _optional(self, obj: Obj, step: str) -> Any:
+        """What an object shows only where it is asked for."""
+        if step == "breakdown":
+            return {"discounts": [], "taxes": []}
+        if step == "subscriptions":
+            running = [row for row in self.all("subscription", customer=obj["id"]) if row["ended_at"] is None]
+            return listed(copy.deepcopy(running), f"/v1/customers/{obj['id']}/subscriptions")
+        nothing = listed([], f"/v1/invoice_payments?invoice={obj['id']}") if step == "payments" else None
+        return copy.deepcopy(self.hidden.get(obj["id"], {}).get(step, nothing))
 
     def _found(self, value: Any) -> Any:
         """The object that an id names; what is no id stays."""
@@ -206,7 +214,12 @@ OPTIONAL = {
     "customer": ("subscriptions", "sources", "tax_ids"),
     "price": ("currency_options", "tiers"),
     "invoice": ("payments", "confirmation_secret"),
+    "total_details": ("breakdown",),
 }
+
+
+def _kind(obj: Obj) -> str:
+    return str(obj.get("object", "total_details" if "amount_discount" in obj else ""))
 
 
 def listed(rows: Iterable[Obj], url: str, *, has_more: bool = False) -> Obj:

@@ -193,7 +193,7 @@ def end(store: Store, subscription: Obj, reason: str = "cancellation_requested")
     """End a subscription now; its open invoices are no longer tried."""
     details = subscription["cancellation_details"]
     subscription |= {
-        "status": "canceled",
+        "status": "incomplete_expired" if subscription["status"] == "incomplete" else "canceled",
         "ended_at": store.now,
         "canceled_at": subscription["canceled_at"] or store.now,
         "cancellation_details": details | {"reason": details["reason"] or reason},
