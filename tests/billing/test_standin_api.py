@@ -90,9 +90,9 @@ def test_account(stripe_standin):
 
 
 def test_customers_are_made_changed_found_and_deleted(stripe_standin):
-    who = stripe.Customer.create(email="a@example.com", metadata={"user": "1", "old": "x"})
+    who = stripe.Customer.create(email="a@example.com", metadata={"7": "x", "user": "1", "old": "x"})
     stripe.Customer.create(email="b@example.com")
-    stripe.Customer.modify(who.id, name="Ann", metadata={"old": "", "new": "y"})
+    stripe.Customer.modify(who.id, name="Ann", metadata={"7": "", "old": "", "new": "y"})
     who = stripe.Customer.retrieve(who.id, expand=["sources", "subscriptions"])
     assert (who.name, who.metadata.to_dict(), who.sources.data) == ("Ann", {"user": "1", "new": "y"}, [])
     assert [row.id for row in stripe.Customer.list(email="a@example.com").data] == [who.id]

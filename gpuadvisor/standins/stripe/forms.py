@@ -18,7 +18,7 @@ def parse(text: str) -> dict[str, Any]:
     for name, value in parse_qsl(text, keep_blank_values=True):
         head = name.split("[", 1)[0]
         _put(tree, [head, *KEY.findall(name[len(head) :])], value)
-    return {name: _as_lists(value) for name, value in tree.items()}
+    return {name: one if name == "metadata" else _as_lists(one) for name, one in tree.items()}
 
 
 def _put(tree: dict[str, Any], path: list[str], value: str) -> None:
@@ -35,7 +35,7 @@ def _as_lists(value: Any) -> Any:
     """Objects whose names are numbers are lists."""
     if not isinstance(value, dict):
         return value
-    inner = {name: _as_lists(one) for name, one in value.items()}
+    inner = {name: one if name == "metadata" else _as_lists(one) for name, one in value.items()}
     if inner and all(name.isdigit() for name in inner):
         return [inner[name] for name in sorted(inner, key=int)]
     return inner
