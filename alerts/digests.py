@@ -79,7 +79,7 @@ def _digest(pk: UUID, *, now: datetime) -> int:
     _queue(channel, logs, purpose=AlertDelivery.Purpose.DIGEST, now=now)
     AlertLog.objects.filter(pk__in=[log.pk for log in logs], delivery_status=Status.SUPPRESSED).filter(
         suppressed_by=Suppressed.DIGEST
-    ).update(delivery_status=Status.DELIVERED, delivered_at=now)
+    ).update(delivery_status=Status.PENDING)
     return 1
 
 
@@ -136,7 +136,7 @@ def _tell(user: UUID, *, now: datetime) -> int:
             for_digest.append(log.pk)
     for channel, logs in by_channel.items():
         _queue(channel, logs, purpose=AlertDelivery.Purpose.SUMMARY, now=now)
-    AlertLog.objects.filter(pk__in=told).update(delivery_status=Status.DELIVERED, delivered_at=now)
+    AlertLog.objects.filter(pk__in=told).update(delivery_status=Status.PENDING)
     AlertLog.objects.filter(pk__in=for_digest).update(suppressed_by=Suppressed.DIGEST)
     return len(by_channel)
 
@@ -146,7 +146,8 @@ def _queue(channel: Channel, logs: Sequence[AlertLog], *, purpose: str, now: dat
     with translation.override(user.language):
         title = ngettext("%(count)d alert", "%(count)d alerts", len(logs)) % {"count": len(logs)}
         payload = messages.digest(title, logs, now=now)
-    AlertDelivery.objects.create(
+    delivery = AlertDelivery.objects.create(
         user=user, channel=channel, purpose=purpose, payload=payload, next_at=now, created_at=now
     )
+    delivery.tells.set(logs)
     transaction.on_commit(partial(nudge, DELIVER), robust=True)

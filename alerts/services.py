@@ -26,7 +26,8 @@ from . import banner, closing, messages
 from . import channels as kinds
 from .channels import webhook
 from .conditions import Conditions, dump
-from .models import Alert, AlertDelivery, AlertLog, Channel, Episode, EpisodeEvent, QuietHours
+from .delivery.recording import settle
+from .models import Alert, AlertDelivery, Channel, Episode, EpisodeEvent, QuietHours
 
 MOST_CHANNELS = 20
 MOST_WINDOWS = 50
@@ -278,8 +279,13 @@ def resume_channel(channel: Channel) -> bool:
 
 
 def delete_channel(channel: Channel) -> None:
-    """Delete it; what waits for it is dropped."""
-    channel.delete()
+    """Delete it; what waits for it is dropped, and the log says so."""
+    with transaction.atomic():
+        waiting = AlertDelivery.objects.filter(channel=channel, status=AlertDelivery.Status.PENDING)
+        ended = list(waiting.values_list("pk", "log_id"))
+        waiting.update(status=AlertDelivery.Status.CANCELLED, ended_at=clock.now())
+        settle(ended)
+        channel.delete()
     banner.forget(channel.user_id)
 
 
@@ -310,13 +316,17 @@ def send_test(channel: Channel) -> AlertDelivery:
 
 @transaction.atomic
 def resend(delivery: AlertDelivery) -> bool:
-    """Try a message that was given up once more, from its first attempt on; False where it is on its way already."""
+    """Try a message that was given up once more, from its first attempt on; False where it is on its way already.
+
+    Raises: DomainError where its channel is paused: it would be dropped.
+    """
+    if not Channel.objects.filter(pk=delivery.channel_id, state=Channel.State.ACTIVE).exists():
+        raise DomainError(_("This channel is paused: resume it first."), code="paused")
     rows = AlertDelivery.objects.filter(pk=delivery.pk, status=AlertDelivery.Status.DEAD)
     now = clock.now()
     if not rows.update(status=AlertDelivery.Status.PENDING, attempts=0, next_at=now, ended_at=None, lease=None):
         return False
-    if delivery.log_id:
-        AlertLog.objects.filter(pk=delivery.log_id).update(delivery_status=AlertLog.Status.PENDING)
+    settle([(delivery.pk, delivery.log_id)])
     transaction.on_commit(partial(nudge, DELIVER), robust=True)
     return True
 

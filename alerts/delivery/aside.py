@@ -11,7 +11,7 @@ from django.db.models import Q
 from gpuadvisor.core import clock
 
 from ..models import AlertDelivery, ReceiverPause
-from .recording import settle_logs
+from .recording import settle
 
 LOCK = 0x61736964
 LOOK = timedelta(minutes=5)  # how often a pause without an end is looked at again
@@ -32,7 +32,7 @@ update alert_deliveries d set status = 'cancelled', ended_at = %(now)s, last_err
   lease = null, lease_until = null
 from alert_channels c
 where c.id = d.channel_id and d.status = 'pending' and d.purpose <> 'test' and c.state <> 'active'
-  and d.next_at <= %(now)s and (d.lease_until is null or d.lease_until < %(now)s) returning d.log_id
+  and d.next_at <= %(now)s and (d.lease_until is null or d.lease_until < %(now)s) returning d.id, d.log_id
 """
 
 # What was sent again by hand is due now, and what a receiver asked us to wait for has not been due for long.
@@ -40,7 +40,7 @@ GIVE_UP = """
 update alert_deliveries set status = 'dead', ended_at = %(now)s, last_error = %(too_old)s, lease = null,
   lease_until = null
 where status = 'pending' and created_at < %(now)s - %(old)s and next_at < %(now)s - %(overdue)s
-  and (lease_until is null or lease_until < %(now)s) returning log_id
+  and (lease_until is null or lease_until < %(now)s) returning id, log_id
 """
 
 
@@ -58,11 +58,11 @@ def set_aside() -> None:
             return
         values: dict[str, Any] = {"now": now, "look": LOOK, "old": OLD, "overdue": OVERDUE, "too_old": TOO_OLD}
         cursor.execute(GIVE_UP, values)
-        logs = cursor.fetchall()
+        ended = cursor.fetchall()
         cursor.execute(WAIT, values)
         cursor.execute(CANCEL, values)
-        logs += cursor.fetchall()
-    settle_logs((pk for (pk,) in logs if pk), now=now)
+        ended += cursor.fetchall()
+    settle(ended)
 
 
 @transaction.atomic
@@ -87,9 +87,9 @@ def resume_receiver(receiver: str) -> bool:
     now = clock.now()
     waiting = _waiting(receiver)
     old = waiting.filter(created_at__lt=now - OLD)
-    logs = {pk for pk in old.values_list("log_id", flat=True) if pk}
+    ended = list(old.values_list("pk", "log_id"))
     old.update(status=AlertDelivery.Status.DEAD, ended_at=now, last_error=TOO_OLD)
-    settle_logs(logs, now=now)
+    settle(ended)
     waiting.filter(Q(attempts=0) | Q(next_at=pause.until)).update(next_at=now)
     return True
 

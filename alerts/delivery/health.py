@@ -80,12 +80,12 @@ def count(sent: Iterable[Sent], *, now: datetime) -> None:
 
 def _close(failed: list[UUID], *, now: datetime) -> None:
     """What follows from channels that have failed: nothing more goes there, their owners know."""
-    from .recording import settle_logs
+    from .recording import settle
 
     waiting = AlertDelivery.objects.filter(channel__in=failed, status="pending", lease=None)
-    logs = {pk for pk in waiting.values_list("log_id", flat=True) if pk}
+    ended = list(waiting.values_list("pk", "log_id"))
     waiting.update(status="cancelled", ended_at=now, last_error="The channel was paused after failures.")
-    settle_logs(logs, now=now)
+    settle(ended)
     for channel in Channel.objects.filter(pk__in=failed).select_related("user"):
         off = list(
             Alert.objects.filter(channels=channel, is_active=True)

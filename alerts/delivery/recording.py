@@ -64,6 +64,27 @@ from (
 """
 
 
+# Of two that settle one log at once, the second waits, and sees what the first wrote down.
+HOLD = "select from alert_logs where id = any(%(logs)s) order by id for no key update"
+TOLD = "select distinct alertlog_id from alert_deliveries_tell where alertdelivery_id = any(%(deliveries)s) order by 1"
+
+# What was told in a digest, or at the end of quiet hours, stands as those deliveries do.
+SETTLE_TOLD = """
+update alert_logs l set
+  delivery_details = l.delivery_details || s.details,
+  delivery_status = case when s.delivered > 0 then 'delivered' when s.waiting > 0 then 'pending' else 'failed' end,
+  delivered_at = coalesce(l.delivered_at, s.delivered_at)
+from (
+  select t.alertlog_id as id, count(*) filter (where d.status = 'delivered') as delivered,
+    count(*) filter (where d.status = 'pending') as waiting,
+    min(d.ended_at) filter (where d.status = 'delivered') as delivered_at,
+    jsonb_object_agg(d.channel_id::text, d.status order by d.created_at) as details
+  from alert_deliveries_tell t join alert_deliveries d on d.id = t.alertdelivery_id
+  where t.alertlog_id = any(%(logs)s) group by t.alertlog_id
+) as s where l.id = s.id and l.suppressed_by in ('digest', 'quiet') and l.delivery_status <> 'suppressed'
+"""
+
+
 @dataclass(frozen=True)
 class Sent:
     """One attempt and what became of it. Units: `seconds`."""
@@ -100,7 +121,7 @@ def record(sent: Sequence[Sent], *, lease: UUID) -> None:
     now = moved[mine[0].row.pk]
     _hold_queues(mine, now=now)
     health.count(mine, now=now)
-    settle_logs((one.row.log_id for one in mine if one.row.log_id), now=now)
+    settle((one.row.pk, one.row.log_id) for one in mine)
 
 
 def give_back(rows: Sequence[Row], *, lease: UUID) -> None:
@@ -152,9 +173,20 @@ def _hold_queues(sent: Iterable[Sent], *, now: datetime) -> None:
         )
 
 
-def settle_logs(logs: Iterable[UUID], *, now: datetime) -> None:
-    """Bring logs to the state of their deliveries: delivered once any channel has it, failed once none can."""
-    wanted = sorted(set(logs))
-    if wanted:
-        with connection.cursor() as cursor:
-            cursor.execute(SETTLE, {"logs": wanted})
+def settle(deliveries: Iterable[tuple[UUID, UUID | None]]) -> None:
+    """Bring logs to the state of their deliveries: delivered once any channel has it, failed once none can.
+
+    `deliveries`: the keys of those that changed, each with its log; one of many has none.
+    """
+    rows = list(deliveries)
+    logs = sorted({log for _pk, log in rows if log})
+    gathered = [pk for pk, log in rows if not log]
+    with connection.cursor() as cursor:
+        if logs:
+            cursor.execute(HOLD, {"logs": logs})
+            cursor.execute(SETTLE, {"logs": logs})
+        if gathered:
+            cursor.execute(TOLD, {"deliveries": gathered})
+            if logs := [pk for (pk,) in cursor.fetchall()]:
+                cursor.execute(HOLD, {"logs": logs})
+                cursor.execute(SETTLE_TOLD, {"logs": logs})

@@ -86,7 +86,8 @@ class AlertLog(BaseModel):
 class AlertDelivery(BaseModel):
     """One message on its way to one channel (reliability c). Its id is the `webhook-id`, the same in every attempt.
 
-    `log` is None for a test, a digest and a summary; `payload` is what is told, in the documented schema.
+    `log` is None for a test, a digest and what quiet hours held back: `tells` are the logs of those two. `payload` is
+    what is told, in the documented schema.
     """
 
     class Status(models.TextChoices):
@@ -103,6 +104,7 @@ class AlertDelivery(BaseModel):
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     log = models.ForeignKey(AlertLog, models.CASCADE, null=True, blank=True, related_name="deliveries")
+    tells = models.ManyToManyField(AlertLog, related_name="digests", db_table="alert_deliveries_tell")
     channel = models.ForeignKey(Channel, models.CASCADE, related_name="deliveries")
     purpose = models.CharField(max_length=10, choices=Purpose, default=Purpose.ALERT)
     payload = models.JSONField(default=dict)

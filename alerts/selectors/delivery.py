@@ -44,4 +44,6 @@ def log_entries(user: User) -> QuerySet[AlertLog]:
 def _with_deliveries(rows: QuerySet[AlertLog]) -> QuerySet[AlertLog]:
     tries = Prefetch("tries", DeliveryAttempt.objects.order_by("number", "pk"))
     sent = AlertDelivery.objects.select_related("channel").prefetch_related(tries).order_by("created_at", "pk")
-    return rows.select_related("alert", "episode", "folded_into").prefetch_related(Prefetch("deliveries", sent))
+    return rows.select_related("alert", "episode", "folded_into").prefetch_related(
+        Prefetch("deliveries", sent), Prefetch("digests", sent)
+    )

@@ -108,11 +108,10 @@ class Detail:
 def episode_detail(user: User, episode: Episode) -> Detail:
     facts = episode.facts if isinstance(episode.facts, dict) else {}
     conditions = conditions_of(episode.alert)
+    sent = AlertDelivery.objects.select_related("channel").order_by("created_at", "pk")
     logs = (
         AlertLog.objects.filter(episode=episode)
-        .prefetch_related(
-            Prefetch("deliveries", AlertDelivery.objects.select_related("channel").order_by("created_at", "pk"))
-        )
+        .prefetch_related(Prefetch("deliveries", sent), Prefetch("digests", sent))
         .order_by("-triggered_at", "-pk")
     )
     return Detail(

@@ -10,12 +10,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from gpuadvisor.accounts.models import AppRequest
+from gpuadvisor.core.errors import DomainError
 from gpuadvisor.core.http import go_to, render_page
 from portfolios.paging import as_uuid
 
 from .. import selectors, services
 from ..models import Alert, AlertDelivery, AlertLog
-from .common import address
+from .common import address, refused
 
 MOST_OFFERED = 200
 
@@ -44,15 +45,22 @@ def log(request: AppRequest) -> HttpResponse:
 def entry(request: AppRequest, pk: UUID) -> HttpResponse:
     """One trigger with all that was tried."""
     row = get_object_or_404(selectors.log_entries(request.user), pk=pk)
-    return render_page(
-        request, "alerts/log_entry.html", {"row": row, "folded": row.folded.order_by("triggered_at")[:50]}
-    )
+    context = {
+        "row": row,
+        "deliveries": [*row.deliveries.all(), *row.digests.all()],
+        "folded": row.folded.order_by("triggered_at")[:50],
+    }
+    return render_page(request, "alerts/log_entry.html", context)
 
 
 @require_POST
 def resend(request: AppRequest, pk: UUID) -> HttpResponse:
     delivery = get_object_or_404(AlertDelivery.objects.visible_to(request.user), pk=pk)
-    said = _("It is on its way again.") if services.resend(delivery) else _("Only what was given up is sent again.")
+    try:
+        is_sent = services.resend(delivery)
+    except DomainError as error:
+        return refused(request, error.user_message, "channels")
+    said = _("It is on its way again.") if is_sent else _("Only what was given up is sent again.")
     if delivery.log_id:
         return go_to(request, "alerts:log-entry", toast_text=said, pk=delivery.log_id)
     return go_to(request, "alerts:channel", toast_text=said, pk=delivery.channel_id)

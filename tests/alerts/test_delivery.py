@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from django.core import mail
-from django.db import connection
+from django.db import connection, transaction
 
 from alerts import delivery, messages, services, triggers
 from alerts.channels import Outcome, webhook
@@ -329,6 +329,32 @@ def test_a_dead_worker_only_delays_and_its_late_answer_changes_nothing(host, hoo
     record([Sent(dead.rows[0], Outcome("retry", 500), 0.1)], lease=dead.lease)
     row = AlertDelivery.objects.get()
     assert (row.status, row.attempts) == ("delivered", 2)
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_of_two_that_settle_one_log_at_once_the_second_sees_the_first(hook):
+    """R-019: delivered once any channel has it, whoever comes last"""
+    host = UserFactory()
+    log = fire_now(an_alert(host, hook(host), hook(host, "other")))
+    taken = claiming.claim()
+    ends = zip(taken.rows, ("delivered", "retry"), strict=True)
+    first, second = ([working.Sent(row, Outcome(status), 0.1)] for row, status in ends)
+
+    def late():
+        try:
+            working.record(second, lease=taken.lease)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            working.record(first, lease=taken.lease)
+            waits = pool.submit(late)
+            threading.Event().wait(0.5)
+        waits.result()
+    log.refresh_from_db()
+    assert log.delivery_status == "delivered"
 
 
 def test_what_cannot_be_begun_within_its_lease_is_given_back_untried(host, hook, receiver, monkeypatch):

@@ -3,9 +3,11 @@
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
+from django.urls import reverse
 
-from alerts import digests
+from alerts import delivery, digests, services
 from alerts.models import AlertDelivery, AlertLog, Channel, QuietHours
+from gpuadvisor.core import clock
 from tests.alerts.test_delivery import an_alert, fire, hook, receiver  # noqa: F401 (fixtures)
 from tests.factories import NOON
 
@@ -33,7 +35,43 @@ def test_a_digest_tells_once_of_all_that_waited(host, hook):  # noqa: F811
     sent = AlertDelivery.objects.get()
     assert (sent.purpose, sent.payload["type"], sent.payload["more"]["count"]) == ("digest", "alert.digest", 1)
     log.refresh_from_db()
+    assert log.delivery_status == "pending"
+
+
+def test_what_a_digest_tells_stands_as_the_digest_does(host, hook, receiver, host_client):  # noqa: F811
+    """R-019: nothing reads as delivered that no channel took; it is sent again from its page"""
+    now = clock.now()
+    channel = hook(host, digest="daily")
+    Channel.objects.update(digest_sent_at=now - timedelta(days=2))
+    log = fire(an_alert(host, channel), now - timedelta(hours=1))
+    Channel.objects.update(digest_sent_at=digests.last_due("daily", zone="UTC", now=now) - timedelta(days=1))
+    AlertLog.objects.update(triggered_at=digests.last_due("daily", zone="UTC", now=now) - timedelta(hours=1))
+    receiver.status = 410
+    assert (digests.send_due(now=now), delivery.deliver_due()) == (1, 1)
+    log.refresh_from_db()
+    assert (log.delivery_status, log.delivery_details) == ("failed", {str(channel.pk): "dead"})
+    entry = reverse("alerts:log-entry", kwargs={"pk": log.pk})
+    page = host_client.get(entry).content.decode()
+    assert "Digest · 1 attempt" in page
+    again = reverse("alerts:resend", kwargs={"pk": log.digests.get().pk})
+    refused = host_client.post(again)
+    assert (refused.status_code, "paused" in refused.content.decode()) == (422, True)
+    Channel.objects.update(state="active")
+    receiver.status = 200
+    host_client.post(again)
+    log.refresh_from_db()
+    assert log.delivery_status == "pending"
+    assert delivery.deliver_due() == 1
+    log.refresh_from_db()
     assert log.delivery_status == "delivered"
+    assert log.delivered_at
+
+
+def test_a_channel_that_is_deleted_leaves_nothing_that_still_waits(host, hook):  # noqa: F811
+    log = fire(an_alert(host, hook(host)))
+    services.delete_channel(Channel.objects.get())
+    log.refresh_from_db()
+    assert (log.delivery_status, AlertDelivery.objects.count()) == ("failed", 0)
 
 
 def test_a_digest_without_news_is_not_sent(host, hook):  # noqa: F811
@@ -50,7 +88,7 @@ def test_what_quiet_hours_held_back_is_told_once_at_their_end(host, hook):  # no
     assert digests.send_due(now=NOON + timedelta(minutes=65)) == 1
     assert digests.send_due(now=NOON + timedelta(minutes=70)) == 0
     assert AlertDelivery.objects.get().payload["title"] == "1 alert"
-    assert AlertLog.objects.get().delivery_status == "delivered"
+    assert AlertLog.objects.get().delivery_status == "pending"
 
 
 def test_each_channel_is_told_of_its_own_alerts_and_severities_only(host, hook):  # noqa: F811
@@ -74,7 +112,7 @@ def test_what_came_up_in_quiet_hours_for_a_digest_is_told_there_and_once(host, h
     assert digests.send_due(now=NOON - timedelta(hours=5)) == 0
     assert digests.send_due(now=NOON) == 1
     log.refresh_from_db()
-    assert (log.suppressed_by, log.delivery_status) == ("digest", "delivered")
+    assert (log.suppressed_by, log.delivery_status) == ("digest", "pending")
     assert digests.send_due(now=NOON + timedelta(hours=1)) == 0
 
 
@@ -92,4 +130,4 @@ def test_what_waited_for_a_digest_is_told_once_it_is_switched_off(host, hook):  
     Channel.objects.update(digest="off")
     assert digests.send_due(now=NOON) == 1
     log.refresh_from_db()
-    assert log.delivery_status == "delivered"
+    assert log.delivery_status == "pending"

@@ -369,7 +369,7 @@ def alert_log(request: HttpRequest, response: HttpResponse, filters: Query[LogFi
             rows = rows.filter(**{name: _id("rule" if name == "alert" else name, value)})
     if filters.status:
         rows = rows.filter(delivery_status=filters.status)
-    found, cursor = _page(rows.prefetch_related(Prefetch("deliveries", sent)), filters)
+    found, cursor = _page(rows.prefetch_related(Prefetch("deliveries", sent), Prefetch("digests", sent)), filters)
     return shapes.LogsOut(
         data=[_log_out(row) for row in found], next=next_url(request, response, cursor), next_cursor=cursor or None
     )
@@ -389,7 +389,7 @@ def _log_out(row: AlertLog) -> shapes.LogOut:
         told_with=row.folded_into_id,
         triggered_at=row.triggered_at,
         delivered_at=row.delivered_at,
-        deliveries=[_delivery_out(one) for one in row.deliveries.all()],
+        deliveries=[_delivery_out(one) for one in (*row.deliveries.all(), *row.digests.all())],
     )
 
 
