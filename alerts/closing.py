@@ -1,4 +1,4 @@
-"""What is open under a rule that looks no more ends: its timeline says why, nobody is told."""
+"""What is open ends without a message, where its host or their rule ends it: the timeline says why."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.utils import translation
 
 from .models import Episode, EpisodeEvent, Watch
@@ -18,8 +19,17 @@ def close(alerts: Collection[UUID], why: Any, *, now: datetime) -> int:
     `why`: one sentence, translated lazily, said in the language of the host. Call inside a transaction.
     """
     Watch.objects.filter(alert__in=alerts).delete()
-    rows = Episode.objects.filter(alert__in=alerts, state=Episode.State.OPEN).order_by("pk")
-    languages = dict(rows.select_for_update(of=("self",)).values_list("pk", "user__language"))
+    return _end(Episode.objects.filter(alert__in=alerts), why, now)
+
+
+def end(episodes: Collection[UUID], why: Any, *, now: datetime) -> int:
+    """End these, as `close` does; nothing is watched for them any more."""
+    return _end(Episode.objects.filter(pk__in=episodes), why, now)
+
+
+def _end(rows: QuerySet[Episode], why: Any, now: datetime) -> int:
+    held = rows.filter(state=Episode.State.OPEN).order_by("pk").select_for_update(of=("self",))
+    languages = dict(held.values_list("pk", "user__language"))
     Episode.objects.filter(pk__in=languages).update(state=Episode.State.RESOLVED, resolved_at=now)
     events = []
     for pk, language in languages.items():

@@ -24,5 +24,6 @@ def look_around() -> int:
     """All of them, and what is due again; the number of alerts looked at."""
     looked = evaluating.evaluate_shares() + evaluating.evaluate_prices() + evaluating.evaluate_suggestions()
     evaluating.note_acts()
+    evaluating.tidy()
     evaluating.remind()
     return looked

@@ -5,5 +5,6 @@ from .episodes import remind
 from .fleet import evaluate_shares
 from .market import evaluate_prices
 from .suggestions import evaluate_suggestions
+from .tidying import tidy
 
-__all__ = ["evaluate_prices", "evaluate_shares", "evaluate_suggestions", "note_acts", "remind"]
+__all__ = ["evaluate_prices", "evaluate_shares", "evaluate_suggestions", "note_acts", "remind", "tidy"]

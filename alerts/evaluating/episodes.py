@@ -10,7 +10,8 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Count
+from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models.functions import Coalesce
 from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -28,6 +29,14 @@ from .following import Change
 
 Watches = Mapping[tuple[UUID, str], Watch]
 MOST_NAMED = 5
+PORTFOLIOS = """
+with held as materialized (
+  select episode_id, subject::uuid as subject from alert_watches
+   where episode_id = any(%s) and subject ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+)
+select h.episode_id, g.portfolio_id from held h join gpu_configurations g on g.id = h.subject
+union select h.episode_id, s.portfolio_id from held h join optimization_suggestions s on s.id = h.subject
+"""
 RECOUNT = """
 update alert_episodes e
    set last_seen_at = %(now)s,
@@ -43,7 +52,7 @@ def apply(changes: Sequence[Change], watches: Watches, now: datetime) -> list[Tr
     """
     held = _hold(changes, watches)
     news = _open([one for one in changes if one.step == "opened"], held, now)
-    _recount({watch.episode_id for watch in held.values() if watch.episode_id}, now)
+    recount({watch.episode_id for watch in held.values() if watch.episode_id}, now)
     cleared = [one for one in changes if one.step in ("resolved", "dropped")]
     return [*news, *_clear(cleared, watches, held, now)]
 
@@ -130,8 +139,12 @@ def _clear(cleared: Sequence[Change], watches: Watches, held: Watches, now: date
         if (watch := watches.get((one.alert.pk, one.subject))) and (one.alert.pk, one.subject) not in held
     }
     Watch.objects.filter(pk__in=[watch.pk for watch in gone.values()]).delete()
-    touched = {watch.episode_id for watch in gone.values() if watch.episode_id}
+    touched: dict[UUID, set[UUID]] = {watch.episode_id: set() for watch in gone.values() if watch.episode_id}
     titles = {(one.alert.pk, one.subject): one.title for one in cleared}
+    for one in cleared:
+        watch = gone.get((one.alert.pk, one.subject))
+        if watch and watch.episode_id and one.portfolio:
+            touched[watch.episode_id].add(one.portfolio)
     EpisodeEvent.objects.bulk_create(
         EpisodeEvent(
             episode_id=watch.episode_id, kind="cleared", text=titles[key][:300], data={"subject": key[1]}, at=now
@@ -142,8 +155,11 @@ def _clear(cleared: Sequence[Change], watches: Watches, held: Watches, now: date
     return end(touched, now)
 
 
-def end(episodes: Iterable[UUID], now: datetime) -> list[Trigger]:
-    """Resolve those of `episodes` that hold nothing any more; recount the others."""
+def end(episodes: Mapping[UUID, Iterable[UUID]], now: datetime) -> list[Trigger]:
+    """Resolve those of `episodes`, each with the portfolios of what cleared, that hold nothing any more.
+
+    The others are recounted. Whose alert does not want to hear of ends is told nothing.
+    """
     keys = set(episodes)
     over = list(
         Episode.objects.filter(pk__in=keys, state="open")
@@ -156,39 +172,59 @@ def end(episodes: Iterable[UUID], now: datetime) -> list[Trigger]:
         episode.state, episode.resolved_at = Episode.State.RESOLVED, now
         with translation.override(episode.alert.user.language):
             reason = _("Over: %(title)s") % {"title": episode.title}
-        news.append(_trigger(episode, "resolved", reason))
+        if episode.alert.notification_settings.get("tell_resolved", True):
+            news.append(_trigger(episode, "resolved", reason, frozenset(episodes[episode.pk])))
         events.append(_event(episode, "resolved", reason, now))
     Episode.objects.bulk_update(over, ["state", "resolved_at"])
     store(events)
-    _recount(keys - {episode.pk for episode in over}, now)
+    recount(keys - {episode.pk for episode in over}, now)
     return news
 
 
+@transaction.atomic
 def remind(now: datetime | None = None) -> int:
-    """Tell again of episodes that still hold, as often as their alerts want it; their number."""
+    """Tell again of episodes that still hold, as often as their alerts want it; their number.
+
+    What was not measured since it was told last is not told again: nobody knows that it still is so.
+    """
     now = now or clock.now()
-    rows = list(
-        Episode.objects.filter(
-            state="open", alert__is_active=True, alert__notification_settings__remind_hours__isnull=False
-        )
-        .select_related("alert__user")
-        .order_by("pk")
+    rows = Episode.objects.filter(
+        state="open",
+        alert__is_active=True,
+        alert__user__is_active=True,
+        alert__notification_settings__remind_hours__isnull=False,
     )
-    due = [row for row in rows if _is_due(row, now)]
-    with transaction.atomic():
-        triggers, events = list[Trigger](), list[EpisodeEvent]()
-        splits = _splits(due)
-        for row in due:
-            row.reminded_at = now
-            row.split = splits.get(row.pk) or row.split
-            with translation.override(row.alert.user.language):
-                reason = _("Still: %(title)s") % {"title": row.title}
-            triggers.append(_trigger(row, "reminder", reason))
-            events.append(_event(row, "reminded", reason, now))
-        Episode.objects.bulk_update(due, ["reminded_at", "split"], batch_size=2_000)
-        store(events)
-        record_triggers(triggers, now=now)
+    measured = Watch.objects.filter(
+        episode=OuterRef("pk"), seen_at__gt=Coalesce(OuterRef("reminded_at"), OuterRef("opened_at"))
+    )
+    rows = rows.filter(Q(alert__alert_type="optimization_opportunity") | Exists(measured))
+    keys = [row.pk for row in rows.select_related("alert") if _is_due(row, now)]
+    held = Episode.objects.filter(pk__in=keys, state="open").select_for_update(of=("self",), skip_locked=True)
+    due = [row for row in held.select_related("alert__user").order_by("pk") if _is_due(row, now)]
+    triggers, events = list[Trigger](), list[EpisodeEvent]()
+    splits, portfolios = _splits(due), _portfolios(due)
+    for row in due:
+        row.reminded_at = now
+        row.split = splits.get(row.pk) or row.split
+        with translation.override(row.alert.user.language):
+            reason = _("Still: %(title)s") % {"title": row.title}
+        triggers.append(_trigger(row, "reminder", reason, frozenset(portfolios[row.pk])))
+        events.append(_event(row, "reminded", reason, now))
+    Episode.objects.bulk_update(due, ["reminded_at", "split"], batch_size=2_000)
+    store(events)
+    record_triggers(triggers, now=now)
     return len(due)
+
+
+def _portfolios(rows: Sequence[Episode]) -> dict[UUID, set[UUID]]:
+    """Of what episodes hold, where it is a host's own."""
+    found: dict[UUID, set[UUID]] = defaultdict(set)
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.execute(PORTFOLIOS, [[row.pk for row in rows]])
+            for episode, portfolio in cursor:
+                found[episode].add(portfolio)
+    return found
 
 
 def _splits(rows: Sequence[Episode]) -> dict[UUID, dict[str, str]]:
@@ -222,7 +258,7 @@ def _is_due(row: Episode, now: datetime) -> bool:
     return now - (row.reminded_at or row.opened_at) >= timedelta(hours=hours)
 
 
-def _recount(episodes: Iterable[UUID], now: datetime) -> None:
+def recount(episodes: Iterable[UUID], now: datetime) -> None:
     """The money at risk of what still holds."""
     if keys := list(episodes):
         with connection.cursor() as cursor:

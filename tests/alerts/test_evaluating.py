@@ -7,9 +7,9 @@ import pytest
 
 from alerts import preview
 from alerts.conditions import parse
-from alerts.evaluating import evaluate_prices, evaluate_shares, evaluate_suggestions, remind
+from alerts.evaluating import evaluate_prices, evaluate_shares, evaluate_suggestions, remind, tidy
 from alerts.models import Alert, AlertLog, Episode, Watch
-from portfolios.models import MetricSample
+from portfolios.models import GPUConfiguration, MaintenanceWindow, MetricSample, Portfolio
 from tests.alerts.figures import sample
 from tests.factories import (
     NOON,
@@ -187,10 +187,84 @@ def test_an_episode_that_goes_on_is_told_again_as_often_as_asked(gpu):
     one = alert(gpu.portfolio.user, notification_settings={"remind_hours": 6})
     sample(gpu, *[2] * 8)
     evaluate_shares(NOON)
+    sample(gpu, *[2] * 4, until=NOON + 5 * HOUR)
+    evaluate_shares(NOON + 5 * HOUR)
     assert remind(NOON + 5 * HOUR) == 0
     assert remind(NOON + 6 * HOUR) == 1
     assert remind(NOON + 7 * HOUR) == 0
     assert kinds(one) == ["opened", "reminder"]
+    assert remind(NOON + 12 * HOUR) == 0  # nobody measured since: nothing is told from stale figures
+
+
+def test_whoever_does_not_want_to_hear_of_the_end_does_not(gpu):
+    """The box “Tell me when it is over”."""
+    one = alert(gpu.portfolio.user, notification_settings={"tell_resolved": False})
+    sample(gpu, *[2] * 8)
+    evaluate_shares(NOON)
+    sample(gpu, *[4] * 2, until=NOON + HOUR)
+    evaluate_shares(NOON + HOUR)
+    episode = Episode.objects.get(alert=one)
+    assert episode.state == "resolved"
+    assert list(episode.events.filter(kind="resolved").values_list("text", flat=True)) == [f"Over: {episode.title}"]
+    assert kinds(one) == ["opened"]
+
+
+def test_a_window_holds_back_reminders_and_ends_too(gpu):
+    """Wanted 5: in maintenance nothing is told, measuring goes on."""
+    one = alert(gpu.portfolio.user, notification_settings={"remind_hours": 4})
+    sample(gpu, *[2] * 8)
+    evaluate_shares(NOON)
+    MaintenanceWindow.objects.create(portfolio=gpu.portfolio, starts_at=NOON + HOUR, ends_at=NOON + 9 * HOUR)
+    sample(gpu, *[2] * 2, until=NOON + 5 * HOUR)
+    evaluate_shares(NOON + 5 * HOUR)
+    remind(NOON + 5 * HOUR)
+    sample(gpu, *[4] * 2, until=NOON + 6 * HOUR)
+    evaluate_shares(NOON + 6 * HOUR)
+    assert Episode.objects.get().state == "resolved"
+    rows = AlertLog.objects.filter(alert=one).order_by("triggered_at").values_list("kind", "suppressed_by")
+    assert list(rows) == [("opened", "channels"), ("reminder", "window"), ("resolved", "window")]
+
+
+def retire(gpu):
+    GPUConfiguration.objects.filter(pk=gpu.pk).update(is_active=False)
+
+
+def archive(gpu):
+    Portfolio.objects.filter(pk=gpu.portfolio_id).update(is_active=False, state="archived")
+
+
+def move(gpu):
+    other = PortfolioFactory(user=gpu.portfolio.user, state="active", is_active=True)
+    GPUConfiguration.objects.filter(pk=gpu.pk).update(portfolio=other)
+
+
+@pytest.mark.parametrize("change", [retire, archive, move, GPUConfiguration.delete])
+def test_what_is_looked_at_no_more_ends_without_a_message(gpu, change):
+    """An episode of a GPU that is gone would stay open, and be told again, for ever."""
+    scope = {"threshold": "60", "scope": "portfolio", "scope_id": str(gpu.portfolio_id)}
+    one = alert(gpu.portfolio.user, conditions=scope)
+    stays = GPUConfigurationFactory(portfolio__user=gpu.portfolio.user, portfolio__state="active")
+    Portfolio.objects.filter(pk=stays.portfolio_id).update(is_active=True, state="active")
+    alert(gpu.portfolio.user, conditions={"threshold": "60", "scope": "gpu", "scope_id": str(stays.pk)})
+    sample(gpu, *[2] * 8)
+    sample(stays, *[0] * 8)
+    evaluate_shares(NOON)
+    assert (Episode.objects.filter(state="open").count(), tidy(NOON)) == (2, 0)
+    change(gpu)
+    assert (tidy(NOON + HOUR), tidy(NOON + HOUR)) == (1, 0)
+    episode = Episode.objects.get(state="resolved")
+    assert (episode.alert, Watch.objects.count(), kinds(one)) == (one, 1, ["opened"])
+    assert "not looked at any more" in episode.events.get(kind="resolved").text
+
+
+def test_what_a_rule_that_is_off_left_open_ends(gpu):
+    """Paused while it was looked at: the evaluation wrote after it."""
+    alert(gpu.portfolio.user)
+    sample(gpu, *[2] * 8)
+    evaluate_shares(NOON)
+    Alert.objects.update(is_active=False)
+    assert tidy(NOON + HOUR) == 1
+    assert (Episode.objects.get().state, Watch.objects.count()) == ("resolved", 0)
 
 
 def test_more_gpus_and_alerts_take_no_more_queries(gpu, django_assert_max_num_queries):
