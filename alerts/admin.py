@@ -26,7 +26,18 @@ from gpuadvisor.core.admin import ReadOnlyAdmin
 
 from . import services
 from .delivery import aside, figures
-from .models import Alert, AlertDelivery, AlertLog, Channel, DeliveryAttempt, Episode, ReceiverPause
+from .models import (
+    Alert,
+    AlertDelivery,
+    AlertLog,
+    Channel,
+    DeliveryAttempt,
+    Episode,
+    EpisodeEvent,
+    HostEvent,
+    Inbox,
+    ReceiverPause,
+)
 
 if TYPE_CHECKING:
     from gpuadvisor.accounts.models import User
@@ -61,6 +72,28 @@ class AlertLogAdmin(ReadOnlyAdmin):
     raw_id_fields = ("folded_into", "episode", "alert")
 
 
+class ReadOnlyInline(admin.TabularInline[Any, Any]):
+    """Rows that belong to another, for whoever may look at that."""
+
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return bool(request.user.has_perm(f"alerts.view_{self.parent_model._meta.model_name}"))
+
+
+class EventInline(ReadOnlyInline):
+    model = EpisodeEvent
+    fields = ("at", "kind", "text")
+    ordering = ("at",)
+
+
 @admin.register(Episode)
 class EpisodeAdmin(ReadOnlyAdmin):
     list_display = ("opened_at", "user", "title", "state", "severity", "cause", "money_per_day", "resolved_at")
@@ -68,6 +101,8 @@ class EpisodeAdmin(ReadOnlyAdmin):
     search_fields = ("title", "user__email")
     list_select_related = ("user",)
     ordering = ("-opened_at",)
+    raw_id_fields = ("alert", "user")
+    inlines = (EventInline,)
 
 
 @admin.register(Channel)
@@ -95,21 +130,39 @@ class ChannelAdmin(ReadOnlyAdmin):
     )
 
 
-class AttemptInline(admin.TabularInline[DeliveryAttempt, AlertDelivery]):
+class AttemptInline(ReadOnlyInline):
     model = DeliveryAttempt
     fields = ("number", "at", "seconds", "status_code", "error", "answer")
     ordering = ("at",)
-    extra = 0
-    can_delete = False
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
+@admin.register(Inbox)
+class InboxAdmin(ReadOnlyAdmin):
+    """Never the address or its secret: who has both may report events."""
 
-    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return bool(request.user.has_perm("alerts.view_alertdelivery"))
+    list_display = ("user", "platform", "has_secret", "created_at", "last_event_at")
+    list_filter = ("platform",)
+    search_fields = ("user__email",)
+    list_select_related = ("user",)
+    ordering = ("-created_at",)
+    fields = ("user", "platform", "has_secret", "created_at", "last_event_at")
+    readonly_fields = ("has_secret",)
+
+    @admin.display(description=_("secret kept"), boolean=True)
+    def has_secret(self, row: Inbox) -> bool:
+        return bool(row.secret)
+
+
+@admin.register(HostEvent)
+class HostEventAdmin(ReadOnlyAdmin):
+    """What platforms reported, as they said it."""
+
+    list_display = ("received_at", "user", "platform", "kind", "machine", "gpu_configuration", "happened_at")
+    list_filter = ("platform", "kind")
+    search_fields = ("user__email", "machine__exact", "event_id__exact")
+    search_help_text = _("An e-mail address of an account, a whole machine number, or a whole event id.")
+    list_select_related = ("user", "gpu_configuration__gpu_model")
+    ordering = ("-pk",)  # keys begin with the time
 
 
 @admin.register(AlertDelivery)

@@ -89,7 +89,7 @@ class ReceiverPause(BaseModel):
 
     class Meta:
         db_table = "alert_receiver_pauses"
-        verbose_name = _("paused receiver")
+        verbose_name = _("receiver")  # its page shows all of them, paused or not
 
     def __str__(self) -> str:
         return self.receiver

@@ -8,11 +8,12 @@ from django.urls import reverse
 
 from alerts import delivery
 from alerts.delivery import figures
-from alerts.models import AlertDelivery, AlertLog, DeliveryAttempt, ReceiverPause
+from alerts.incoming import inboxes
+from alerts.models import AlertDelivery, AlertLog, DeliveryAttempt, HostEvent, ReceiverPause
 from gpuadvisor.core import clock
 from gpuadvisor.core.models import AuditEntry
 from tests.alerts.test_delivery import an_alert, fire, fire_now, hook, receiver  # noqa: F401 (fixtures)
-from tests.factories import UserFactory
+from tests.factories import EpisodeFactory, UserFactory
 
 DELIVERIES = reverse("admin:alerts_alertdelivery_changelist")
 RECEIVERS = reverse("admin:alerts_receiverpause_changelist")
@@ -137,3 +138,26 @@ def test_others_see_nothing_and_staff_without_the_right_change_nothing(client, h
     assert not ReceiverPause.objects.exists()
     client.force_login(UserFactory(is_staff=True))
     assert client.get(RECEIVERS).status_code == 403
+
+
+def test_staff_see_what_platforms_report_and_neither_address_nor_secret(staff_client, host):
+    """R-067"""
+    inboxes.switch_on(host)
+    inbox = inboxes.set_secret(host, "vast-secret-0123456789")
+    now = clock.now()
+    event = HostEvent.objects.create(
+        user=host, platform="vast", event_id="e", kind="machine_offline", happened_at=now, received_at=now
+    )
+    episode = EpisodeFactory(alert__user=host)
+    episode.events.create(kind="event", text="Vast.ai: machine is offline", at=now)
+    end = inboxes.address_of(inbox).rpartition("/")[2]
+    for name, row, word in (
+        ("inbox", inbox, host.email),
+        ("hostevent", event, "machine_offline"),
+        ("episode", episode, "machine is offline"),
+    ):
+        one = staff_client.get(reverse(f"admin:alerts_{name}_change", args=[row.pk])).content.decode()
+        assert word in one
+        for hidden in (end, inbox.token, "vast-secret", "sealed"):
+            assert hidden not in one
+    assert "Receivers" in staff_client.get(reverse("admin:index")).content.decode()
