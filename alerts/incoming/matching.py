@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from uuid import UUID, uuid5
 
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import translation
 from django.utils.translation import gettext as _
+
+from gpuadvisor.core import clock
 
 from ..models import Episode, EpisodeEvent, HostEvent
 from . import vast
@@ -24,7 +26,7 @@ with pairs as materialized (
     join alert_episodes ep on ep.user_id = e.user_id and ep.state = 'open'
         and e.happened_at >= ep.opened_at - interval '6 hours'
     join alerts a on a.id = ep.alert_id and a.alert_type = 'utilization_drop'
-    where e.happened_at between now() - interval '3 days' and now()
+    where e.happened_at between statement_timestamp() - interval '3 days' and statement_timestamp()
     and (e.machine <> '' or e.kind ~ '^(machine|maintenance)_') {whose}
 ), placed as materialized (
     select x.episode_id, x.data ->> 'host_event' as event from alert_episode_events x
@@ -61,6 +63,25 @@ limit %(most)s
 """
 
 
+# That all of an episode was reported offline before it began is why, where the evaluation knew nothing.
+# Only by numbers that were told, and where the rule has no such episode open already, for a rule has one for a cause.
+EXPLAINED = """
+update alert_episodes e set cause = 'machine', cause_key = 'offline'
+ where e.id = any(%(episodes)s) and e.state = 'open' and e.cause = 'unknown'
+   and not exists (select from alert_episodes o where o.alert_id = e.alert_id and o.state = 'open'
+                   and o.cause = 'machine' and o.cause_key = 'offline')
+   and exists (select from alert_watches w where w.episode_id = e.id)
+   and not exists (
+     select from alert_watches w where w.episode_id = e.id and not exists (
+       select from gpu_configurations g, alert_episode_events x, alert_host_events h
+        where g.id::text = w.subject and x.episode_id = e.id and x.kind = 'event'
+          and h.id::text = x.data->>'host_event' and h.kind = 'machine_offline'
+          and h.happened_at <= e.opened_at + interval '15 minutes'
+          and h.data -> 'machines' ? (g.platform_mappings #>> array[h.platform, 'machine_id'])))
+returning e.id
+"""
+
+
 def match(user: UUID | None = None) -> int:
     """Put what was reported onto the open episodes of `user`, or of everybody; the number put there."""
     put = 0
@@ -84,7 +105,21 @@ def _round_of(user: UUID | None) -> int:
     standing = set(Episode.objects.filter(pk__in={row.episode_id for row in rows}).values_list("pk", flat=True))
     # The key is made of both, so that of two that match at once one wins.
     EpisodeEvent.objects.bulk_create((row for row in rows if row.episode_id in standing), ignore_conflicts=True)
+    _explain(standing)
     return len(rows)
+
+
+def _explain(episodes: Collection[UUID]) -> None:
+    """Name the machine as the cause where all of an episode was reported offline, and say so on its timeline."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(EXPLAINED, {"episodes": sorted(episodes)})
+        known = [pk for (pk,) in cursor.fetchall()]
+        events = []
+        for row in Episode.objects.filter(pk__in=known).select_related("user"):
+            with translation.override(row.user.language):
+                text = _("The cause is your machine: %(platform)s reported it offline.") % {"platform": vast.NAME}
+            events.append(EpisodeEvent(episode=row, kind="event", text=text, at=clock.now()))
+        EpisodeEvent.objects.bulk_create(events)
 
 
 def _row(event: HostEvent, episode: UUID) -> EpisodeEvent:

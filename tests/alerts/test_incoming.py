@@ -228,6 +228,43 @@ def test_an_event_joins_the_open_episode_of_its_machine(inbox, host, stranger, h
     assert told(mine)[0] in host_client.get(reverse("alerts:episode", args=[mine.pk])).content.decode()
 
 
+@pytest.mark.parametrize(
+    ("mapping", "kind", "later", "cause"),
+    [
+        ({"machine_id": "41207"}, "machine_offline", 0, "machine"),
+        ({"machine_id": "41207"}, "machine_error", 0, "unknown"),
+        ({}, "machine_offline", 0, "unknown"),
+        ({"machine_id": "41207"}, "machine_offline", 60, "unknown"),
+    ],
+    ids=["offline", "another event", "perhaps another machine", "long after it began"],
+)
+def test_a_machine_reported_offline_is_the_cause_where_none_was_known(inbox, host, mapping, kind, later, cause):
+    opened = clock.now() - timedelta(minutes=later)
+    episode, _gpu = open_episode(host, {"vast": mapping}, opened_at=opened, cause="unknown")
+    market, _gpu = open_episode(host, {"vast": mapping}, opened_at=opened, cause="market")
+    post(inbox, OFFLINE | {"notif_type": kind})
+    assert matching.match() == 2
+    for row in (episode, market):
+        row.refresh_from_db()
+    assert (episode.cause, market.cause) == (cause, "market")
+    said = "The cause is your machine: Vast.ai reported it offline."
+    assert told(episode)[1:] == ([said] if cause == "machine" else [])
+
+
+def test_one_machine_reported_of_two_is_not_the_cause_and_no_second_episode_of_one_is_made(inbox, host):
+    both, _gpu = open_episode(host, {"vast": {"machine_id": "41207"}}, cause="unknown")
+    other = GPUConfigurationFactory(portfolio__user=host, platform_mappings={"vast": {"machine_id": "5"}})
+    now = clock.now()
+    Watch.objects.create(alert=both.alert, episode=both, subject=str(other.pk), true_since=now, seen_at=now)
+    one, _gpu = open_episode(host, {"vast": {"machine_id": "41207"}}, cause="unknown")
+    EpisodeFactory(alert=one.alert, cause="machine", cause_key="offline")
+    post(inbox)
+    matching.match()
+    for row in (both, one):
+        row.refresh_from_db()
+    assert (both.cause, one.cause) == ("unknown", "unknown")
+
+
 def test_a_gpu_without_a_number_may_be_the_machine_unless_another_has_the_number(inbox, host):
     vague, _gpu = open_episode(host, {"vast": {}})
     post(inbox)
