@@ -1,4 +1,7 @@
-"""What a host may do, by plan (R-021). Stripe's side comes with its step; every user has a row from sign-up on."""
+"""What a host may do, by plan (R-021), what Stripe told of it, and how plans changed.
+
+Every user has a subscription from sign-up on. Stripe's ids are text: nothing here refers to dj-stripe's tables.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from gpuadvisor.accounts.models import Tier
@@ -28,8 +32,22 @@ class Subscription(BaseModel):
         UNPAID = "unpaid", _("Unpaid")
         PAUSED = "paused", _("Paused")
 
+    class Interval(models.TextChoices):
+        """How often it is paid; nothing where nothing is."""
+
+        NONE = "", _("Never")
+        MONTH = "month", _("Monthly")
+        YEAR = "year", _("Yearly")
+
     user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="subscription")
     tier = models.CharField(max_length=20, choices=Tier, default=Tier.FREE)
+    paid_tier = models.CharField(
+        max_length=20,
+        choices=Tier,
+        default=Tier.FREE,
+        db_default="free",
+        help_text=_("What Stripe's subscription gives now."),
+    )
     stripe_subscription_id = models.CharField(max_length=255, null=True, blank=True, unique=True)
     stripe_customer_id = models.CharField(max_length=255, null=True, blank=True, db_index=True)
     monthly_price = models.DecimalField(max_digits=10, decimal_places=2, default=Decimal(0))
@@ -39,6 +57,9 @@ class Subscription(BaseModel):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     cancelled_at = models.DateTimeField(null=True, blank=True)
+    interval = models.CharField(max_length=10, choices=Interval, default=Interval.NONE, db_default="", blank=True)
+    cancel_at = models.DateTimeField(null=True, blank=True, help_text=_("When a plan that was cancelled ends."))
+    synced_at = models.DateTimeField(null=True, blank=True, help_text=_("When Stripe's side was last written here."))
     billing_details = models.JSONField(default=dict, blank=True)
 
     class Meta:
@@ -61,8 +82,89 @@ class Subscription(BaseModel):
                 ],
                 _("This is not a state that a subscription can have."),
             ),
+            known("billing_subscription_paid_tier_known", "paid_tier", Tier.values, _("Choose one of the plans.")),
+            known("billing_subscription_interval_known", "interval", ["", "month", "year"], _("A month or a year.")),
             bounded("billing_subscription", "monthly_price", 0, 1_000_000, _("A price is 0 or more.")),
         ]
 
     def __str__(self) -> str:
         return f"{self.tier} ({self.status})"
+
+
+class StripeEvent(BaseModel):
+    """What Stripe told, kept before it was answered, and worked off after (reliability e13 to e15).
+
+    Units: `next_at` when it is tried next; `lease` whose it is until `lease_until`.
+    """
+
+    class State(models.TextChoices):
+        DUE = "due", _("Due")
+        DONE = "done", _("Done")
+        DEAD = "dead", _("Given up")
+
+    event_id = models.CharField(max_length=255, unique=True)
+    kind = models.CharField(max_length=100)
+    livemode = models.BooleanField()
+    account = models.CharField(max_length=255, blank=True)
+    customer = models.CharField(
+        max_length=255, blank=True, help_text=_("The events of one customer are handled in turn.")
+    )
+    payload = models.JSONField()
+    state = models.CharField(max_length=10, choices=State, default=State.DUE)
+    attempts = models.PositiveIntegerField(default=0)
+    next_at = models.DateTimeField()
+    lease = models.UUIDField(null=True, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    last_error = models.CharField(max_length=300, blank=True)
+    received_at = models.DateTimeField()
+    done_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "stripe_events"
+        verbose_name = _("Stripe event")
+        verbose_name_plural = _("Stripe events")
+        indexes = [
+            models.Index(fields=["next_at"], condition=Q(state="due"), name="billing_event_due"),
+            models.Index(fields=["customer"], condition=Q(state="due"), name="billing_event_due_customer"),
+            models.Index(fields=["received_at"], name="billing_event_received"),
+        ]
+        constraints = [
+            known("billing_event_state_known", "state", ["due", "done", "dead"], _("Choose one of the states.")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} ({self.state})"
+
+
+class PlanChange(BaseModel):
+    """One change of a plan or its price, for revenue by month; it outlives the account.
+
+    Units: prices in USD a month.
+    """
+
+    class Source(models.TextChoices):
+        STRIPE = "stripe", _("Stripe")
+        STAFF = "staff", _("Staff")
+        PROGRAM = "program", _("Program")
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    before = models.CharField(max_length=20, choices=Tier)
+    after = models.CharField(max_length=20, choices=Tier)
+    price_before = models.DecimalField(max_digits=10, decimal_places=2)
+    price_after = models.DecimalField(max_digits=10, decimal_places=2)
+    source = models.CharField(max_length=10, choices=Source)
+    at = models.DateTimeField()
+
+    class Meta:
+        db_table = "plan_changes"
+        verbose_name = _("change of plan")
+        verbose_name_plural = _("changes of plans")
+        indexes = [models.Index(fields=["at"], name="billing_planchange_at")]
+        constraints = [
+            known("billing_planchange_before_known", "before", Tier.values, _("Choose one of the plans.")),
+            known("billing_planchange_after_known", "after", Tier.values, _("Choose one of the plans.")),
+            known("billing_planchange_source_known", "source", ["stripe", "staff", "program"], _("Choose a source.")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.before} to {self.after} {self.at:%Y-%m-%d}"
