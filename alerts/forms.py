@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, cast
@@ -13,6 +14,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
+from django_stubs_ext import StrOrPromise
 
 from gpuadvisor.accounts.models import User
 from gpuadvisor.core import clock
@@ -69,6 +71,7 @@ class RuleForm(OnceForm):
     alert_type = ""
     of_type: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
+    units: Mapping[str, StrOrPromise] = {}  # what the threshold is called, by what it is compared with
 
     name = forms.CharField(label=_("Name"), max_length=100, validators=[visible_text])
     severity = forms.ChoiceField(
@@ -112,6 +115,10 @@ class RuleForm(OnceForm):
             fields["platform"].choices = platforms
             fields["region"].choices = _regions()
         self.initial = {**start, **self.initial}
+        if self.units:
+            against = str(self.data.get("against") if self.is_bound else self.initial.get("against"))
+            fields["threshold"].label = self.units.get(against, next(iter(self.units.values())))
+            fields["threshold"].label_changes = True
 
     def _start(self, alert: Alert | None, conditions: Conditions | None) -> dict[str, Any]:
         start: dict[str, Any] = {"severity": "warning", "tell_resolved": True, "remind_hours": 24}
@@ -173,6 +180,7 @@ class UtilizationForm(RuleForm):
     alert_type = "utilization_drop"
     of_type = ("scope", "against", "threshold", "for_minutes", "margin")
     numbers = ("threshold", "margin")
+    units = {"limit": _("Percent"), "usual": _("Points below"), "comps": _("Points below")}
 
     scope = ScopeField()
     against = forms.ChoiceField(
@@ -184,7 +192,9 @@ class UtilizationForm(RuleForm):
         ],
         help_text=_("Usual: its mean of 28 days."),
     )
-    threshold = PlainDecimalField(low=0, high=100, places=2, label=_("Percent or points"))
+    threshold = PlainDecimalField(
+        low=0, high=100, places=2, help_text=_("A share in percent, or how many points below the other.")
+    )
     for_minutes = _minutes(_("For at least"), help_text=_("Only time that was observed counts."))
     margin = PlainDecimalField(
         low=0, high=100, places=2, label=_("Margin, points"), help_text=_("It is over once it is above by this much.")
@@ -198,6 +208,7 @@ class PriceForm(RuleForm):
         *("threshold", "over_hours", "offers", "margin", "for_minutes"),
     )
     numbers = ("threshold", "margin", "offers")
+    units = {"before": _("Percent"), "limit": _("$/GPU-h")}
 
     gpu_model = forms.CharField(
         label=_("GPU model"),
@@ -214,7 +225,9 @@ class PriceForm(RuleForm):
     direction = forms.ChoiceField(
         label=_("Which way"), choices=[("both", _("Up or down")), ("up", _("Up")), ("down", _("Down"))]
     )
-    threshold = PlainDecimalField(low=Decimal("0.0001"), high=10_000, places=4, label=_("Percent, or $/GPU-h"))
+    threshold = PlainDecimalField(
+        low=Decimal("0.0001"), high=10_000, places=4, help_text=_("Of a move in percent, of a limit in $/GPU-h.")
+    )
     over_hours = _minutes(_("Against the price before"), help_text=_("For a move only."))
     for_minutes = _minutes(_("For at least"))
     offers = PlainIntegerField(

@@ -142,7 +142,7 @@ def preview(request: AppRequest) -> HttpResponse:
         context |= _shown(request, form.conditions)
     else:
         context["is_unfinished"] = True
-    template = "alerts/_preview.html" if wants_fragment(request) else "alerts/preview.html"
+    template = "alerts/_preview_answer.html" if wants_fragment(request) else "alerts/preview.html"
     return render_page(request, template, context)
 
 

@@ -172,12 +172,38 @@
     for (const waiting of pressed.keys()) if (!waiting.isConnected) pressed.delete(waiting);
   });
 
+  // What was typed outlives the session: kept in this tab, for the same account and page, and back after the sign-in
+  const place = (form) => `kept:${form.dataset.keep}:${location.pathname}${location.search}`;
+  function keepTyped() {
+    for (const form of document.querySelectorAll("form[data-keep]")) {
+      const told = [...new FormData(form)].filter(([, value]) => typeof value === "string");
+      try { sessionStorage.setItem(place(form), JSON.stringify(told)); } catch { /* nothing may be kept */ }
+    }
+  }
+  function giveBack(form) {
+    let told = null;
+    try {
+      told = JSON.parse(sessionStorage.getItem(place(form)));
+      sessionStorage.removeItem(place(form));
+    } catch { /* nothing was kept */ }
+    if (!Array.isArray(told)) return;
+    for (const field of form.elements) {
+      const values = told.filter(([name]) => name === field.name).map(([, value]) => value);
+      if (field.type === "checkbox" || field.type === "radio") field.checked = values.includes(field.value);
+      else if (field.matches("input:not([type=hidden]), select, textarea") && values.length) field.value = values[0];
+    }
+    toast(words.kept);
+    form.querySelector("input:not([type=hidden])")?.dispatchEvent(new Event("change", { bubbles: true }));
+  }
+  addEventListener("load", () => document.querySelectorAll("form[data-keep]").forEach(giveBack)); // htmx listens by then
+
   const loginPath = document.body.dataset.login;
   const signIn = () => `${loginPath}?next=${encodeURIComponent(location.pathname + location.search)}`;
   document.addEventListener("htmx:beforeSwap", (event) => { // a session that ended: never a sign-in page inside a page
     const landed = event.detail.xhr.responseURL;
     if (loginPath && landed && new URL(landed).pathname === loginPath && location.pathname !== loginPath) {
       event.detail.shouldSwap = false;
+      keepTyped();
       location.assign(signIn());
     }
   });
@@ -188,6 +214,7 @@
     const links = [];
     let text = words.failed;
     if (xhr.status === 401 || xhr.status === 403) {
+      keepTyped();
       text = words.forbidden;
       links.push([words.reload, location.href]);
       if (loginPath) links.push([words.signIn, signIn()]);

@@ -178,6 +178,28 @@ def test_the_preview_tells_how_often_it_would_have_fired(host_client, host):
     assert not Alert.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("kind", "against", "label"),
+    [
+        ("utilization_drop", "limit", "Percent"),
+        ("utilization_drop", "comps", "Points below"),
+        ("pricing_change", "before", "Percent"),
+        ("pricing_change", "limit", "$/GPU-h"),
+    ],
+)
+def test_the_threshold_is_called_by_what_it_is_compared_with(host_client, host, kind, against, label):
+    """The label follows the choice at once, and with the button; another reads as it was saved."""
+    told = {"type": kind, "against": against}
+    answer = host_client.get(reverse("alerts:preview"), told, headers={"HX-Request": "true"}).content.decode()
+    assert f'id="id_threshold_label" hx-swap-oob="true">{label}</label>' in answer
+    conditions = {"threshold": "5", "against": against}
+    if kind == "pricing_change":
+        conditions |= {"gpu_model": "RTX 4090", "direction": "down"}
+    alert = AlertFactory(user=host, alert_type=kind, conditions=conditions)
+    page = host_client.get(reverse("alerts:edit", kwargs={"pk": alert.pk})).content.decode()
+    assert f'id="id_threshold_label">{label}</label>' in page
+
+
 def test_an_unfinished_form_has_no_preview_yet(host_client):
     page = host_client.get(reverse("alerts:preview"), {"type": "utilization_drop"}, headers={"HX-Request": "true"})
     assert "Fill in the form" in page.content.decode()

@@ -106,6 +106,9 @@ def test_j4_occupancy_fell_overnight(server, host, night, receiver, postbox, pag
     page.goto(f"{server}/alerts/log/?status=suppressed")
     expect(page.locator("#alert-log li")).to_have_count(1)
     expect(page.locator("#alert-log li")).to_contain_text("Told of this kind less than 4 hours ago")
+    for rig in rigs[:3]:
+        sample(rig, *[None] * 8, listed=None, is_online=False, until=night + 4 * HOUR)
+    evaluate_shares(night + 4 * HOUR)
     remind(night + 4 * HOUR)
     delivery.deliver_due()
     assert [one["type"] for _headers, one, _body in receiver.got] == ["alert.opened", "alert.reminder"]
@@ -258,7 +261,22 @@ def test_a_double_click_makes_one_and_an_ended_session_leads_to_the_sign_in(serv
     assert Alert.objects.filter(user=host).count() == 1
     page.goto(f"{server}/alerts/rules/new/?type=utilization_drop")
     page.fill("input[name=name]", "Too late")
+    expect(page.locator("#id_threshold_label")).to_have_text("Percent")
+    page.select_option("select[name=against]", "usual")
+    expect(page.locator("#id_threshold_label")).to_have_text("Points below")
+    page.fill("input[name=threshold]", "7")
+    expect(page.locator("#preview")).to_contain_text("7 points less")
     page.context.clear_cookies()
     page.get_by_role("button", name="Add rule").click()
     page.wait_for_url(re.compile("/accounts/login/"))
     assert Alert.objects.filter(user=host).count() == 1
+    page.fill("input[name=login]", host.email)
+    page.fill("input[name=password]", PASSWORD)
+    page.click("main form button[type=submit] >> nth=0")
+    page.wait_for_url("**/alerts/rules/new/?type=utilization_drop")
+    expect(page.locator("input[name=name]")).to_have_value("Too late")
+    expect(page.locator("#preview")).to_contain_text("rented 7 points less than usual")
+    expect(page.locator("#id_threshold_label")).to_have_text("Points below")
+    page.get_by_role("button", name="Add rule").click()
+    page.wait_for_url("**/alerts/rules/")
+    assert set(Alert.objects.filter(user=host).values_list("name", flat=True)) == {"Utilization drop", "Too late"}

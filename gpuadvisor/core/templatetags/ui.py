@@ -255,6 +255,7 @@ def ui_words() -> SafeString:
         "errorId": _("Error id:"),
         "offline": _("No connection. What you typed is still here; try again in a moment."),
         "passkey": _("The passkey could not be used:"),
+        "kept": _("What you had typed is back."),
         "passkeyHost": _("Passkeys need the address localhost, or https."),
     }
     return json_script(words, "ui-words")
