@@ -14,7 +14,6 @@ from gpuadvisor.core.errors import DomainError
 from .plans import PLANS
 
 Counter = Callable[[User], int]
-_counters: dict[str, Counter] = {}
 
 
 class LimitReached(DomainError):
@@ -33,14 +32,23 @@ class Usage:
         return self.limit is not None and self.used >= self.limit
 
 
+Meter = Callable[[User], Usage]
+_meters: dict[str, Meter] = {}
+
+
 def register(what: str, counter: Counter) -> None:
     """Tell how many of `what` (a field of Plan) a user has now."""
-    _counters[what] = counter
+    register_meter(what, lambda user: Usage(counter(user), getattr(PLANS[user.subscription_tier], what)))
+
+
+def register_meter(what: str, meter: Meter) -> None:
+    """Tell what is used of `what` where an account may have a limit of its own beside its plan's."""
+    _meters[what] = meter
 
 
 def usage(user: User, what: str) -> Usage:
     """What is used of one limit, for meters; no lock."""
-    return Usage(used=_counters[what](user), limit=getattr(PLANS[user.subscription_tier], what))
+    return _meters[what](user)
 
 
 def claim(user: User, what: str) -> None:

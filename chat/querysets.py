@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
 
 if TYPE_CHECKING:
     from gpuadvisor.accounts.models import User
@@ -16,6 +16,10 @@ class ConversationQuerySet(QuerySet["Conversation"]):
     def visible_to(self, user: User) -> Self:
         """The rows this user may see."""
         return self.filter(user=user)
+
+    def most_messages(self) -> int:
+        """The user's own messages in the conversation that has most of them; 0 without one."""
+        return self.aggregate(most=Max("message_count"))["most"] or 0
 
 
 class MessageQuerySet(QuerySet["Message"]):

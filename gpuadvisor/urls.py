@@ -7,6 +7,7 @@ urlpatterns = [
     path("", include("gpuadvisor.core.urls")),
     path("", include("gpuadvisor.accounts.urls")),
     path("accounts/", include("allauth.urls")),
+    path("", include("billing.urls")),
     path("", include("market.urls")),
     path("", include("portfolios.urls")),
     path("chat/", include("chat.urls")),

@@ -38,6 +38,7 @@ PUBLIC = {
     "market:robots": 200,
     "market:sitemap": 200,
     "portfolios:calculator": 200,
+    "billing:pricing": 200,
     "portfolios:calculator-save": 404,  # without a model; with one nobody is sent to sign up
     "chat:stream": 200,  # an EventSource gets a message that asks to sign in, not a page
     "api:home": 302,
@@ -119,6 +120,7 @@ MEMBER = {
     "portfolios:suggestions-quiet": 200,
     "portfolios:next-steps": 200,
     "accounts:settings": 200,
+    "billing:plan": 200,
     "accounts:tokens": 200,
     "accounts:tokens-create": 200,
     "portfolios:dashboard": 200,

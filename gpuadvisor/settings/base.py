@@ -277,6 +277,7 @@ vars().update(EMAIL_CONFIG)
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="GPU Advisor <advisor@localhost>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
+CONTACT_EMAIL = env.str("CONTACT_EMAIL", default="")  # whom to write to about a plan by agreement
 MAILBOX_ENABLED = False  # the mails readable in the site: development only
 
 # -- Security --------------------------------------------------------------------------------------------------------

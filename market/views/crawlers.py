@@ -46,6 +46,7 @@ class Standing(_Pages):
             "market:method",
             "market:status",
             "portfolios:calculator",
+            "billing:pricing",
         ]
 
     def location(self, item: str) -> str:
