@@ -81,7 +81,11 @@ class RuleForm(OnceForm):
         label=_("Tell me by"), queryset=Channel.objects.none(), required=False, widget=forms.CheckboxSelectMultiple
     )
     remind_hours = forms.TypedChoiceField(
-        label=_("Remind me while it lasts"), coerce=int, empty_value=None, required=False
+        label=_("Remind me while it lasts"),
+        coerce=int,
+        empty_value=None,
+        required=False,
+        help_text=_("Until you say that you did something about it."),
     )
     tell_resolved = forms.BooleanField(label=_("Tell me when it is over"), required=False)
 

@@ -111,6 +111,8 @@ def retry_after(value: str, *, at: datetime) -> timedelta | None:
     value = value.strip()
     try:
         wait = timedelta(seconds=min(float(value), MAX_WAIT.total_seconds()))
+    except OverflowError:  # less than any number
+        return None
     except ValueError:
         try:
             moment = parsedate_to_datetime(value)

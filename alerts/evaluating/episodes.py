@@ -185,7 +185,8 @@ def end(episodes: Mapping[UUID, Iterable[UUID]], now: datetime) -> list[Trigger]
 def remind(now: datetime | None = None) -> int:
     """Tell again of episodes that still hold, as often as their alerts want it; their number.
 
-    What was not measured since it was told last is not told again: nobody knows that it still is so.
+    What its host said to have done something about is not told again before its end; nor is what was not measured
+    since it was told last, for nobody knows that it still is so.
     """
     now = now or clock.now()
     rows = Episode.objects.filter(
@@ -193,7 +194,7 @@ def remind(now: datetime | None = None) -> int:
         alert__is_active=True,
         alert__user__is_active=True,
         alert__notification_settings__remind_hours__isnull=False,
-    )
+    ).exclude(acted_how="noted")
     measured = Watch.objects.filter(
         episode=OuterRef("pk"), seen_at__gt=Coalesce(OuterRef("reminded_at"), OuterRef("opened_at"))
     )

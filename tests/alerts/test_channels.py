@@ -141,6 +141,7 @@ def test_an_address_that_we_do_not_call_is_refused_with_one_text(kind, address):
         ("-5", None),
         ("soon", None),
         ("nan", None),
+        ("-1e999", None),
         ("", None),
     ],
 )

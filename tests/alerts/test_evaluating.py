@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from alerts import preview
+from alerts import preview, services
 from alerts.conditions import parse
 from alerts.evaluating import evaluate_prices, evaluate_shares, evaluate_suggestions, remind, tidy
 from alerts.models import Alert, AlertLog, Episode, Watch
@@ -194,6 +194,22 @@ def test_an_episode_that_goes_on_is_told_again_as_often_as_asked(gpu):
     assert remind(NOON + 7 * HOUR) == 0
     assert kinds(one) == ["opened", "reminder"]
     assert remind(NOON + 12 * HOUR) == 0  # nobody measured since: nothing is told from stale figures
+
+
+def test_what_its_host_did_something_about_is_not_told_again_before_its_end(gpu):
+    """Wanted 12: told again every N hours until it is acknowledged."""
+    one = alert(gpu.portfolio.user, notification_settings={"remind_hours": 6})
+    sample(gpu, *[2] * 8)
+    evaluate_shares(NOON)
+    services.act_on(Episode.objects.get())
+    sample(gpu, *[2] * 4, until=NOON + 5 * HOUR)
+    evaluate_shares(NOON + 5 * HOUR)
+    assert remind(NOON + 6 * HOUR) == 0
+    Episode.objects.update(acted_how="price")  # seen by us, not said by the host
+    assert remind(NOON + 6 * HOUR) == 1
+    sample(gpu, *[4] * 2, until=NOON + 7 * HOUR)
+    evaluate_shares(NOON + 7 * HOUR)
+    assert kinds(one) == ["opened", "reminder", "resolved"]
 
 
 def test_whoever_does_not_want_to_hear_of_the_end_does_not(gpu):

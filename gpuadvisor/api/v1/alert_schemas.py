@@ -57,7 +57,7 @@ Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Hours = Annotated[StrictInt, Field(ge=1, le=DAYS * 24)]
 Until = Annotated[datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
 Channels = Annotated[list[UUID], Field(max_length=20)]
-REMIND = "Tell again every so many hours while it lasts; null: never again."
+REMIND = "Tell again every so many hours while it lasts, until its host acts on it (`act`); null: never again."
 TOLD = "Ids of channels; none: it shows on pages only."
 
 
