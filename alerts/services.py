@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
@@ -167,9 +168,10 @@ def wake(episode: Episode) -> bool:
 
 @transaction.atomic
 def act_on(episode: Episode) -> bool:
-    """Note that the host did something about it; False where that was noted already."""
+    """Note that the host says to have done something about it, and remind of it no more; False where it was noted."""
     now = clock.now()
-    if not Episode.objects.filter(pk=episode.pk, acted_at=None).update(acted_at=now, acted_how="noted"):
+    rows = Episode.objects.filter(pk=episode.pk).exclude(acted_at__isnull=False, acted_how="noted")
+    if not rows.update(acted_at=Coalesce("acted_at", now), acted_how="noted"):
         return False
     EpisodeEvent.objects.create(episode=episode, kind="acted", text=_("You did something about it."), at=now)
     return True

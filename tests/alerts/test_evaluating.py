@@ -207,6 +207,9 @@ def test_what_its_host_did_something_about_is_not_told_again_before_its_end(gpu)
     assert remind(NOON + 6 * HOUR) == 0
     Episode.objects.update(acted_how="price")  # seen by us, not said by the host
     assert remind(NOON + 6 * HOUR) == 1
+    episode = Episode.objects.get()
+    assert [services.act_on(episode), services.act_on(episode)] == [True, False]
+    assert Episode.objects.get().acted_at == episode.acted_at
     sample(gpu, *[4] * 2, until=NOON + 7 * HOUR)
     evaluate_shares(NOON + 7 * HOUR)
     assert kinds(one) == ["opened", "reminder", "resolved"]

@@ -284,7 +284,7 @@ def snooze_alert_episode(request: HttpRequest, id: Path[str]) -> shapes.EpisodeD
     url_name="alert-episode-act",
 )
 def act_on_alert_episode(request: HttpRequest, id: Path[str]) -> shapes.EpisodeDetailOut:
-    """Note that you did something about it, for how well the rule does; a second time changes nothing. No body."""
+    """Note that you did something about it: you are not reminded any more. A second time changes nothing. No body."""
     token, row = _changing(request, id)
     with translation.override(token.user.language):
         services.act_on(row)
