@@ -7,4 +7,6 @@ class BillingConfig(AppConfig):
     verbose_name = _("Billing")
 
     def ready(self) -> None:
-        from . import receivers  # noqa: F401 (connects them)
+        from . import client, receivers  # noqa: F401 (connects them)
+
+        client.configure()

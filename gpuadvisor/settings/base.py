@@ -359,12 +359,21 @@ CELERY_TASK_ROUTES = {
     "gpuadvisor.core.tasks.send_due_mails": {"queue": "alerts"},
     "market.tasks.*": {"queue": "ingest"},
     "chat.tasks.*": {"queue": "chat"},
+    "billing.tasks.*": {"queue": "alerts"},
 }
 
-# -- Stripe: without a key billing is off ------------------------------------------------------------------------------
+# -- Stripe: without a key and the secret of its webhook billing is off ------------------------------------------------
+STRIPE_KEY = env.key("STRIPE_KEY")
+STRIPE_WEBHOOK_SECRET = env.key("STRIPE_WEBHOOK_SECRET")
+STRIPE_API_BASE = env.address("STRIPE_API_BASE")  # the stand-in's (gpuadvisor/standins/stripe); prod.py refuses it
+STRIPE_API_VERSION = "2026-05-27.dahlia"  # what billing/ and the stand-in read; dj-stripe's own default too
+if STRIPE_KEY and not re.fullmatch(r"(sk|rk)_(test|live)_[A-Za-z0-9]{24,}", STRIPE_KEY):
+    raise ImproperlyConfigured("STRIPE_KEY is no secret key of Stripe: it begins with sk_test_ or sk_live_.")
+STRIPE_LIVE_MODE = STRIPE_KEY.split("_")[1:2] == ["live"]
+STRIPE_SECRET_KEY = STRIPE_KEY  # dj-stripe's names
 DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
-STRIPE_LIVE_MODE = False
-STRIPE_TEST_SECRET_KEY = env.str("STRIPE_KEY", default="")
+DJSTRIPE_SUBSCRIBER_CUSTOMER_KEY = None  # whose a customer is stands in subscriptions alone
+BILLING_ENABLED = bool(STRIPE_KEY and STRIPE_WEBHOOK_SECRET)
 
 # -- Market ----------------------------------------------------------------------------------------------------------
 MARKET_SOURCES = env.list(
@@ -412,5 +421,6 @@ LOGGING: dict[str, Any] = {
         "httpx2": {"level": "WARNING"},
         "httpcore2": {"level": "WARNING"},
         "openai": {"level": "WARNING"},
+        "stripe": {"level": "WARNING"},
     },
 }

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 from .base import *
-from .base import ALLOWED_HOSTS, LOGGING, SECRET_KEY, SITE_URL, env
+from .base import ALLOWED_HOSTS, LOGGING, SECRET_KEY, SITE_URL, STRIPE_API_BASE, env
 
 DEBUG = False
 if env.bool("DEBUG", default=False):
@@ -14,6 +14,8 @@ if env.bool("DEBUG", default=False):
     )
 if env.list("GUARD_ALLOWED_HOSTS", default=[]):
     raise ImproperlyConfigured("GUARD_ALLOWED_HOSTS lets accounts reach into your network. Unset it.")
+if STRIPE_API_BASE not in ("", "https://api.stripe.com"):
+    raise ImproperlyConfigured("STRIPE_API_BASE names another server than Stripe's. Unset it.")
 if len(SECRET_KEY) < 50:
     raise ImproperlyConfigured("SECRET_KEY is shorter than 50 characters.")
 if urlsplit(SITE_URL).scheme != "https":
