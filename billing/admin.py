@@ -1,14 +1,29 @@
-"""Plans, to look at: Stripe's events write them."""
+"""Plans, to look at: Stripe's events write them, and what staff grant."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, cast
+
 import djstripe.admin  # noqa: F401 (registers its forty lists first)
+from django import forms
 from django.apps import apps
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ActionForm
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
+from gpuadvisor.core import clock
 from gpuadvisor.core.admin import ReadOnlyAdmin
+from gpuadvisor.core.errors import DomainError
 
-from .models import Subscription
+from . import grants
+from .models import Grant, Subscription
+
+if TYPE_CHECKING:
+    from gpuadvisor.accounts.models import User
 
 for model in apps.get_app_config("djstripe").get_models():  # empty until billing is built, and some lists break on rows
     if admin.site.is_registered(model):
@@ -22,3 +37,79 @@ class SubscriptionAdmin(ReadOnlyAdmin):
     search_fields = ("user__email", "stripe_customer_id", "stripe_subscription_id")
     list_select_related = ("user",)
     ordering = ("-created_at",)
+
+
+class GrantForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Whom, what, until when and why."""
+
+    class Meta:
+        model = Grant
+        fields = ("user", "tier", "until", "reason")
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or self.cleaned_data
+        if not {"user", "tier", "until"} <= given.keys():
+            return given
+        if why := grants.refusal(given["user"], given["tier"], given["until"], now=clock.now()):
+            raise forms.ValidationError(why)
+        return given
+
+
+class RevokeForm(ActionForm):
+    """Why it ends before its time."""
+
+    reason = forms.CharField(label=_("Reason"), max_length=200, required=False)
+
+
+@admin.register(Grant)
+class GrantAdmin(ReadOnlyAdmin):
+    """Plans given without payment. Staff add one, and revoke it with a reason; neither can be edited after."""
+
+    form = GrantForm
+    action_form = RevokeForm
+    list_display = ("user", "tier", "until", "reason", "by", "created_at", "ended_at", "revoked_by", "revoke_reason")
+    list_filter = ("tier", ("ended_at", admin.EmptyFieldListFilter), "created_at")
+    search_fields = ("user__email", "reason", "revoke_reason")
+    list_select_related = ("user", "by", "revoked_by")
+    autocomplete_fields = ("user",)
+    ordering = ("-created_at",)
+    actions = ("revoke",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("billing.add_grant"))
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("billing.change_grant"))
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        asked = ("user", "tier", "until", "reason")
+        return asked if obj is None else (*asked, "by", "created_at", "ended_at", "revoked_by", "revoke_reason")
+
+    def save_model(self, request: HttpRequest, obj: Grant, form: Any, change: bool) -> None:
+        grants.grant(
+            pk=obj.pk,
+            user=obj.user,
+            tier=obj.tier,
+            until=obj.until,
+            reason=obj.reason,
+            by=cast("User", request.user),
+        )
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except DomainError as error:  # another was faster than the form's check
+            self.message_user(request, error.user_message, messages.ERROR)
+            return redirect("admin:billing_grant_changelist")
+
+    @admin.action(description=_("Revoke the chosen plans"), permissions=["revoke"])
+    def revoke(self, request: HttpRequest, rows: QuerySet[Grant]) -> None:
+        user, ended = cast("User", request.user), 0
+        try:
+            for given in rows.filter(ended_at=None).select_related("user").order_by("pk"):
+                ended += grants.revoke(given, reason=request.POST.get("reason", "").replace("\0", "")[:200], by=user)
+        except DomainError as error:
+            self.message_user(request, error.user_message, messages.ERROR)
+            return
+        said = ngettext("%(count)d plan was revoked.", "%(count)d plans were revoked.", ended) % {"count": ended}
+        self.message_user(request, said, messages.SUCCESS if ended else messages.WARNING)

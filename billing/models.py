@@ -168,3 +168,40 @@ class PlanChange(BaseModel):
 
     def __str__(self) -> str:
         return f"{self.before} to {self.after} {self.at:%Y-%m-%d}"
+
+
+class Grant(BaseModel):
+    """A plan that staff gave an account for a time, without payment. It stands above what is paid, never below."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name=_("account"), related_name="grants")
+    tier = models.CharField(_("plan"), max_length=20, choices=Tier.choices[1:])
+    until = models.DateTimeField(_("until"))
+    reason = models.CharField(_("reason"), max_length=200)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    ended_at = models.DateTimeField(null=True, blank=True, help_text=_("By its time, or when it was revoked."))
+    revoked_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    revoke_reason = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        db_table = "plan_grants"
+        verbose_name = _("granted plan")
+        verbose_name_plural = _("granted plans")
+        indexes = [models.Index(fields=["until"], condition=Q(ended_at=None), name="billing_grant_open")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user"],
+                condition=Q(ended_at=None),
+                name="billing_grant_one_open_per_user",
+                violation_error_message=_("The account has a granted plan: revoke that one first."),
+            ),
+            known(
+                "billing_grant_tier_known",
+                "tier",
+                ["individual", "professional", "enterprise"],
+                _("Choose one of the plans above the free one."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_tier_display()}, {self.user}"

@@ -87,11 +87,11 @@ PLANS = {
 LIMITS = {
     "portfolios": Limit(_("Portfolios in use"), _("Planned and archived ones do not count.")),
     "alerts": Limit(_("Alert rules"), _("Paused ones count, too.")),
-    "conversations": Limit(_("Conversations with the advisor"), _("Archived ones count, too.")),
-    "messages": Limit(_("Questions in one conversation"), _("Your own questions; answers do not count.")),
+    "conversations": Limit(_("Conversations"), _("With the advisor; archived ones count, too.")),
+    "messages": Limit(_("Questions in each"), _("Your own questions in one conversation; answers do not count.")),
     "tokens_a_day": Limit(
-        _("Advisor's tokens a day"),
-        _("What its language model may read and write on one UTC day. Answers by built-in rules take none."),
+        _("Tokens a day"),
+        _("What the advisor's language model may read and write on one UTC day. Answers by built-in rules take none."),
     ),
 }
 PAID = ("individual", "professional")

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import F
+
 from gpuadvisor.accounts.models import User
 
 from . import limits
-from .plans import LIMITS, PLANS, Limit, Plan
+from .models import Grant, PlanChange, Subscription
+from .plans import LIMITS, PLANS, Limit, Plan, is_above
 
 
 @dataclass(frozen=True)
@@ -40,10 +43,17 @@ class Line:
 
 @dataclass(frozen=True)
 class Standing:
-    """A host's plan: since when they have it, and what is used of each limit."""
+    """A host's plan: since when they have it, and what is used of each limit.
+
+    `until` is when it ends by itself, None where it does not, and `then` the plan after it; `is_granted` where staff
+    gave it.
+    """
 
     plan: Plan
     since: datetime
+    until: datetime | None
+    then: Plan
+    is_granted: bool
     lines: list[Line]
 
     @property
@@ -63,8 +73,21 @@ def offers() -> list[Offer]:
 def standing(user: User) -> Standing:
     """The plan of one host with what is used of it."""
     plan = PLANS[user.subscription_tier]
+    subscription = Subscription.objects.filter(user=user).first() or Subscription(user=user)
+    given = Grant.objects.filter(user=user, ended_at=None, tier=user.subscription_tier).first()
+    if given and not is_above(given.tier, subscription.paid_tier):  # it is paid for by now
+        given = None
+    changed = PlanChange.objects.filter(user=user, after=user.subscription_tier).exclude(before=F("after"))
+    since = changed.order_by("-at").values_list("at", flat=True).first()
     lines = []
     for what, limit in LIMITS.items():
         usage = limits.usage(user, what)
         lines.append(Line(what, limit, usage, is_own=usage.limit != getattr(plan, what)))
-    return Standing(plan=plan, since=user.created_at, lines=lines)
+    return Standing(
+        plan=plan,
+        since=since or user.created_at,
+        until=given.until if given else subscription.cancel_at,
+        then=PLANS[subscription.paid_tier if given else "free"],
+        is_granted=given is not None,
+        lines=lines,
+    )

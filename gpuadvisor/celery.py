@@ -11,6 +11,7 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.autodiscover_tasks(["market"], related_name="tasks_history")
 app.autodiscover_tasks(["market"], related_name="tasks_money")
+app.autodiscover_tasks(["billing"], related_name="tasks_grants")
 app.autodiscover_tasks(["alerts"], related_name="tasks_evaluating")
 app.autodiscover_tasks(["alerts"], related_name="tasks_incoming")
 
@@ -28,6 +29,7 @@ app.conf.beat_schedule = {
     "core.clean-up": {"task": "gpuadvisor.core.tasks.clean_up", "schedule": crontab(minute=20, hour=3)},
     "alerts.deliver-due": {"task": "alerts.tasks.deliver_due", "schedule": 10.0, "options": {"expires": 10.0}},
     "alerts.send-digests": {"task": "alerts.tasks.send_digests", "schedule": crontab(minute="*/5")},
+    "billing.end-grants": {"task": "billing.tasks_grants.end_grants", "schedule": crontab(minute="*/5")},
     "market.refresh": {"task": "market.tasks.refresh_market", "schedule": crontab(minute="*/15")},
     "market.apply-decisions": {"task": "market.tasks.apply_decisions", "schedule": 60.0, "options": {"expires": 60.0}},
     "market.warm": {"task": "market.tasks.warm_pages", "schedule": crontab(minute="5-59/10")},
@@ -57,6 +59,12 @@ app.conf.beat_schedule = {
     "portfolios.suggest-fleets": {"task": "portfolios.tasks.suggest_fleets", "schedule": crontab(minute=48)},
     "chat.sweep": {"task": "chat.tasks.sweep", "schedule": 10.0, "options": {"expires": 10.0}},
     "chat.archive-silent": {"task": "chat.tasks.archive_silent", "schedule": crontab(minute=38, hour=4)},
+    "billing.handle-events": {
+        "task": "billing.tasks.handle_events",
+        "schedule": 10.0,
+        "options": {"expires": 10.0},
+    },
+    "billing.purge-events": {"task": "billing.tasks.purge_events", "schedule": crontab(minute=56, hour=3)},
     "alerts.match-events": {
         "task": "alerts.tasks_incoming.match_events",
         "schedule": 60.0,

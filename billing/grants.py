@@ -1,0 +1,110 @@
+"""Plans that staff give for a time: given, revoked, ended; each with its line in the journal."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from gpuadvisor.accounts.models import User
+from gpuadvisor.core import audit, clock
+from gpuadvisor.core.errors import DomainError
+from gpuadvisor.core.ids import uuid7
+
+from .models import Grant, PlanChange, Subscription
+from .plans import is_above
+from .services import set_tier
+
+ENDED_AT_ONCE = 500  # in one run; the next goes on
+
+
+def entitled(user: User, paid_tier: str, *, now: datetime) -> str:
+    """The plan of an account that pays for `paid_tier`: that, or what is granted to it where that is more."""
+    given = Grant.objects.filter(user=user, ended_at=None, until__gt=now).values_list("tier", flat=True).first()
+    return given if given and is_above(given, paid_tier) else paid_tier
+
+
+def refusal(user: User, tier: str, until: datetime, *, now: datetime) -> str:
+    """Why this cannot be granted, in a sentence; "" where it can."""
+    if user.is_demo:
+        return _("The demo account keeps its plan.")
+    if until <= now:
+        return _("This end lies in the past.")
+    if Grant.objects.filter(user=user, ended_at=None).exists():
+        return _("The account has a granted plan: revoke that one first.")
+    if not is_above(tier, user.subscription_tier):
+        return _("The account has this plan already, or a larger one.")
+    return ""
+
+
+@transaction.atomic
+def grant(*, user: User, tier: str, until: datetime, reason: str, by: User, pk: UUID | None = None) -> Grant:
+    """Give `user` the plan `tier` until then.
+
+    Raises: DomainError where it is none above what the account has, or ends in the past.
+    """
+    user = _locked(user)
+    now = clock.now()
+    if why := refusal(user, tier, until, now=now):
+        raise DomainError(why)
+    given = Grant.objects.create(pk=pk or uuid7(), user=user, tier=tier, until=until, reason=reason, by=by)
+    _follow(user, now, by=by, action="plan.granted", grant=given, reason=reason)
+    return given
+
+
+@transaction.atomic
+def revoke(given: Grant, *, reason: str, by: User) -> bool:
+    """End it now; False where it had ended.
+
+    Raises: DomainError without a reason.
+    """
+    if not reason.strip():
+        raise DomainError(_("Say why: the reason is kept in the journal."))
+    user = _locked(given.user)
+    now = clock.now()
+    if not Grant.objects.filter(pk=given.pk, ended_at=None).update(
+        ended_at=now, revoked_by=by, revoke_reason=reason.strip()
+    ):
+        return False
+    _follow(user, now, by=by, action="plan.grant-revoked", grant=given, reason=reason.strip())
+    return True
+
+
+def end_due() -> int:
+    """End the grants whose time has come; the number ended."""
+    due = Grant.objects.filter(ended_at=None, until__lte=clock.now()).order_by("until")
+    return sum(_end(given) for given in due.select_related("user")[:ENDED_AT_ONCE])
+
+
+@transaction.atomic
+def _end(given: Grant) -> bool:
+    user = _locked(given.user)
+    now = clock.now()
+    if not Grant.objects.filter(pk=given.pk, ended_at=None, until__lte=now).update(ended_at=now):
+        return False  # revoked meanwhile
+    _follow(user, now, by=None, action="plan.grant-ended", grant=given, reason="")
+    return True
+
+
+def _locked(user: User) -> User:
+    """The account's row, held as by `limits.claim` until the transaction ends."""
+    return User.objects.select_for_update(no_key=True).get(pk=user.pk)
+
+
+def _follow(user: User, now: datetime, *, by: User | None, action: str, grant: Grant, reason: str) -> None:
+    """Let the account's plan be what it is entitled to now, and write down how that came."""
+    before = user.subscription_tier
+    paid = Subscription.objects.filter(user=user).values_list("paid_tier", flat=True).first() or "free"
+    subscription = set_tier(user, entitled(user, paid, now=now))
+    after = subscription.tier
+    if before != after:
+        price = subscription.monthly_price
+        source = PlanChange.Source.STAFF if by else PlanChange.Source.PROGRAM
+        PlanChange.objects.create(
+            user=user, before=before, after=after, price_before=price, price_after=price, source=source, at=now
+        )
+    details = {"account": str(user.pk), "grant": str(grant.pk), "plan": grant.tier, "until": grant.until.isoformat()}
+    details |= {"before": before, "after": after} | ({"reason": reason} if reason else {})
+    audit.record(user=by, action=action, details=details)
