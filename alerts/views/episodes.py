@@ -28,11 +28,13 @@ def index(request: AppRequest) -> HttpResponse:
     after = request.GET.get("after", "")
     matters, next_key = selectors.open_page(request.user, after)
     number, money = selectors.at_risk(request.user)
+    own = Alert.objects.visible_to(request.user)
     context = {
         "matters": matters,
         "number": number,
         "at_risk": money,
-        "has_rules": bool(number) or Alert.objects.visible_to(request.user).exists(),
+        "has_rules": bool(number) or own.filter(is_active=True).exists(),
+        "are_off": not number and own.filter(is_active=False).exists(),
         "here_url": address("index", after=after),
         "next_url": address("index", after=next_key) if next_key else "",
         "first_url": address("index") if after else "",

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from alerts import selectors, services
-from alerts.models import AlertLog, Channel, DeliveryAttempt, Episode, QuietHours
+from alerts.models import Alert, AlertLog, Channel, DeliveryAttempt, Episode, QuietHours
 from alerts.triggers import record_trigger
 from gpuadvisor.core import clock
 from portfolios.models import MaintenanceWindow
@@ -42,6 +42,13 @@ def test_open_episodes_stand_by_money_at_risk(host_client, host):
     text = host_client.get(reverse("alerts:index")).content.decode()
     assert "$91.00 a day at risk" in text
     assert "over" in host_client.get(reverse("alerts:resolved")).content.decode()
+
+
+def test_an_empty_page_says_whether_anybody_watches(host_client, host):
+    alert = AlertFactory(user=host)
+    assert "Nothing is the matter" in host_client.get(reverse("alerts:index")).content.decode()
+    Alert.objects.filter(pk=alert.pk).update(is_active=False)
+    assert "All your rules are paused or off." in host_client.get(reverse("alerts:index")).content.decode()
 
 
 def test_what_is_open_is_paged_by_key_with_money_unknown_or_alike(host_client, host):
