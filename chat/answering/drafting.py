@@ -83,13 +83,12 @@ class Draft:
     def _show(self) -> None:
         """All that may be shown now. Raises: Gone."""
         self._checked_at = now = monotonic()
-        if self._is_wrong:
-            return
-        may = checking.may_show(self._attempt, self.facts, self.said, self._shown)
-        self._is_wrong = may.is_stopped
-        if may.end > self._shown:
-            self._put(self._attempt[: may.end])
-            self._shown = may.end
+        if not self._is_wrong:
+            may = checking.may_show(self._attempt, self.facts, self.said, self._shown)
+            self._is_wrong = may.is_stopped
+            if may.end > self._shown:
+                self._put(self._attempt[: may.end])
+                self._shown = may.end
         self._store_now_and_then(now)
 
     def settle_on(self, text: str) -> None:

@@ -72,6 +72,13 @@ class Turn:
         return render(text, self.message.metadata.get("figures") or ())
 
     @property
+    def part(self) -> SafeString:
+        """The text so far of an answer that is still written, as the stream draws it."""
+        from ..markdown import render_part
+
+        return render_part(self.message.content)
+
+    @property
     def notices(self) -> tuple[str, ...]:
         return tuple(self.message.metadata.get("notices") or ())
 

@@ -13,6 +13,7 @@ from chat import budget, services
 from chat.models import Answer, Conversation, Message, Offer
 from chat.selectors.threads import cut
 from gpuadvisor.core import advising, clock
+from tests.chat.made import an_answer
 from tests.factories import AnswerFactory, ConversationFactory, MessageFactory, OfferFactory
 
 HTMX = {"HX-Request": "true"}
@@ -46,6 +47,19 @@ class TestAsking:
         assert "How am I doing?" in page
         assert f'sse-connect="/chat/stream/{answer.pk}/"' in page
         assert re.search(r'id="composer-send"[^>]* disabled', page)
+
+    def test_without_a_stream_a_running_answer_shows_its_text_so_far(self, host_client, host):
+        """R-018: a reload tells what is stored, and the link to the answer makes a request of its own."""
+        answer = an_answer(host, text="Your net was **good** and")
+        pages = [talk_url(answer.message.conversation), reverse("chat:answer", kwargs={"pk": answer.pk})]
+        for page in (host_client.get(url).content.decode() for url in pages):
+            assert "Your net was <strong>good</strong> and" in page
+            assert "Looking up your figures" not in page
+            assert re.search(r'class="show-answer" href="([^"]+)"', page)[1] == pages[1]
+        Answer.objects.filter(pk=answer.pk).update(is_stop_asked=True)
+        page = host_client.get(pages[0]).content.decode()
+        assert "Stopping…" in page
+        assert "Your net was" in page
 
     def test_one_click_asks_a_suggested_question(self, host_client, host):
         page = host_client.get(reverse("chat:index")).content.decode()
