@@ -106,6 +106,20 @@ def in_scope(user: User, conditions: UtilizationDrop | OptimizationOpportunity) 
     return rows
 
 
+@dataclass(frozen=True)
+class Previewed:
+    """The configurations that a preview looks at, and the number of those that are too many."""
+
+    items: list[GPUConfiguration]
+    left_out: int = 0
+
+
+def previewed(user: User, conditions: UtilizationDrop) -> Previewed:
+    rows = in_scope(user, conditions).select_related("gpu_model", "portfolio").order_by("added_at", "pk")
+    found = list(rows[: MOST_GPUS + 1])
+    return Previewed(found[:MOST_GPUS], rows.count() - MOST_GPUS if len(found) > MOST_GPUS else 0)
+
+
 def preview(user: User, conditions: Conditions, *, now: datetime | None = None) -> Preview:
     """How often it would have fired, in a constant number of queries."""
     until = now or clock.now()
@@ -118,10 +132,8 @@ def preview(user: User, conditions: Conditions, *, now: datetime | None = None) 
 
 
 def _of_shares(user: User, conditions: UtilizationDrop, since: datetime, until: datetime) -> Preview:
-    rows = in_scope(user, conditions).select_related("gpu_model").order_by("added_at", "pk")
-    found = list(rows[: MOST_GPUS + 1])
-    left_out = rows.count() - MOST_GPUS if len(found) > MOST_GPUS else 0
-    items = found[:MOST_GPUS]
+    looked_at = previewed(user, conditions)
+    items = looked_at.items
     keys = [item.pk for item in items]
     limits = Limits(
         keys,
@@ -136,7 +148,7 @@ def _of_shares(user: User, conditions: UtilizationDrop, since: datetime, until: 
         told = readings.share_readings(conditions, item.pk, seen.get(item.pk, ()), limits)
         offline = frozenset(one.at for one in seen.get(item.pk, ()) if one.is_offline)
         lines.append(Line(str(item.pk), str(item), told, times_fired(told, conditions.for_minutes), offline))
-    return Preview(tuple(lines), left_out=left_out, is_joint=True)
+    return Preview(tuple(lines), left_out=looked_at.left_out, is_joint=True)
 
 
 def _of_prices(conditions: PricingChange, since: datetime, until: datetime) -> Preview:

@@ -30,7 +30,8 @@ EVER = datetime.min.replace(tzinfo=UTC)
 USUAL_DAYS = 28
 LEAST_USUAL_DAYS = 7
 COMP_DAYS_OLD = 3
-FIRST_LOOK = timedelta(hours=6)  # how far back the first evaluation of a configuration looks
+FIRST_LOOK = timedelta(hours=6)  # how far back the first evaluation of a configuration looks: in its samples,
+FIRST_DAYS = timedelta(days=3)  # and in days that only a statement, or its host, tells
 NEWS_BACK = timedelta(days=14)  # figures that come later than that are no news, and fire nothing
 STALE_BEFORE = timedelta(hours=2)  # how far from "N hours ago" the price compared with may lie
 
@@ -155,15 +156,18 @@ def news(after: UUID, up_to: UUID, until: datetime) -> dict[UUID, list[Seen]]:
     Sets the marks of all of them: call it once, in the transaction that writes what follows from it.
     """
     first_look, oldest = until - FIRST_LOOK, until - NEWS_BACK
+    of = {"after": after, "up_to": up_to}
+    # Days of those never seen before: typed at noon they lie further back than samples are looked for.
+    never = {**of, "first_look": EVER, "oldest": EVER, "newest": EVER, "first_quarter": until}
+    found = _seen(NEWS, until - FIRST_DAYS, until, **never)
     spans = [(first_look, first_look, until)]
     with connection.cursor() as cursor:
         cursor.execute("select exists (select from alert_marks where seen_until < %s)", [first_look])
         if cursor.fetchone() == (True,):  # silent for long: apart, so that the others need not search their months
             spans.append((oldest, EVER, first_look - SECOND))
-    found: dict[UUID, list[Seen]] = {}
     for since, low, high in spans:
-        keys = {"after": after, "up_to": up_to, "first_look": first_look, "oldest": low, "newest": high}
-        found |= _seen(NEWS, since, until, **keys)
+        for gpu, seen in _seen(NEWS, since, until, **of, first_look=first_look, oldest=low, newest=high).items():
+            found[gpu] = [*found.get(gpu, ()), *seen]
     return found
 
 

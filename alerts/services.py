@@ -23,7 +23,7 @@ from gpuadvisor.core.ids import uuid7
 from gpuadvisor.core.nudge import nudge
 from portfolios.models import MaintenanceWindow, Portfolio
 
-from . import banner, closing, messages
+from . import banner, beginning, closing, messages
 from . import channels as kinds
 from .channels import webhook
 from .conditions import Conditions, dump
@@ -78,6 +78,7 @@ def create_alert(
     )
     alert.save(force_insert=True)
     alert.channels.set(channels)
+    beginning.note(alert)
     return alert
 
 
@@ -117,6 +118,7 @@ def change_alert(
     alert.channels.set(channels)
     if is_other:
         closing.close([alert.pk], _lazy("The rule was changed."), now=clock.now())
+        beginning.note(alert)
 
 
 @transaction.atomic
@@ -137,6 +139,7 @@ def resume_alert(alert: Alert) -> bool:
 
 def delete_alert(alert: Alert) -> None:
     """Delete it with its episodes and its log."""
+    beginning.looked_at(alert.pk)
     alert.delete()
 
 

@@ -5,24 +5,28 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import cast
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from gpuadvisor.core import clock
 from portfolios.models import GPUConfiguration
 
-from .. import readings
-from ..conditions import ConditionError, UtilizationDrop, parse
+from .. import beginning, readings
+from ..conditions import ConditionError, Reading, UtilizationDrop, parse
 from ..models import Alert, Watch
+from ..preview import DAYS, previewed
 from ..readings import Limits, Seen
 from ..triggers import record_triggers
 from . import causes, episodes
 from .causes import Fallen
-from .following import Change, followed, is_alone, slices, watches_of
+from .following import Change, followed, is_alone, set_marks, slices, watches_of
+
+Watches = dict[tuple[UUID, str], Watch]
 
 
 def evaluate_shares(now: datetime | None = None) -> int:
@@ -40,10 +44,22 @@ def _slice(after: UUID, up_to: UUID, now: datetime) -> int:
     active = Alert.objects.filter(
         alert_type="utilization_drop", is_active=True, user__gt=after, user__lte=up_to, user__is_active=True
     )
-    looked = active.count()
+    looked, new = active.count(), beginning.new_rules()
     seen = readings.news(after, up_to, now)
-    if not seen:
-        return looked
+    known = active.exclude(pk__in=new)
+    changes, watches = _of_news(known, seen, now) if seen else ([], {})
+    for alert in active.filter(pk__in=new).select_related("user").order_by("pk")[: beginning.AT_ONCE] if new else ():
+        watches |= watches_of([alert])
+        changes += _of_past(alert, watches, now)
+        beginning.looked_at(alert.pk)
+    record_triggers(episodes.apply(changes, watches, now), now=now)
+    return looked
+
+
+def _of_news(
+    active: QuerySet[Alert], seen: Mapping[UUID, Sequence[Seen]], now: datetime
+) -> tuple[list[Change], Watches]:
+    """What figures that are new mean to alerts that were looked at before."""
     items: dict[UUID, list[GPUConfiguration]] = defaultdict(list)
     for item in GPUConfiguration.objects.filter(pk__in=list(seen)).select_related("portfolio", "gpu_model"):
         items[item.portfolio.user_id].append(item)
@@ -63,9 +79,37 @@ def _slice(after: UUID, up_to: UUID, now: datetime) -> int:
         for item in _scope(conditions, items[alert.user_id]) if conditions else ():
             watch = watches.get((alert.pk, str(item.pk)))
             changes += _changes(alert, told[alert.pk], item, seen[item.pk], limits, watch, rates)
-    changes = _with_causes(changes, items, seen)
-    record_triggers(episodes.apply(changes, watches, now), now=now)
-    return looked
+    return _with_causes(changes, items, seen), watches
+
+
+def _of_past(alert: Alert, watches: Watches, now: datetime) -> list[Change]:
+    """What holds under an alert that is new, by what its preview read: what is over by now is not told."""
+    if (conditions := _conditions(alert)) is None:
+        return []
+    items = previewed(alert.user, conditions).items
+    seen = readings.shares([item.pk for item in items], now - timedelta(days=DAYS), now)
+    set_marks({str(gpu): told[-1].at for gpu, told in seen.items()})
+    seen = {gpu: told for gpu, told in seen.items() if told[-1].at > now - readings.NEWS_BACK}
+    limits = Limits(
+        list(seen),
+        (now - timedelta(days=DAYS)).date(),
+        now.date(),
+        usual=conditions.against == "usual",
+        comps=conditions.against == "comps",
+    )
+    rates, changes = readings.rates(list(seen), now), list[Change]()
+    for item in items:
+        watch = watches.get((alert.pk, str(item.pk)))
+        found = _changes(alert, conditions, item, seen.get(item.pk, ()), limits, watch, rates)
+        over = max((n for n, one in enumerate(found, 1) if one.step in ("resolved", "dropped")), default=0)
+        changes += _as_of_now(found[over:], readings.share_readings(conditions, item.pk, seen.get(item.pk, ()), limits))
+    return _with_causes(changes, {alert.user_id: items}, seen)
+
+
+def _as_of_now(changes: Sequence[Change], told: Sequence[Reading]) -> list[Change]:
+    """What opened long ago is told with the newest figure that is below the limit."""
+    newest = next((one for one in reversed(told) if one.holds), None)
+    return [replace(one, reading=newest) if one.step == "opened" and newest else one for one in changes]
 
 
 def _conditions(alert: Alert) -> UtilizationDrop | None:

@@ -296,3 +296,61 @@ def test_more_gpus_and_alerts_take_no_more_queries(gpu, django_assert_max_num_qu
     with django_assert_max_num_queries(40):
         evaluate_shares(NOON)
     assert Episode.objects.count() == 4
+
+
+def by_day(gpu, *percents, until=NOON):
+    """Days that the host typed, the last one the day before `until`."""
+    for n, percent in enumerate(percents):
+        day = until.date() - timedelta(days=len(percents) - n)
+        PerformanceMetricFactory(gpu_configuration=gpu, metric_date=day, utilization_percentage=percent)
+
+
+def made(gpu, **conditions):
+    """A rule as its host makes it."""
+    wanted = parse("utilization_drop", {"threshold": "60", "for_minutes": 720, "margin": "10", **conditions})
+    return services.create_alert(
+        user=gpu.portfolio.user,
+        name="Idle",
+        alert_type="utilization_drop",
+        conditions=wanted,
+        notification_settings={"tell_resolved": True},
+    )
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["rule first", "figures first"])
+def test_days_typed_at_noon_open_and_end_an_episode(gpu, first):
+    """R-040: a host who has daily figures only is told as one whose GPUs are sampled, of later days too."""
+    if first:
+        one = made(gpu)
+        evaluate_shares(NOON - HOUR)
+    by_day(gpu, 80, 50, 40)
+    one = one if first else made(gpu)
+    evaluate_shares(NOON)
+    assert kinds(one) == ["opened"]
+    by_day(gpu, 90, until=NOON + 24 * HOUR)
+    evaluate_shares(NOON + 24 * HOUR)
+    assert kinds(one) == ["opened", "resolved"]
+
+
+@pytest.mark.parametrize("of_days", [True, False], ids=["days", "samples"])
+def test_a_new_rule_opens_on_what_its_preview_says_goes_on(gpu, of_days):
+    """R-040: and on nothing that is over; a change of its conditions is a new rule."""
+    other = GPUConfigurationFactory(portfolio=gpu.portfolio, quantity=4)
+    if of_days:
+        by_day(gpu, 90, 40, 65, 65, 65, 65, 65)  # below its margin since
+        by_day(other, 40, 40, 90, 80, 80, 80, 80)
+    else:
+        sample(gpu, *[1] * 50, *[2.6] * 40)
+        sample(other, *[0] * 50, *[4] * 40)
+    evaluate_shares(NOON)
+    one = made(gpu)
+    shown = preview.preview(one.user, parse(one.alert_type, one.conditions), now=NOON)
+    assert [fired.until is None for line in shown.lines for fired in line.fired] == [True, False]
+    evaluate_shares(NOON)
+    evaluate_shares(NOON)
+    assert ("40.0%" if of_days else "50.0%") in Episode.objects.get(alert=one).title
+    assert (kinds(one), list(Watch.objects.values_list("subject", flat=True))) == (["opened"], [str(gpu.pk)])
+    wanted = parse("utilization_drop", {**one.conditions, "threshold": "50"})
+    services.change_alert(one, name="Idle", conditions=wanted, notification_settings={}, channels=[])
+    evaluate_shares(NOON)
+    assert Episode.objects.filter(alert=one, state="open").count() == (0 if of_days else 1)
