@@ -61,7 +61,10 @@ class Moved(NamedTuple):
 
 @dataclass(frozen=True)
 class Measure:
-    """One figure of a window; `change` on the window before, `moved` the same in two words, `note` what it lacks."""
+    """One figure of a window; `change` on the window before, `moved` the same in two words, `note` what it lacks.
+
+    `of` is the revenue in USD that a net rests on, where that is not all of it.
+    """
 
     figure: Figure
     change: str = ""
@@ -71,6 +74,7 @@ class Measure:
     name: str = ""
     coverage: Decimal | None = None  # K16 of what the figure rests on, 0-100
     shift: Shift | None = None
+    of: Decimal | None = None
 
 
 def figure(total: Total, *, missing: str, method: str = "", as_of: datetime | None = None) -> Figure:

@@ -81,10 +81,10 @@ def doing(desk: Desk) -> str:
     row = first(result)
     if result is None or row is None:
         return desk.refusal()
-    parts = [_of_wanted(row, wanted, period)] if wanted else [_account(row, period)]
+    parts = [_of_wanted(row, wanted, period)] if wanted else [_account(result, row, period)]
     if not wanted and desk.asked.period is None:
         month = desk.look("kpis", period="30d", figures=["revenue", "net", "occupancy"], **desk.where)
-        parts.append(_short(first(month), "30d"))
+        parts.append(_short(month, "30d"))
     parts.append(_gaps(row))
     parts.append(more(result, _("All figures of this period")))
     return paragraphs(parts)
@@ -104,7 +104,15 @@ def _whose(row: Row) -> str:
     return _("your GPUs") if row.id == "account" else bold(row.title)
 
 
-def _account(row: Row, period: str) -> str:
+def _of_part(result: Result, row: Row) -> str:
+    """What of the revenue a net rests on and whom it leaves out, as its page says; "" where it is of all."""
+    of, net = cell_of(row, "net_of"), cell_of(row, "net")
+    text = ", " + _("of %(revenue)s of that revenue") % {"revenue": say(of)} if of is not None else ""
+    note = next((note for note in result.notes if net is not None and note.startswith(f"{net.label}: ")), "")
+    return f"{text}, {plain(note.partition(': ')[2])}" if note else text
+
+
+def _account(result: Result, row: Row, period: str) -> str:
     """The period in a few sentences, and how it moved."""
     revenue, net, use = (cell_of(row, name) for name in ("revenue", "net", "occupancy"))
     words = {"when": period_words(period), "who": _whose(row), "revenue": say(revenue), "net": say(net)}
@@ -113,9 +121,11 @@ def _account(row: Row, period: str) -> str:
         parts.append(unknown(revenue, _("Revenue")))
     elif net is not None and net.value is not None:
         about = " " + _("(estimated)") if net.quality == "estimated" else ""
-        parts.append(
-            _("%(when)s %(who)s took in %(revenue)s and left %(net)s after fees and power") % words + about + "."
-        )
+        if cell_of(row, "net_of") is None:
+            text = _("%(when)s %(who)s took in %(revenue)s and left %(net)s after fees and power") % words + about
+        else:
+            text = _("%(when)s %(who)s took in %(revenue)s. After fees and power %(net)s is left") % words + about
+        parts.append(f"{text}{_of_part(result, row)}.")
     else:
         parts.append(_("%(when)s %(who)s took in %(revenue)s.") % words)
         parts.append(unknown(net, _("Net")))
@@ -136,11 +146,12 @@ def _moves(row: Row, names: tuple[str, ...]) -> str:
     )
 
 
-def _short(row: Row | None, period: str) -> str:
-    if row is None or number(row, "revenue") is None:
+def _short(result: Result | None, period: str) -> str:
+    row = first(result)
+    if result is None or row is None or number(row, "revenue") is None:
         return ""
     words = {"when": period_words(period), "revenue": say(row.cells["revenue"]), "net": say(row.cells["net"])}
-    text = _("%(when)s: revenue %(revenue)s, net %(net)s.") % words
+    text = _("%(when)s: revenue %(revenue)s, net %(net)s") % words + f"{_of_part(result, row)}."
     moves = _moves(row, ("revenue", "net"))
     return f"{text} {before_words(period)}: {moves}." if moves else text
 

@@ -184,6 +184,15 @@ def of_figure(label: object, figure: Figure) -> Cell:
     return Cell(str(label), figure.value, figure.unit, figure.quality, "", figure.as_of)
 
 
+def rests_on(name: str, label: object, measure: Measure) -> dict[str, Cell]:
+    """The revenue that a net rests on, where that is not all of it."""
+    if measure.of is None:
+        return {}
+    return {
+        f"{name}_of": plain(_("Revenue that %(label)s rests on") % {"label": str(label).lower()}, measure.of, "USD")
+    }
+
+
 def changes(name: str, label: object, measure: Measure, period: str = "") -> dict[str, Cell]:
     """How far a KPI moved, as the page's words say it; nothing where it tells no change.
 
@@ -199,7 +208,7 @@ def changes(name: str, label: object, measure: Measure, period: str = "") -> dic
         said, unit = _("%(said)s, per day on record") % {"said": said}, f"{unit}/day" if unit == "USD" else unit
     cells = {f"{name}_change": plain(said % words, shift.absolute, unit)}
     if shift.percent is not None:
-        cells[f"{name}_change_percent"] = plain(said % words, shift.percent, "%")
+        cells[f"{name}_change_percent"] = plain(_("%(said)s, in percent") % {"said": said % words}, shift.percent, "%")
     return cells
 
 

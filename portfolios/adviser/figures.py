@@ -26,7 +26,7 @@ from ..selectors.me_or_market import me_or_market as split_of
 from ..selectors.series import DayFigures, daily
 from ..selectors.sheets import windows_of
 from ..views.addresses import address
-from .common import ROWS, Period, Where, changes, name_of, of_figure, plain, title, where
+from .common import ROWS, Period, Where, changes, name_of, of_figure, plain, rests_on, title, where
 
 KpiName = Literal[
     "occupancy",
@@ -85,6 +85,7 @@ def kpis(user: User, asked: KpisAsked) -> Result:
 def _kpi(kpi: Kpi, sheet: KpiSheet, past: KpiSheet | None) -> Iterator[tuple[str, Cell]]:
     measure: Measure = sheet.measures[kpi.name]
     yield kpi.name, of_figure(kpi.label, measure.figure)
+    yield from rests_on(kpi.name, kpi.label, measure).items()
     if past is None or measure.shift is None:
         return
     before = past.measures[kpi.name].figure

@@ -21,7 +21,7 @@ from ..selectors import places
 from ..selectors.lines import GPULine, gpu_line
 from ..selectors.sheets import chosen, windows_of
 from ..views.addresses import address
-from .common import ROWS, Period, PortfolioName, capped, changes, find_portfolio, of_figure, plain, title
+from .common import ROWS, Period, PortfolioName, capped, changes, find_portfolio, of_figure, plain, rests_on, title
 
 SHOWN = ("net", "revenue", "occupancy")
 
@@ -64,6 +64,7 @@ def _sheet(sheet: KpiSheet | None, before: str) -> dict[str, Cell]:
             continue
         measure = sheet.measures[name]
         cells[name] = of_figure(label, measure.figure)
+        cells |= rests_on(name, label, measure)
         cells |= changes(name, label, measure, before)
     return cells
 

@@ -219,7 +219,13 @@ class _Making:
         )
 
     def net(self) -> Measure:
-        return self._money("net", missing=self.no_net, method=self._net_method())
+        of = self.sums.netted if self._is_of_a_part else None
+        return replace(self._money("net", missing=self.no_net, method=self._net_method()), of=of)
+
+    @property
+    def _is_of_a_part(self) -> bool:
+        """Whether net rests on a part of the revenue."""
+        return bool(self.sums.net.known) and self.sums.netted != self.sums.revenue.value
 
     def _net_method(self) -> str:
         """What net was made of; it names the revenue that it rests on where that is not all of it."""
@@ -229,7 +235,7 @@ class _Making:
             words = _("revenue less fees and energy; no fixed costs entered")
         elif any(part.costing.is_allocated for part in self.parts):
             words = _("revenue less fees, energy and fixed costs, shared ones allocated by GPUs")
-        if self.sums.netted == self.sums.revenue.value or not self.sums.net.known:
+        if not self._is_of_a_part:
             return words
         return _("%(words)s; of %(revenue)s revenue") % {"words": words, "revenue": formats.money(self.sums.netted)}
 

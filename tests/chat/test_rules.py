@@ -13,6 +13,7 @@ from gpuadvisor.core import advising
 from gpuadvisor.core.errors import DomainError
 from portfolios.signals import demo_loaded
 from tests.chat.fleet import a_fleet
+from tests.factories import PortfolioFactory
 
 NAMES = [
     Named("gpu", "g1", "rig-01", "RTX 4090"),
@@ -172,6 +173,20 @@ def test_what_is_unknown_is_said_with_what_is_missing(host):
     text = Desk(host).ask("How am I doing?").text
     assert "Net is unknown:" in text
     assert "$0.00" not in text
+
+
+def test_a_net_of_a_part_of_revenue_says_so_as_its_page_does(host):
+    """Promise 31: without the power price of one portfolio, net rests on the revenue of the others."""
+    gpus = a_fleet(host)
+    gpus[1].portfolio = PortfolioFactory(user=host, name="Cellar")
+    gpus[1].save()
+    gpus[1].portfolio.cost_profiles.all().delete()
+    desk = Desk(host)
+    text = desk.ask("How am I doing?").text
+    assert "of that revenue, without 1 of 2 GPU configurations" in text
+    (row,) = desk.told[0].result.rows
+    assert row.cells["net_of"].value < row.cells["revenue"].value
+    assert desk.foreign(desk.ask("How am I doing?"), "How am I doing?") == []
 
 
 def test_an_empty_account_is_told_what_to_enter_first(host):
