@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import ssl
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NoReturn, cast
@@ -112,6 +112,39 @@ def subscriptions(customer: str) -> list[dict[str, Any]]:
 
 def product(key: str) -> dict[str, Any]:
     return plain(stripe.Product.retrieve(key))
+
+
+def find_product(key: str) -> dict[str, Any] | None:
+    """A product that is not deleted; None where there is none of this id."""
+    try:
+        found = product(key)
+    except stripe.InvalidRequestError as error:
+        if error.code != "resource_missing":
+            raise
+        return None
+    return None if found.get("deleted") else found
+
+
+def prices(lookup_keys: Sequence[str]) -> list[dict[str, Any]]:
+    """The prices that have one of these names, at most ten; inactive ones too."""
+    return [plain(row) for row in stripe.Price.list(lookup_keys=list(lookup_keys), limit=10).auto_paging_iter()]
+
+
+# -- What we write -----------------------------------------------------------------------------------------------------
+def create_product(**fields: Any) -> dict[str, Any]:
+    return plain(stripe.Product.create(**fields))
+
+
+def change_product(key: str, **fields: Any) -> dict[str, Any]:
+    return plain(stripe.Product.modify(key, **fields))
+
+
+def create_price(**fields: Any) -> dict[str, Any]:
+    return plain(stripe.Price.create(**fields))
+
+
+def change_price(key: str, **fields: Any) -> dict[str, Any]:
+    return plain(stripe.Price.modify(key, **fields))
 
 
 # -- What it tells -----------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
 from django.db import transaction
@@ -100,7 +101,7 @@ def _follow(user: User, now: datetime, *, by: User | None, action: str, grant: G
     subscription = set_tier(user, entitled(user, paid, now=now))
     after = subscription.tier
     if before != after:
-        price = subscription.monthly_price
+        price = Decimal(0) if subscription.status == Subscription.Status.TRIALING else subscription.monthly_price
         source = PlanChange.Source.STAFF if by else PlanChange.Source.PROGRAM
         PlanChange.objects.create(
             user=user, before=before, after=after, price_before=price, price_after=price, source=source, at=now
