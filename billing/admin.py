@@ -15,12 +15,12 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from gpuadvisor.core import clock
+from gpuadvisor.core import audit, clock
 from gpuadvisor.core.admin import ReadOnlyAdmin
 from gpuadvisor.core.errors import DomainError
 
-from . import grants
-from .models import Grant, Subscription
+from . import events, grants
+from .models import Grant, PlanChange, StripeEvent, Subscription
 
 if TYPE_CHECKING:
     from gpuadvisor.accounts.models import User
@@ -32,11 +32,55 @@ for model in apps.get_app_config("djstripe").get_models():  # empty until billin
 
 @admin.register(Subscription)
 class SubscriptionAdmin(ReadOnlyAdmin):
-    list_display = ("user", "tier", "status", "monthly_price", "current_period_end", "cancelled_at")
+    list_display = (
+        *("user", "tier", "paid_tier", "status", "interval", "monthly_price", "current_period_end", "cancel_at"),
+        *("cancelled_at", "synced_at"),
+    )
     list_filter = ("tier", "status")
     search_fields = ("user__email", "stripe_customer_id", "stripe_subscription_id")
     list_select_related = ("user",)
     ordering = ("-created_at",)
+
+
+@admin.register(StripeEvent)
+class StripeEventAdmin(ReadOnlyAdmin):
+    """What Stripe told, what is due of it, and why. Staff try one again."""
+
+    list_display = ("received_at", "kind", "state", "attempts", "next_at", "last_error", "customer", "event_id")
+    list_filter = ("state", "kind", "received_at")
+    search_fields = ("event_id__exact", "customer__exact")
+    search_help_text = _("The whole id of an event (evt_…) or of a customer (cus_…).")
+    ordering = ("-received_at",)
+    fields = (
+        *("event_id", "kind", "livemode", "account", "customer", "state", "attempts", "next_at", "last_error"),
+        *("lease_until", "received_at", "done_at", "payload"),
+    )
+    actions = ("try_again",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[StripeEvent]:
+        rows: QuerySet[StripeEvent] = super().get_queryset(request)
+        return rows.defer("payload")  # read where one is shown
+
+    def has_try_again_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("billing.change_stripeevent"))
+
+    @admin.action(description=_("Try again"), permissions=["try_again"])
+    def try_again(self, request: HttpRequest, rows: QuerySet[StripeEvent]) -> None:
+        again = events.try_again(rows)
+        if again:
+            audit.record(user=cast("User", request.user), action="billing.events-again", details={"events": again})
+        said = ngettext("%(count)d event is tried again.", "%(count)d events are tried again.", len(again))
+        self.message_user(request, said % {"count": len(again)}, messages.SUCCESS if again else messages.WARNING)
+
+
+@admin.register(PlanChange)
+class PlanChangeAdmin(ReadOnlyAdmin):
+    list_display = ("at", "user", "before", "after", "price_before", "price_after", "source")
+    list_filter = ("source", "after", "at")
+    search_fields = ("user__email",)
+    list_select_related = ("user",)
+    date_hierarchy = "at"
+    ordering = ("-at",)
 
 
 class GrantForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -7,6 +7,7 @@ from django.db import transaction
 from gpuadvisor.accounts.models import Tier, User
 
 from .models import Subscription
+from .signals import plan_changed
 
 
 @transaction.atomic
@@ -16,7 +17,26 @@ def set_tier(user: User, tier: str) -> Subscription:
     Raises: ValueError for a plan that does not exist.
     """
     tier = Tier(tier)
-    User.objects.filter(pk=user.pk).update(subscription_tier=tier)  # the row that `claim` locks comes first
-    subscription, _created = Subscription.objects.update_or_create(user=user, defaults={"tier": tier})
+    lock(user)
+    row = Subscription.objects.filter(user=user).first() or Subscription(user=user)
+    return write(user, row, tier)
+
+
+def lock(user: User) -> None:
+    """Lock the user's row, which comes before any other of billing: `limits.claim` locks it too.
+
+    Raises: User.DoesNotExist where the account went meanwhile.
+    """
+    User.objects.select_for_update(no_key=True).only("pk").get(pk=user.pk)
+
+
+def write(user: User, row: Subscription, tier: Tier) -> Subscription:
+    """Save a subscription whose user is locked with this plan, and the copy of it."""
+    before = Tier(row.tier)
+    row.tier = tier
+    row.save()
+    User.objects.filter(pk=user.pk).update(subscription_tier=tier)
     user.subscription_tier = tier
-    return subscription
+    if before != tier:
+        plan_changed.send(sender=Subscription, user=user, before=before, after=tier)
+    return row

@@ -69,6 +69,7 @@ PUBLIC = {
     "accounts:demo": 405,
     "alerts:unsubscribe": 404,  # without a signed link
     "alerts:receive": 405,  # a platform posts there
+    "billing:webhook": 405,  # Stripe posts there
     "accounts:confirm-email": 200,
     "account_login": 200,
     "account_signup": 200,

@@ -13,6 +13,8 @@ import pytest
 import stripe
 from django.conf import settings as django_settings
 
+from billing import client
+
 KEY = "sk_test_" + "standin0" * 3
 SECRET = "whsec_standin"
 
@@ -146,6 +148,17 @@ def stripe_standin(stripe_process, monkeypatch):
     monkeypatch.setattr(stripe, "max_network_retries", 0)
     monkeypatch.setattr(stripe, "default_http_client", stripe.RequestsClient(timeout=(2, 5)))
     return stripe_process
+
+
+@pytest.fixture
+def billing_on(stripe_standin, settings, monkeypatch):
+    """The site with billing on, its Stripe being the stand-in, called as the site calls it."""
+    settings.STRIPE_KEY = settings.STRIPE_SECRET_KEY = KEY
+    settings.STRIPE_WEBHOOK_SECRET = SECRET
+    settings.STRIPE_API_BASE = stripe_standin.address
+    settings.BILLING_ENABLED = True
+    monkeypatch.setattr(stripe, "default_http_client", client.DeadlineClient())
+    return stripe_standin
 
 
 class Receiver:

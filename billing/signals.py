@@ -1,0 +1,6 @@
+"""What other apps may listen to."""
+
+from django.dispatch import Signal
+
+# Sent inside the transaction that changes a plan, the user's row locked: `user`, `before`, `after` (tiers).
+plan_changed = Signal()

@@ -1,0 +1,180 @@
+"""Bring an account's plan to what Stripe says now. Events only tell that something changed: Stripe is asked.
+
+So neither order nor number of events decides. Nothing is locked while Stripe is waited for: who finds that another
+wrote meanwhile asks again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from gpuadvisor.accounts.models import Tier, User
+from gpuadvisor.core import clock
+from gpuadvisor.core.errors import TransientError
+
+from . import client, grants, services
+from .models import PlanChange, Subscription
+
+GIVING = {Subscription.Status.TRIALING, Subscription.Status.ACTIVE, Subscription.Status.PAST_DUE}
+LOOKUP = "gpuadvisor_"  # lookup keys of prices: gpuadvisor_<tier>_<month or year>
+ORDER = list(Tier)  # from the smallest plan to the largest
+TRIES = 5
+CENTS = Decimal(100)
+DETAILS = {"price": "id", "amount": "unit_amount", "currency": "currency"}  # the amount in cents
+
+Told = dict[str, Any]  # an object as Stripe tells it
+
+
+class NotUnderstood(Exception):
+    """Stripe's side cannot be brought to a plan: staff must look. The text is a sentence."""
+
+
+def follow(customer: str) -> Subscription | None:
+    """Write down what the subscriptions of a customer give; None where no account goes with it and nothing is owed.
+
+    Raises: NotUnderstood, client.StripeAway, client.StripeRefused.
+    """
+    for _try in range(TRIES):
+        asked_at = clock.now()
+        with client.within(client.EVENT_SECONDS):
+            known = client.customer(customer)
+            told = [] if known.get("deleted") else client.subscriptions(customer)
+            user = _user_of(known, told)
+            if user is None:
+                _owe_nothing(customer, told)
+                return None
+            other = Subscription.objects.filter(user=user).values_list("stripe_customer_id", flat=True).first()
+            if other and other != customer and not client.customer(other).get("deleted"):
+                told += client.subscriptions(other)  # one account, two customers: what either pays for counts
+            best, tier = _best(told)
+        with transaction.atomic():
+            try:
+                services.lock(user)
+            except User.DoesNotExist:
+                return None
+            row = Subscription.objects.filter(user=user).first() or Subscription(user=user)
+            if row.synced_at is None or row.synced_at < asked_at:
+                return _write(user, row, best, tier, customer="" if known.get("deleted") else customer)
+    raise TransientError("Others kept writing the same plan.")
+
+
+def _user_of(customer: Told, told: Sequence[Told]) -> User | None:
+    """Whose customer it is: as we wrote down, else as we told Stripe when it was made."""
+    row = Subscription.objects.filter(stripe_customer_id=customer["id"]).select_related("user").order_by("pk").first()
+    if row:
+        return row.user
+    for one in (*told, customer):
+        try:
+            key = UUID(str((one.get("metadata") or {}).get(client.USER_KEY, "")))
+        except ValueError:
+            continue
+        if user := User.objects.filter(pk=key).first():
+            return user
+    return None
+
+
+def _owe_nothing(customer: str, told: Sequence[Told]) -> None:
+    """A customer of nobody is of another product of the same Stripe account, or paid for one of our plans in vain."""
+    for one in told:
+        if one["status"] in GIVING and _tier_by(_price_of(one)):
+            raise NotUnderstood(f"No account goes with {customer}, who pays for a plan.")
+
+
+def _best(told: Sequence[Told]) -> tuple[Told | None, Tier]:
+    """The subscription that counts and its plan: the largest that gives one, else the newest."""
+    giving = [(one, _plan_of(one)) for one in told if one["status"] in GIVING]
+    if giving:
+        return max(giving, key=lambda pair: (ORDER.index(pair[1]), pair[0]["created"]))
+    newest = max(told, key=lambda one: (one["created"], one["id"]), default=None)
+    return newest, Tier.FREE
+
+
+def _price_of(subscription: Told) -> Told:
+    price: Told = subscription["items"]["data"][0]["price"]
+    return price
+
+
+def _plan_of(subscription: Told) -> Tier:
+    """Raises: NotUnderstood where its price belongs to no plan."""
+    price = _price_of(subscription)
+    tier = _tier_by(price) or _tier_in(client.product(str(price["product"])))
+    if tier is None:
+        raise NotUnderstood(f"Price {price['id']} belongs to no plan: give its product the metadata tier.")
+    return tier
+
+
+def _tier_by(price: Told) -> Tier | None:
+    """By the lookup key, which a price gives away once another takes its place, or the metadata."""
+    key = price.get("lookup_key") or ""
+    if key.startswith(LOOKUP):
+        return _known(key.removeprefix(LOOKUP).rpartition("_")[0])
+    return _tier_in(price)
+
+
+def _tier_in(one: Told) -> Tier | None:
+    return _known((one.get("metadata") or {}).get("tier", ""))
+
+
+def _known(tier: str) -> Tier | None:
+    return Tier(tier) if tier in Tier.values and tier != Tier.FREE else None
+
+
+def _write(user: User, row: Subscription, best: Told | None, tier: Tier, *, customer: str) -> Subscription:
+    """In the caller's transaction, the user locked."""
+    paying = _paying(row)
+    item = best["items"]["data"][0] if best else {}
+    price = item.get("price") or {}
+    interval, a_month = _a_month(price, item.get("quantity") or 1)
+    is_over = best is None or best["status"] not in GIVING
+    row.paid_tier = tier
+    row.status = best["status"] if best else Subscription.Status.ACTIVE
+    row.stripe_subscription_id = best["id"] if best else None
+    row.stripe_customer_id = best["customer"] if best else customer or None
+    row.interval = "" if is_over else interval
+    row.monthly_price = Decimal(0) if is_over else a_month
+    row.current_period_start = _moment(item.get("current_period_start"))
+    row.current_period_end = _moment(item.get("current_period_end"))
+    row.cancel_at = _moment(best.get("cancel_at")) if best else None
+    row.cancelled_at = _moment(best.get("canceled_at")) if best else None
+    row.billing_details = {key: price.get(name) for key, name in DETAILS.items()} if best else {}
+    row.synced_at = clock.now()
+    before = row.tier
+    services.write(user, row, Tier(grants.entitled(user, tier, now=row.synced_at)))
+    if (before, paying) != (row.tier, _paying(row)):
+        PlanChange.objects.create(
+            user=user,
+            before=before,
+            after=row.tier,
+            price_before=paying,
+            price_after=_paying(row),
+            source=PlanChange.Source.STRIPE,
+            at=row.synced_at,
+        )
+    return row
+
+
+def _paying(row: Subscription) -> Decimal:
+    """What comes in a month: nothing in a trial. USD."""
+    pays = row.status in (Subscription.Status.ACTIVE, Subscription.Status.PAST_DUE)
+    return row.monthly_price if pays else Decimal(0)
+
+
+def _a_month(price: Told, quantity: int) -> tuple[str, Decimal]:
+    """How often it is paid, and the list price of a month in the price's currency."""
+    recurring = price.get("recurring") or {}
+    interval = recurring.get("interval", "")
+    months = {"month": 1, "year": 12}.get(interval, 0) * int(recurring.get("interval_count") or 1)
+    if not months:
+        return "", Decimal(0)
+    amount = Decimal(str(price.get("unit_amount") or 0)) * quantity / CENTS / months
+    return interval, amount.quantize(Decimal("0.01"))
+
+
+def _moment(seconds: int | None) -> datetime | None:
+    return datetime.fromtimestamp(seconds, UTC) if seconds else None
