@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django_stubs_ext import StrOrPromise
 
 from gpuadvisor.core.fields import bounded, known
 from gpuadvisor.core.models import BaseModel
@@ -14,6 +15,8 @@ from ..querysets import AlertDeliveryQuerySet, AlertLogQuerySet
 from .channels import Channel
 from .episodes import Episode
 from .rules import Alert, Severity
+
+TOLD_LATER = {"quiet": _("Told at the end of quiet hours"), "digest": _("Told in the digest")}
 
 
 class AlertLog(BaseModel):
@@ -81,6 +84,13 @@ class AlertLog(BaseModel):
 
     def __str__(self) -> str:
         return f"{self.trigger_reason} ({self.delivery_status})"
+
+    @property
+    def was_late(self) -> StrOrPromise:
+        """Why it was told later, or is not told yet; empty where it was told at once."""
+        if self.delivery_status == self.Status.SUPPRESSED or self.suppressed_by not in TOLD_LATER:
+            return self.get_suppressed_by_display() if self.suppressed_by else ""
+        return TOLD_LATER[self.suppressed_by]
 
 
 class AlertDelivery(BaseModel):

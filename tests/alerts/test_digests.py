@@ -53,6 +53,7 @@ def test_what_a_digest_tells_stands_as_the_digest_does(host, hook, receiver, hos
     entry = reverse("alerts:log-entry", kwargs={"pk": log.pk})
     page = host_client.get(entry).content.decode()
     assert "Digest · 1 attempt" in page
+    assert "Told in the digest." in page
     again = reverse("alerts:resend", kwargs={"pk": log.digests.get().pk})
     refused = host_client.post(again)
     assert (refused.status_code, "paused" in refused.content.decode()) == (422, True)
