@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -22,7 +23,7 @@ MOST_NAMED_MARKS = 3
 
 @dataclass(frozen=True)
 class Shown:
-    """A preview as its panel shows it: the thing that fired most, drawn; all dates, newest first."""
+    """A preview as its panel shows it: the thing with the most trouble, drawn; all dates, newest first."""
 
     preview: Preview
     dates: list[tuple[str, Fired]]
@@ -62,8 +63,10 @@ def _title(line: Thing, conditions: Conditions, names: Names) -> str:
     return f"{conditions.gpu_model} · {platform} · {region_name(conditions.region, get_language() or 'en')}"
 
 
-def _weight(line: Thing) -> tuple[int, int]:
-    return len(line.fired), sum(one.value is not None for one in line.readings)
+def _weight(line: Thing) -> tuple[bool, timedelta, int]:
+    """The most trouble: what fired, for the longest time past the threshold."""
+    past = sum((one.lasted for one in line.readings if one.holds), timedelta())
+    return bool(line.fired), past, sum(one.value is not None for one in line.readings)
 
 
 def _value_label(conditions: Conditions) -> str:

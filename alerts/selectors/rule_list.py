@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Prefetch, Q
+from django.db.models import Count, Prefetch, Q, Sum
 from django.utils.translation import gettext as _
 
 from billing import limits
@@ -151,7 +151,7 @@ def recommended(user: User) -> list[dict[str, Any]]:
         GPUConfiguration.objects.visible_to(user)
         .filter(is_active=True, portfolio__is_active=True)
         .values_list("gpu_model__name")
-        .annotate(units=Count("pk"))
+        .annotate(units=Sum("quantity"))
         .order_by("-units", "gpu_model__name")
         .first()
     )

@@ -24,7 +24,9 @@ from tests.factories import (
     ChannelFactory,
     EpisodeFactory,
     GPUConfigurationFactory,
+    GPUModelFactory,
     PerformanceMetricFactory,
+    PortfolioFactory,
     SuggestionFactory,
     UserFactory,
 )
@@ -148,6 +150,16 @@ def test_the_recommended_rules_come_on_one_click_and_once(host_client, host):
     }
     assert Alert.objects.filter(user=host).count() == 3
     assert selectors.recommended_left(host) == []
+
+
+def test_the_model_with_most_gpus_is_recommended_and_starts_the_form(host_client, host):
+    """By GPUs, not by entries."""
+    portfolio = PortfolioFactory(user=host)
+    for name, quantity in (("RTX 3090", 1), ("RTX 3090", 1), ("RTX 4090", 4)):
+        GPUConfigurationFactory(portfolio=portfolio, gpu_model=GPUModelFactory(name=name), quantity=quantity)
+    assert selectors.recommended(host)[1]["conditions"].gpu_model == "RTX 4090"
+    form = host_client.get(f"{reverse('alerts:new')}?type=pricing_change").context["form"]
+    assert form.initial["gpu_model"] == "RTX 4090"
 
 
 def test_only_those_that_the_plan_has_room_for_are_recommended(host):
