@@ -17,7 +17,8 @@ from . import vast
 MOST, ROUNDS = 2_000, 10  # pairs at once, and how often in a run: what is left waits for the next sweep
 NAMESPACE = UUID("6a5c0f6e-4b1f-4b36-9b0c-5d0b1e9a7c11")
 # Of utilization episodes only: their watches name GPU configurations. An event may come before the episode, for a
-# condition has to last. A GPU whose machine number nobody told may be the one, unless another has that number.
+# condition has to last. A GPU that is rented out there, by its numbers or by its
+# figures, and whose machine number nobody told may be the one, unless another has that number.
 # Materialized, so that each step is done once over the set, however stale the planner's statistics are.
 PAIRS = """
 with pairs as materialized (
@@ -35,7 +36,7 @@ with pairs as materialized (
     select pairs.* from pairs left join placed on placed.episode_id = pairs.episode and placed.event = pairs.id::text
     where placed.event is null
 ), gpus as materialized (
-    select w.episode_id as episode, g.platform_mappings as told from alert_watches w
+    select w.episode_id as episode, g.id as gpu, g.platform_mappings as told from alert_watches w
     join gpu_configurations g on g.id = case when w.subject ~ '^[0-9a-f-]{36}$' then w.subject::uuid end
     where w.episode_id in (select episode from fresh)
 ), numbers as materialized (
@@ -45,7 +46,11 @@ with pairs as materialized (
 select f.id, f.episode from fresh f
 where exists (
     select from gpus g
-    where g.episode = f.episode and g.told ? f.platform
+    where g.episode = f.episode
+    and (
+        g.told ? f.platform
+        or exists (select from performance_metrics m where m.gpu_configuration_id = g.gpu and m.platform = f.platform)
+    )
     and (
         f.machine = ''
         or f.machines ? (g.told #>> array[f.platform, 'machine_id'])

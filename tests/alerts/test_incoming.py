@@ -17,7 +17,7 @@ from alerts import tasks_incoming
 from alerts.incoming import inboxes, matching, receiving
 from alerts.models import HostEvent, Inbox, Watch
 from gpuadvisor.core import clock, logs
-from tests.factories import EpisodeFactory, GPUConfigurationFactory, UserFactory
+from tests.factories import EpisodeFactory, GPUConfigurationFactory, PerformanceMetricFactory, UserFactory
 
 SECRET = "vast-secret-0123456789"
 PAGE = "/alerts/incoming/"
@@ -276,6 +276,21 @@ def test_a_gpu_without_a_number_may_be_the_machine_unless_another_has_the_number
     assert matching.match() == 2  # both onto the known one
     assert told(known)[-1] == "Vast.ai: issue detected on the machine (machines 41207, 8)"
     assert len(told(vague)) == 1
+
+
+@pytest.mark.parametrize(
+    ("platform", "other", "joins"), [("vast", "5", True), ("runpod", "5", False), ("vast", "41207", False)]
+)
+def test_a_gpu_whose_figures_are_of_vast_may_be_the_machine_though_no_number_was_told(
+    inbox, host, platform, other, joins
+):
+    """A field left empty in the forms is no mapping at all."""
+    episode, gpu = open_episode(host, {})
+    PerformanceMetricFactory(gpu_configuration=gpu, platform=platform)
+    GPUConfigurationFactory(portfolio__user=host, platform_mappings={"vast": {"machine_id": other}})
+    post(inbox)
+    matching.match()
+    assert bool(told(episode)) is joins
 
 
 def test_an_event_waits_for_its_episode_and_is_forgotten_in_time(inbox, host):
