@@ -300,7 +300,9 @@ class ChannelSettingsForm(forms.Form):
 class ChannelForm(OnceForm, ChannelSettingsForm):
     address = forms.CharField(label=_("Address"), max_length=500)
 
-    field_order = ("once", "name", "address", "least_severity", "digest")
+    for_all = forms.BooleanField(label=_("Use it for all my rules"), required=False, initial=True)
+
+    field_order = ("once", "name", "address", "least_severity", "digest", "for_all")
 
     def __init__(self, *args: Any, user: User, kind: str, **kwargs: Any) -> None:
         super().__init__(*args, user=user, **kwargs)
@@ -320,6 +322,8 @@ class ChannelForm(OnceForm, ChannelSettingsForm):
                 "spellcheck": "false",
             }
         field.help_text = module.HELP
+        if not Alert.objects.visible_to(user).exists():
+            del self.fields["for_all"]
         self.initial = {"name": str(module.LABEL), "least_severity": "info", "digest": "off", **self.initial}
 
 

@@ -200,8 +200,11 @@ def create_channel(
     least_severity: str = "info",
     digest: str = "off",
     pk: UUID | None = None,
+    for_all: bool = False,
 ) -> tuple[Channel, str]:
     """A new channel, and its secret to show once (empty where its kind has none, or the call is a repeated one).
+
+    `for_all`: all rules that are there tell it.
 
     Raises: ChannelError where its kind does not take the address; DomainError where it is there already.
     """
@@ -230,6 +233,8 @@ def create_channel(
     )
     secret = _new_secret(channel) if module.has_secret else ""
     channel.save(force_insert=True)
+    if for_all:
+        channel.alerts.set(Alert.objects.visible_to(user))
     return channel, secret
 
 

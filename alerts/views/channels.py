@@ -53,7 +53,11 @@ def new(request: AppRequest) -> HttpResponse:
         names = ("name", "address", "least_severity", "digest")
         try:
             channel, secret = services.create_channel(
-                user=request.user, kind=kind, pk=data["once"], **{name: data[name] for name in names}
+                user=request.user,
+                kind=kind,
+                pk=data["once"],
+                for_all=data.get("for_all", False),
+                **{name: data[name] for name in names},
             )
         except kinds.ChannelError as error:
             form.add_error("address", str(error))

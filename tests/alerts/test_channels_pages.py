@@ -151,3 +151,13 @@ def test_what_was_given_up_is_sent_again(host_client, host, django_capture_on_co
     delivery.refresh_from_db()
     log.refresh_from_db()
     assert (delivery.status, delivery.attempts, log.delivery_status, len(nudges)) == ("pending", 0, "pending", 1)
+
+
+def test_a_channel_made_after_the_rules_is_used_by_them_if_wanted(host_client, host, stranger):
+    url, rule, foreign = f"{NEW}?kind=email", AlertFactory(user=host), AlertFactory(user=stranger)
+    assert b'name="for_all" ' in host_client.get(url).content
+    host_client.post(url, SETTINGS | {"address": host.email, "for_all": "on"})
+    assert list(rule.channels.all()) == [Channel.objects.get(user=host)]
+    assert not foreign.channels.exists()
+    host_client.post(f"{NEW}?kind=webhook", SETTINGS | {"address": "https://hooks.example.com/a"})
+    assert rule.channels.count() == 1
