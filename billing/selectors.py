@@ -40,6 +40,11 @@ class Line:
     usage: limits.Usage
     is_own: bool
 
+    @property
+    def is_over(self) -> bool:
+        """Whether there is more than the limit, as after a plan that was larger."""
+        return self.usage.limit is not None and self.usage.used > self.usage.limit
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -58,8 +63,8 @@ class Standing:
 
     @property
     def is_over(self) -> bool:
-        """Whether there is more of something than the plan holds, as after one that was larger."""
-        return any(line.usage.limit is not None and line.usage.used > line.usage.limit for line in self.lines)
+        """Whether there is more of something than the plan holds."""
+        return any(line.is_over for line in self.lines)
 
 
 def offers() -> list[Offer]:

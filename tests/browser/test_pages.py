@@ -37,6 +37,7 @@ MARKET = [
 ]
 PUBLIC = [
     "/api/v1/docs",
+    "/pricing/",
     "/accounts/login/",
     "/accounts/signup/",
     "/accounts/password/reset/",
@@ -58,6 +59,7 @@ MEMBER = [
     "/portfolios/import/",
     "/settings/",
     "/settings/tokens/",
+    "/settings/plan/",
     "/accounts/email/",
     "/accounts/sessions/",
     "/accounts/2fa/",
