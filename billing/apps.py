@@ -7,6 +7,9 @@ class BillingConfig(AppConfig):
     verbose_name = _("Billing")
 
     def ready(self) -> None:
-        from . import client, receivers  # noqa: F401 (connects them)
+        from gpuadvisor.core import health
+
+        from . import client, events, receivers  # noqa: F401 (connects them)
 
         client.configure()
+        health.AMBER["stripe"] = events.check

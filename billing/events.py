@@ -19,7 +19,7 @@ from django.db import close_old_connections, connection, transaction
 from django.db.models import Q, QuerySet
 from djstripe.models import APIKey, Event
 
-from gpuadvisor.core import clock
+from gpuadvisor.core import clock, health
 from gpuadvisor.core.errors import TransientError
 from gpuadvisor.core.nudge import nudge
 
@@ -165,12 +165,19 @@ def try_again(rows: QuerySet[StripeEvent]) -> list[str]:
 
 
 def late(now: datetime) -> QuerySet[StripeEvent]:
-    """What has been due for more than an hour, or was given up."""
-    old = Q(state=StripeEvent.State.DUE, received_at__lt=now - LATE)
-    return StripeEvent.objects.filter(old | Q(state=StripeEvent.State.DEAD))
+    """What has been due for more than an hour."""
+    return StripeEvent.objects.filter(state=StripeEvent.State.DUE, received_at__lt=now - LATE)
+
+
+def check() -> None:
+    """Whether what Stripe told is handled in time, for the health page.
+
+    Raises: health.Trouble.
+    """
+    if settings.BILLING_ENABLED and (number := late(clock.now()).count()):
+        raise health.Trouble(f"{number} Stripe events wait for more than an hour: the admin tells why")
 
 
 def purge() -> int:
-    """Delete what was done more than 90 days ago; the number."""
-    old = StripeEvent.objects.filter(state=StripeEvent.State.DONE, received_at__lt=clock.now() - KEPT)
-    return old.delete()[0]
+    """Delete what was done or given up and came more than 90 days ago; the number."""
+    return StripeEvent.objects.filter(~Q(state=StripeEvent.State.DUE), received_at__lt=clock.now() - KEPT).delete()[0]

@@ -5,6 +5,7 @@ from django.db import IntegrityError, connection, transaction
 
 from billing.models import Subscription
 from billing.services import set_tier
+from billing.signals import plan_changed
 from gpuadvisor.accounts.models import Tier, User
 from tests.factories import UserFactory
 
@@ -51,3 +52,18 @@ def test_an_account_without_a_subscription_gets_one(host):
     Subscription.objects.all().delete()
     set_tier(host, "individual")
     assert plans() == [("individual", "individual")]
+
+
+def test_a_change_of_plan_is_told_once(host):
+    heard = []
+
+    def listen(sender, user, before, after, **more):
+        heard.append((user, before, after, connection.in_atomic_block))
+
+    plan_changed.connect(listen)
+    try:
+        set_tier(host, "individual")
+        set_tier(host, "individual")
+    finally:
+        plan_changed.disconnect(listen)
+    assert heard == [(host, "free", "individual", True)]
