@@ -32,8 +32,8 @@ COUNT = """
 update alert_channels c set
   failures_in_row = least(case when w.good then 0 else c.failures_in_row end + w.failures, 32000),
   last_success_at = case when w.good then %(now)s else c.last_success_at end,
-  last_failure_at = case when w.failures > 0 then %(now)s else c.last_failure_at end,
-  last_error = case when w.failures > 0 then w.error when w.good then '' else c.last_error end,
+  last_failure_at = case when w.error <> '' then %(now)s else c.last_failure_at end,
+  last_error = case when w.error <> '' then w.error when w.good then '' else c.last_error end,
   state = case when c.state = 'active' and (w.gone or
     case when w.good then 0 else c.failures_in_row end + w.failures >= %(most)s) then 'failed' else c.state end
 from unnest(%(ids)s::uuid[], %(good)s::bool[], %(failures)s::int[], %(gone)s::bool[], %(errors)s::text[])
@@ -44,10 +44,13 @@ returning c.id, c.state = 'failed' and o.state <> 'failed'
 
 
 def count(sent: Iterable[Sent], *, now: datetime) -> None:
-    """Count attempts on their channels; what is our fault counts on none, nor does a failed test."""
+    """Count attempts on their channels; what is our fault counts on none.
+
+    A failed test is shown as any failure, and counts towards no pause: whoever tries out an address breaks nothing.
+    """
     tally: dict[UUID, list[Sent]] = defaultdict(list)
     for one in sent:
-        if not one.outcome.is_ours and (one.outcome.status == "delivered" or one.row.purpose != "test"):
+        if not one.outcome.is_ours:
             tally[one.row.channel_id].append(one)
     if not tally:
         return
@@ -57,9 +60,10 @@ def count(sent: Iterable[Sent], *, now: datetime) -> None:
         wins = [n for n, one in enumerate(tally[pk]) if one.outcome.status == "delivered"]
         since = tally[pk][wins[-1] + 1 :] if wins else tally[pk]
         good.append(bool(wins))
-        failures.append(len(since))
-        gone.append(any(one.outcome.is_gone for one in since))
-        errors.append(since[-1].outcome.error[:200] if since else "")
+        counted = [one for one in since if one.row.purpose != "test"]
+        failures.append(len(counted))
+        gone.append(any(one.outcome.is_gone for one in counted))
+        errors.append((since[-1].outcome.error or "It failed.")[:200] if since else "")
     with connection.cursor() as cursor:
         cursor.execute(
             COUNT,
