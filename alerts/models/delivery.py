@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
@@ -92,6 +93,27 @@ class AlertLog(BaseModel):
             return self.get_suppressed_by_display() if self.suppressed_by else ""
         return TOLD_LATER[self.suppressed_by]
 
+    @property
+    def standing(self) -> tuple[str, str]:
+        """How far it is, in words, with the level of a badge: what one channel has another may still wait for."""
+        rows = [*self.deliveries.all(), *self.digests.all()]
+        names = {
+            status: ", ".join(sorted({one.channel.name for one in rows if one.status == status}))
+            for status in AlertDelivery.Status.values
+        }
+        is_tried = any(one.status == AlertDelivery.Status.PENDING and one.last_error for one in rows)
+        if self.delivery_status == self.Status.DELIVERED and names["pending"]:
+            words = (
+                gettext("Delivered, trying %(name)s again") if is_tried else gettext("Delivered, sending to %(name)s")
+            )
+            return words % {"name": names["pending"]}, "warn" if is_tried else "ok"
+        if self.delivery_status == self.Status.DELIVERED and names["dead"]:
+            return gettext("Delivered, but not to %(name)s") % {"name": names["dead"]}, "warn"
+        if self.delivery_status == self.Status.PENDING:
+            return (gettext("Failed so far, trying again"), "warn") if is_tried else (gettext("Sending"), "")
+        levels = {self.Status.DELIVERED: "ok", self.Status.FAILED: "bad"}
+        return str(self.get_delivery_status_display()), levels.get(self.Status(self.delivery_status), "")
+
 
 class AlertDelivery(BaseModel):
     """One message on its way to one channel (reliability c). Its id is the `webhook-id`, the same in every attempt.
@@ -161,6 +183,13 @@ class AlertDelivery(BaseModel):
 
     def __str__(self) -> str:
         return f"{self.purpose} ({self.status})"
+
+    @property
+    def standing(self) -> StrOrPromise:
+        """How far it is, in words."""
+        if self.status != self.Status.PENDING:
+            return self.get_status_display()
+        return gettext("Trying again") if self.last_error else gettext("Sending")
 
 
 class DeliveryAttempt(BaseModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -142,10 +143,39 @@ EVENTS = {
 }
 
 
+TOLD = {
+    "delivered": gettext_lazy("Told by: %(names)s"),
+    "pending": gettext_lazy("Queued for: %(names)s"),
+    "dead": gettext_lazy("Could not be told by: %(names)s"),
+    "cancelled": gettext_lazy("Not sent to: %(names)s"),
+}
+
+
 def events_of(episode: Episode) -> list[tuple[str, EpisodeEvent]]:
     """What happened, oldest first, each with a word for what it is where its text does not say so."""
-    rows = episode.events.order_by("at", "pk")[:MOST_EVENTS]
-    return [(str(EVENTS.get(one.kind, "")), one) for one in rows]
+    rows = list(episode.events.order_by("at", "pk")[:MOST_EVENTS])
+    leads = {key for one in rows if one.kind == "told" and (key := _uuid(one.data.get("log")))}
+    sent: dict[str, list[AlertDelivery]] = defaultdict(list)
+    for delivery in AlertDelivery.objects.filter(log__in=leads).select_related("channel").order_by("channel__name"):
+        sent[str(delivery.log_id)].append(delivery)
+    found = []
+    for one in rows:
+        label = str(EVENTS.get(one.kind, ""))
+        if one.kind == "told" and (told := _told(sent[str(one.data.get("log"))], one.text)):
+            label, one.text = "", told
+        elif one.kind == "snoozed" and (until := _moment(one.data.get("until"))):
+            one.text = _("Snoozed until %(time)s") % {"time": formats.moment(until)}
+        found.append((label, one))
+    return found
+
+
+def _told(sent: Sequence[AlertDelivery], names: str) -> str:
+    """Which of the channels that it was queued for have it; `names` are theirs."""
+    said = []
+    for status, words in TOLD.items():
+        if of := [one.channel.name for one in sent if one.status == status and one.channel.name in names]:
+            said.append(str(words) % {"names": ", ".join(of)})
+    return " · ".join(said)
 
 
 def _things(

@@ -13,10 +13,11 @@ import pytest
 from django.core import mail
 from django.db import connection, transaction
 
-from alerts import delivery, messages, services, triggers
+from alerts import delivery, messages, selectors, services, triggers
 from alerts.channels import Outcome, webhook
 from alerts.channels import kind as kind_of
 from alerts.delivery import aside, claiming, schedule, working
+from alerts.delivery.recording import settle
 from alerts.models import (
     Alert,
     AlertDelivery,
@@ -489,6 +490,7 @@ def test_a_test_is_tried_once_even_at_a_paused_channel(host, hook, receiver):
     row.refresh_from_db()
     channel.refresh_from_db()
     assert (row.status, row.last_error, channel.failures_in_row) == ("dead", "Answered 500", 0)
+    assert (channel.last_error, channel.last_failure_at is not None) == ("Answered 500", True)
     assert receiver.got[0][1]["type"] == "alert.test"
 
 
@@ -543,6 +545,26 @@ def test_an_episode_says_where_it_was_told(host, hook):
     assert (payload["title"], payload["episode"]["money_per_day"]) == ("Rack 1 is idle", "7.20")
     assert payload["url"].endswith(f"/alerts/episodes/{episode.pk}/")
     assert episode.events.get().kind == "told"
+    row, name = AlertDelivery.objects.get(), Channel.objects.get().name
+    states = {
+        "pending": (f"Queued for: {name}", "Sending"),
+        "delivered": (f"Told by: {name}", "Delivered"),
+        "dead": (f"Could not be told by: {name}", "Failed"),
+    }
+    for status, (words, standing) in states.items():
+        AlertDelivery.objects.update(status=status)
+        settle([(row.pk, row.log_id)])
+        assert selectors.events_of(episode)[0][1].text == words
+        assert AlertLog.objects.get().standing[0] == standing
+
+
+def test_what_one_channel_has_and_another_waits_for_is_not_just_delivered(host, hook):
+    first, second = hook(host), hook(host, "other")
+    fire(an_alert(host, first, second))
+    AlertDelivery.objects.filter(channel=first).update(status="delivered")
+    AlertDelivery.objects.filter(channel=second).update(attempts=4, last_error="Answered 500")
+    settle(AlertDelivery.objects.values_list("pk", "log_id"))
+    assert AlertLog.objects.get().standing == (f"Delivered, trying {second.name} again", "warn")
 
 
 def test_a_mail_goes_to_the_confirmed_address_only_as_long_as_it_is(host):
