@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from gpuadvisor.accounts.models import User
 from gpuadvisor.core.advising import Row
 
-from . import advice, markets, results
+from . import advice, markets, results, wishes
 from .desk import Call, Desk
 from .glossary import TERMS
 from .names import names_of
@@ -28,6 +28,8 @@ ANSWERS: Mapping[str, Callable[[Desk], str]] = {
     "charge": advice.charge,
     "next": advice.next_steps,
     "alerts": advice.alerts,
+    "make_alert": wishes.make_alert,
+    "plan": wishes.plan,
     "unusual": advice.unusual,
     "changes": advice.changes,
     "accept": advice.accept,
@@ -38,7 +40,7 @@ ANSWERS: Mapping[str, Callable[[Desk], str]] = {
     "power": markets.power,
 }
 PERIODS = ("today", "7d", "30d", "90d")
-OF_NO_GPU = frozenset({"market", "term", "help", "unknown"})  # intents that need no GPU of one's own
+OF_NO_GPU = frozenset({"market", "term", "help", "unknown", "plan"})  # intents that need no GPU of one's own
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ def _text(user: User, question: str, call: Call, earlier: Sequence[str], subject
     names = names_of(user)
     asked = understand(question, names, TERMS)
     asked = _pointed(asked, names, earlier, subject)
+    if asked.follows:
+        asked, question = _followed(asked, question, names, earlier)
     desk = Desk(asked, names, call, question)
     if asked.intent == "term":
         text = str(TERMS[term_in(question, TERMS)])
@@ -96,8 +100,30 @@ def _pointed(asked: Asked, names: Sequence[Any], earlier: Sequence[str], subject
     for said in reversed(earlier):
         before = understand(said, names)
         if before.gpus or before.portfolio or before.model:
-            return replace(asked, gpus=before.gpus, portfolio=before.portfolio, model=before.model)
+            return replace(
+                asked, gpus=before.gpus, portfolio=before.portfolio, model=before.model, models=before.models
+            )
     return asked
+
+
+def _followed(asked: Asked, question: str, names: Sequence[Any], earlier: Sequence[str]) -> tuple[Asked, str]:
+    """“And the 3090?”: what was asked before, of what is named now; with the question whose words it goes by."""
+    for said in reversed(earlier):
+        before = understand(said, names, TERMS)
+        if before.follows:
+            continue
+        if before.intent not in ANSWERS:
+            break
+        kept = {
+            name: getattr(asked, name) or getattr(before, name)
+            for name in ("period", "rate", "price", "percent", "days_ago")
+        }
+        if not (asked.gpus or asked.portfolio or asked.model):
+            kept |= {name: getattr(before, name) for name in ("gpus", "portfolio", "model", "models", "variants")}
+        if asked.weekday is None:
+            kept["weekday"] = before.weekday
+        return replace(asked, intent=before.intent, **kept), said
+    return asked, question
 
 
 def _answered(desk: Desk, subject: Mapping[str, Any] | None) -> str:
@@ -144,9 +170,9 @@ def _what_i_can(user: User, *, is_greeting: bool) -> str:
             head,
             _(
                 "I can tell how you are doing and why that changed, what to charge, what another rate or electricity"
-                " price would do, where a GPU would earn more, how the market moves, what your power costs, and what"
-                " to do next. I explain words of the trade, note a price change and accept a suggestion for you to"
-                " confirm."
+                " price would do, where a GPU would earn more, how the market moves, what your power costs, what a"
+                " single day brought, and what to do next. I explain words of the trade; I note a price change, make an"
+                " alert rule and accept a suggestion for you to confirm."
             ),
             _("Ask me, for example:"),
             offered,

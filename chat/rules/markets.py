@@ -11,7 +11,7 @@ from gpuadvisor.core.money import rate as rounded_rate
 
 from .desk import Desk, first, row_of
 from .naming import Named
-from .results import period_words
+from .results import period_words, position
 from .saying import (
     SHOWN,
     bold,
@@ -34,6 +34,7 @@ MOST_MODELS = 3
 def market(desk: Desk) -> str:
     """How a GPU model's price and rented share moved; without one, those of the host's own models."""
     models = _models(desk)
+    named = {one.name for one in desk.asked.models}
     if not models:
         return _("Which GPU model? Ask, for example: “How is the market of the RTX 4090?”")
     parts = []
@@ -41,6 +42,16 @@ def market(desk: Desk) -> str:
         result = desk.look("market_of_gpu", gpu_model=model)
         if result is not None:
             parts.append(_market(model, result))
+    if len(desk.asked.models) > 1 and desk.gpus:  # beside another's market, what one's own ask
+        parts.append(_own_rates(desk))
+    if desk.asked.variants:
+        words = {
+            "chosen": ", ".join(plain(name) for name in models if name in named),
+            "names": ", ".join(plain(one.name) for one in desk.asked.variants[:6]),
+        }
+        parts.append(
+            _("Several models go by that name. Taken here: %(chosen)s. Ask by its name for another: %(names)s.") % words
+        )
     left = models[MOST_MODELS:]
     if left:
         names = ", ".join(plain(name) for name in left[:8])
@@ -49,10 +60,26 @@ def market(desk: Desk) -> str:
 
 
 def _models(desk: Desk) -> list[str]:
+    if desk.asked.models:
+        return [one.name for one in desk.asked.models]
     if desk.asked.model is not None:
         return [desk.asked.model.name]
     named = desk.gpus or desk.own
     return list(dict.fromkeys(one.model for one in named if one.model))
+
+
+def _own_rates(desk: Desk) -> str:
+    """What the host's own of these models ask, beside the market."""
+    listed = desk.look("gpus")
+    keys = {gpu.key for gpu in desk.gpus}
+    rows = [row for row in (listed.rows if listed else ()) if row.id in keys][:SHOWN]
+    return bullets(
+        joined(
+            [_("Your %(who)s asks %(rate)s.") % {"who": linked(row), "rate": say(cell_of(row, "rate"))}, position(row)]
+        )
+        for row in rows
+        if number(row, "rate") is not None
+    )
 
 
 def _market(model: str, result: Result) -> str:
@@ -119,14 +146,20 @@ def elsewhere(desk: Desk) -> str:
         parts.append(_("%(gpu)s leaves %(net)s now.") % {"gpu": bold(gpu.name), "net": say(own)})
     else:
         parts.append(f"{bold(gpu.name)}: {unknown(own)}")
-    places = [row for row in result.rows if row.id != "here"]
+    same = [row for row in result.rows if cell_of(row, "is_here") is not None]
+    places = [row for row in result.rows if row.id != "here" and row not in same]
+    parts += [
+        _("Where it is, at the market's price and rented share, it would be: %(place)s.") % {"place": _place(row)}
+        for row in same
+        if number(row, "net_per_day") is not None
+    ]
     known = [row for row in places if number(row, "net_per_day") is not None]
     better = [row for row in known if (number(row, "month_against_here") or 0) > 0]
     if better:
-        parts.append(_("It should earn more here:"))
+        parts.append(_("Elsewhere it should earn more:"))
         parts.append(bullets(_place(row) for row in better[:SHOWN]))
     elif known and own is not None and own.value is not None:
-        parts.append(_("No platform that tells its market should leave more than that. The nearest:"))
+        parts.append(_("No other platform that tells its market should leave more than that. The nearest:"))
         parts.append(bullets(_place(row) for row in known[:3]))
     elif known:
         parts.append(bullets(_place(row) for row in known[:SHOWN]))
@@ -137,7 +170,7 @@ def elsewhere(desk: Desk) -> str:
             % {"names": ", ".join(silent)}
         )
     if not places:
-        parts.append(_("No platform tells prices to compare with at the moment."))
+        parts.append(_("No other platform tells prices to compare with at the moment."))
     return paragraphs([*parts, more(result, _("The market of this GPU"))])
 
 
@@ -205,11 +238,11 @@ def _at_rate(gpu: Named, row: Row | None) -> str:
     if there is not None:
         words = {"share": say(row.cells["position_then"], is_bare=True), "median": say(median)}
         if there > 0:
-            parts.append(_("That is %(share)s above the market median of %(median)s.") % words)
+            parts.append(_("That is %(share)s above the median of its comp set, %(median)s.") % words)
         elif there < 0:
-            parts.append(_("That is %(share)s below the market median of %(median)s.") % words)
+            parts.append(_("That is %(share)s below the median of its comp set, %(median)s.") % words)
         else:
-            parts.append(_("That is the market median of %(median)s.") % words)
+            parts.append(_("That is the median of its comp set, %(median)s.") % words)
     if number(row, "recommended") is not None:
         parts.append(_("The market recommends %(rate)s.") % {"rate": say(cell_of(row, "recommended"))})
     warning = cell_of(row, "warning")
@@ -281,12 +314,14 @@ def power(desk: Desk) -> str:
         if even is not None and even.value is not None:
             parts.append(_("The break-even electricity price is %(price)s.") % {"price": say(even)})
     lines = [_price(one) for one in (prices.rows if prices else ()) if "usd_per_kwh" in one.cells]
-    fees = [_fee(one) for one in (prices.rows if prices else ()) if "fee" in one.cells]
+    told = [one for one in (prices.rows if prices else ()) if "fee" in one.cells]
+    fees = [_fee(one) for one in told if cell_of(one, "used") is None]
     return paragraphs(
         [
             joined(parts),
             bullets(lines[: 2 * SHOWN]),
-            joined([_("Platform fees:"), ", ".join(fees[:SHOWN]) + "."]) if fees and lines else "",
+            joined([_("Fees of your platforms:"), ", ".join(fees) + "."]) if fees and lines else "",
+            _("No platform of yours is on record, so no fee is told.") if told and not fees else "",
             joined(quotable(note, [prices]) for note in prices.notes) if prices and fees and lines else "",
             desk.refusal(),
         ]
@@ -301,4 +336,7 @@ def _price(row: Row) -> str:
 
 
 def _fee(row: Row) -> str:
-    return f"{plain(row.title)} {say(cell_of(row, 'fee'))}"
+    fee = cell_of(row, "fee")
+    if fee is None or fee.value is None:
+        return f"{plain(row.title)} [{_('unknown: enter yours')}]({row.url})"
+    return f"{plain(row.title)} {say(fee)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from .patterns import TOKEN
 
@@ -26,18 +26,56 @@ def name_tokens(text: str) -> list[str]:
     return TOKEN.findall(text.lower())
 
 
-def who(text: str, names: Sequence[Named]) -> tuple[tuple[Named, ...], Named | None, Named | None]:
-    """GPUs, portfolio and model that the text names, each by its longest name; a model stands for the host's own GPUs
+class Who(NamedTuple):
+    """Whom a text names. `model`: the first of `models`; `variants`: other models that go by the words of one."""
+
+    gpus: tuple[Named, ...] = ()
+    portfolio: Named | None = None
+    model: Named | None = None
+    models: tuple[Named, ...] = ()
+    variants: tuple[Named, ...] = ()
+
+
+def who(text: str, names: Sequence[Named]) -> Who:
+    """GPUs, portfolio and models that the text names, each by its longest name; a model stands for the host's own GPUs
     of it."""
     tokens = f" {' '.join(name_tokens(text))} "
-    found = [(len(way), named) for named in names for way in _ways(named) if f" {way} " in tokens]
-    gpus, portfolios, models = (_longest(found, kind) for kind in ("gpu", "portfolio", "model"))
-    model = models[0] if models else None
-    if models and not gpus:
-        kinds = {one.name for one in models}
+    found = [(way, named) for named in names for way in _ways(named) if f" {way} " in tokens]
+    gpus, portfolios = (_longest(found, kind) for kind in ("gpu", "portfolio"))
+    groups = _models(found, tokens)
+    if groups and not gpus:
+        kinds = {one.name for group in groups for one in group}
         gpus = tuple(named for named in names if named.kind == "gpu" and named.model in kinds)
-        model = next((one for one in models if gpus and one.name == gpus[0].model), model)
-    return gpus, portfolios[0] if portfolios else None, model
+    own = {gpu.model for gpu in gpus}
+    models: list[Named] = []
+    variants: list[Named] = []
+    for group in groups:
+        chosen = next((one for one in group if one.name in own), group[0])
+        models.append(chosen)
+        variants += [one for one in group if one != chosen]
+    return Who(
+        gpus, portfolios[0] if portfolios else None, models[0] if models else None, tuple(models), tuple(variants)
+    )
+
+
+def _models(found: Sequence[tuple[str, Named]], tokens: str) -> list[list[Named]]:
+    """The models that are named, in the order of the text; those that go by the same words together."""
+    ways = {way for way, named in found if named.kind == "model"}
+    longest = [way for way in ways if not any(way != other and f" {way} " in f" {other} " for other in ways)]
+    groups: list[list[Named]] = []
+    for way in sorted(longest, key=tokens.index):
+        group = [named for one, named in found if one == way and named.kind == "model"]
+        groups.append(_exact(group, way) or group)
+    return groups
+
+
+def _exact(group: Sequence[Named], way: str) -> list[Named]:
+    """The one model whose name the words are, with its family before them or without."""
+    return [one for one in group if way in (" ".join(name_tokens(one.name)), " ".join(_short(one)))][:1]
+
+
+def _short(named: Named) -> list[str]:
+    return [token for token in name_tokens(named.name) if token not in FAMILIES]
 
 
 def without(text: str, named: Iterable[Named]) -> str:
@@ -50,8 +88,8 @@ def without(text: str, named: Iterable[Named]) -> str:
     return text
 
 
-def _longest(found: Sequence[tuple[int, Named]], kind: str) -> tuple[Named, ...]:
-    mine = [(length, named) for length, named in found if named.kind == kind]
+def _longest(found: Sequence[tuple[str, Named]], kind: str) -> tuple[Named, ...]:
+    mine = [(len(way), named) for way, named in found if named.kind == kind]
     best = max((length for length, _named in mine), default=0)
     return tuple(dict.fromkeys(named for length, named in mine if length == best))
 
@@ -62,7 +100,7 @@ def _ways(named: Named) -> list[str]:
     if named.kind != "model":
         whole = " ".join(tokens)
         return [whole] if len(whole) > 2 else []
-    short = [token for token in tokens if token not in FAMILIES]
+    short = _short(named)
     first = next((place for place, token in enumerate(short) if token.isdigit()), None)
     ways = [" ".join(tokens), " ".join(short)]
     if first is not None:

@@ -6,6 +6,24 @@ _OWN = r"(?:gpus?|rigs?|machines?|cards?)"
 
 _WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
+        "make_alert",
+        (
+            r"\b(?:make|create|add|set(?: up)?)\b.*\b(?:alerts?|alarms?)\b",
+            r"\b(?:want|need|give me|like) an? (?:new )?(?:alert|alarm)\b",
+            r"\b(?:alert|notify|warn|tell|ping|remind|mail|e-?mail|message) me (?:when|whenever|if|once|as soon)\b",
+            r"\b(?:alert|alarm) (?:when|whenever|if|once)\b",
+        ),
+    ),
+    (
+        "plan",
+        (
+            rf"\b(?:sell|selling|buy|buying|replac\w+|upgrad\w+|swap\w*|invest\w*)\b.*\b(?:X|{_OWN}|more|another)\b",
+            r"\bhold,? (?:or|expand)\b|\bshould (?:i|we) (?:sell|buy|expand|upgrade|invest)\b",
+            r"\bshould (?:i|we) (?:keep|hold) (?:it|them|(?:my |the |this )?X)\b",
+            r"\bworth (?:buying|selling|keeping|it to (?:buy|sell|keep))\b",
+        ),
+    ),
+    (
         "what_if",
         (
             r"\bwhat (?:if|would happen|happens)\b",
@@ -94,6 +112,7 @@ _WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "market",
         (
+            r"\bcompare\b.*\bX\b.*\bX\b|\bX (?:or|vs\.?|versus|against) (?:an? |the |my )?X\b",
             r"\bmarket\b|\b(?:falling|rising|trend\w*|demand|going (?:up|down)|median|competition|competitors)\b",
             r"\bprices? (?:of|for)\b",
             r"\bhow much (?:does|do|is|are) (?:an? |the )?.*\b(?:rent|go for|cost)\b",
@@ -167,6 +186,22 @@ POWER = re.compile(r"\b(?:electricity|power|energy|tariff|kwh|kilowatt)\b", re.I
 RATE = re.compile(r"\b(?:rate|charge|ask)\b", re.I)
 RATE_BEFORE = re.compile(r"\b(?:to|at|charge|for|ask|is|of)\s$", re.I)
 NO_AMOUNT = re.compile(r"\s?(?:%|percent|per cent|(?:days?|weeks?|months?|hours?|h|gpus?|w|watts?|gb)\b)", re.I)
+IDLE = re.compile(r"\b(?:idle|empty|not rented|unrented|vacant)\b", re.I)
+BUYING = re.compile(r"\b(?:buy\w*|replac\w+|upgrad\w+|swap\w*|invest\w*|more|another)\b", re.I)
+SELLING = re.compile(r"\b(?:sell\w*|replac\w+|upgrad\w+|swap\w*)\b", re.I)
+PRICE_WORDS = re.compile(r"\b(?:price|prices|median|rate|market)\b", re.I)
+DAYS_BACK = re.compile(
+    r"\b(?:(?P<before>(?:the )?day before yesterday)|(?P<one>yesterday)|(?P<n>\d{1,2}) days? ago)\b", re.I
+)
+WEEKDAY = re.compile(r"\b(?:on|last|this|of|was) (mon|tues|wednes|thurs|fri|satur|sun)day\b", re.I)
+WEEKDAYS = ("mon", "tues", "wednes", "thurs", "fri", "satur", "sun")
+FOLLOWS = re.compile(r"^\W*(?:and|or|but|also|same|what about|how about|then)\b", re.I)
+BARE = re.compile(
+    r"\b(?:and|or|the|an?|my|our|of|for|about|what|how|is|are|tell|show|me|please|gpus?|cards?|X|s)\b|[\W_]", re.I
+)
+MARKUP = re.compile(
+    r"```.*?(?:```|$)|<[^<>\s][^<>]*>|\b[\w.]+\((?!e?s\))[^()]*\)|\b(?:https?|javascript|data):\S+", re.I | re.S
+)
 PRONOUN = re.compile(
     r"\b(?:this|that|it|its|the)\s+(?:gpu|card|rig|machine|one)\b|\b(?:it|its)\b|\b(?:this|that)\W*$", re.I
 )

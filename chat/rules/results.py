@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from datetime import date, timedelta
 from decimal import Decimal
 
 from django.utils.translation import gettext as _
 
+from gpuadvisor.core import clock, formats
 from gpuadvisor.core.advising import Result, Row
 
-from .desk import Desk, first
+from .desk import Desk, first, row_of
 from .saying import (
     SHOWN,
     bold,
@@ -27,6 +29,7 @@ from .saying import (
     unknown,
 )
 
+OLDEST_DAY = 29  # a tool tells thirty days
 MAIN = ["revenue", "net", "occupancy", "coverage", "uptime"]
 SPOKEN_KPIS = (
     (r"occupancy of all hours", "calendar_occupancy"),
@@ -75,6 +78,8 @@ def before_words(period: str) -> str:
 
 def doing(desk: Desk) -> str:
     """Revenue, net and occupancy of the period, each with how it moved; of a week also the month."""
+    if (day := _day_asked(desk)) is not None:
+        return _of_day(desk, day)
     period = desk.asked.period or "7d"
     wanted = spoken_kpis(desk.question)
     result = desk.look("kpis", period=period, figures=list(dict.fromkeys([*wanted, *MAIN])), **desk.where)
@@ -88,6 +93,50 @@ def doing(desk: Desk) -> str:
     parts.append(_gaps(row))
     parts.append(more(result, _("All figures of this period")))
     return paragraphs(parts)
+
+
+def _day_asked(desk: Desk) -> date | None:
+    """The single UTC day that is asked about; of a weekday's name the last one that is over."""
+    today = clock.today()
+    if desk.asked.days_ago is not None:
+        return today - timedelta(days=desk.asked.days_ago)
+    if desk.asked.weekday is not None:
+        return today - timedelta(days=(today.weekday() - desk.asked.weekday - 1) % 7 + 1)
+    return None
+
+
+def _of_day(desk: Desk, day: date) -> str:
+    """What one day brought and left."""
+    age = (clock.today() - day).days
+    if age > OLDEST_DAY:
+        return _("Single days I can tell of the last %(days)d days only.") % {"days": OLDEST_DAY}
+    result = desk.look("days", period="7d" if age < 7 else "30d", **desk.where)
+    row = row_of(result, day.isoformat())
+    if result is None:
+        return desk.refusal()
+    named = _("Yesterday, %(day)s (UTC)") if age == 1 else _("On %(day)s (UTC)")
+    when = named % {"day": plain(formats.full_day(day))}
+    if row is None:
+        return _("%(when)s: nothing is on record.") % {"when": when}
+    whose = bold(desk.gpus[0].name) if len(desk.gpus) == 1 else ""
+    whose = whose or (bold(desk.asked.portfolio.name) if desk.asked.portfolio else _("your GPUs"))
+    revenue, net, use = (cell_of(row, name) for name in ("revenue", "net", "occupancy"))
+    if revenue is None or revenue.value is None:
+        parts = [f"{when}: {unknown(revenue)}"]
+    else:
+        parts = [_("%(when)s %(who)s took in %(revenue)s.") % {"when": when, "who": whose, "revenue": say(revenue)}]
+    if net is not None and net.value is not None:
+        parts.append(
+            _("After fees and power %(net)s was left of that day (estimated)%(of)s.")
+            % {"net": say(net), "of": _of_part(result, row)}
+        )
+    else:
+        parts.append(_("What was left of that day is unknown: a fee, watts or a power price of one of them is."))
+    if use is not None and use.value is not None:
+        parts.append(_("Occupancy that day was %(share)s.") % {"share": say(use)})
+    if len(desk.gpus) > 1:
+        parts.append(_("That is all of your GPUs: name one by its own name for its day alone."))
+    return paragraphs([joined(parts), more(result, _("All days"))])
 
 
 def spoken_kpis(question: str) -> list[str]:
@@ -192,8 +241,8 @@ def why(desk: Desk) -> str:
         return desk.refusal()
     split = desk.look("me_or_market", period=period, of="revenue", **desk.where)
     outages = desk.look("outages", **desk.where)
-    parts = [_how_far(row, period), _split(desk, split), _outages(outages)]
-    parts.append(_gaps_of_day(row))
+    parts = [_conclusion(row, split, period), _how_far(row, period), _split(split, period), _outages(outages)]
+    parts.append(_gaps_of_day(row, period))
     parts.append(more(split, _("How this is split")) if split else more(result, _("All figures of this period")))
     return paragraphs(parts)
 
@@ -217,18 +266,45 @@ def _how_far(row: Row, period: str) -> str:
     )
 
 
-def _split(desk: Desk, result: Result | None) -> str:
+def _parts_of(result: Result | None) -> list[Row]:
+    """The known parts of the change of a day's revenue, the largest first."""
+    known = [row for row in (result.rows if result else ()) if row.id != "whole" and number(row, "part")]
+    return sorted(known, key=lambda row: abs(number(row, "part") or Decimal(0)), reverse=True)
+
+
+def _conclusion(row: Row, split: Result | None, period: str) -> str:
+    """Whether less or more came in than before, and the largest part of why."""
+    value = number(row, "revenue_change")
+    if value is None:
+        return ""
+    words = {"who": _whose(row), "when": before_words(period), "change": moved(row, "revenue")}
+    if not value:
+        return _("%(when)s %(who)s earned neither more nor less.") % words
+    text = (
+        _("%(when)s %(who)s earned less: revenue is %(change)s.")
+        if value < 0
+        else _("%(when)s %(who)s earned more, not less: revenue is %(change)s.")
+    )
+    text %= words
+    alike = [part for part in _parts_of(split) if ((number(part, "part") or 0) < 0) == (value < 0)]
+    if alike:
+        words = {"part": plain(alike[0].title), "amount": say(alike[0].cells["part"], is_signed=True)}
+        text += " " + _("The largest part of it: **%(part)s**, %(amount)s.") % words
+    return text
+
+
+def _split(result: Result | None, period: str) -> str:
     """The parts of the change of a day's revenue, the largest first."""
     if result is None:
         return ""
     whole = next((row for row in result.rows if row.id == "whole"), None)
-    known = [row for row in result.rows if row.id != "whole" and number(row, "part") is not None]
+    known = _parts_of(result)
     if whole is None or number(whole, "change") is None or not known:
         return joined(quotable(note, [result]) for note in result.notes[:1])
-    known.sort(key=lambda row: abs(number(row, "part") or Decimal(0)), reverse=True)
-    lines = [f"{plain(row.title)}: {say(row.cells['part'], is_signed=True)}" for row in known if number(row, "part")]
-    head = _("GPU revenue changed by %(change)s; it splits into:") % {
-        "change": say(whole.cells["change"], is_signed=True)
+    lines = [f"{plain(row.title)}: {say(row.cells['part'], is_signed=True)}" for row in known]
+    head = _("%(when)s GPU revenue of a day changed by %(change)s; it splits into:") % {
+        "when": before_words(period),
+        "change": say(whole.cells["change"], is_signed=True),
     }
     return f"{head}\n\n{bullets(lines)}" if lines else ""
 
@@ -244,11 +320,11 @@ def _outages(result: Result | None) -> str:
     return text + "."
 
 
-def _gaps_of_day(row: Row) -> str:
+def _gaps_of_day(row: Row, period: str) -> str:
     uptime = cell_of(row, "uptime")
     if uptime is None or uptime.value is None:
         return unknown(uptime) if uptime is not None else ""
-    return _("Uptime was %(share)s.") % {"share": say(uptime)}
+    return _("%(when)s uptime was %(share)s.") % {"when": period_words(period), "share": say(uptime)}
 
 
 def ranked(desk: Desk) -> str:

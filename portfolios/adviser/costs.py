@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,11 +17,12 @@ from market.currencies import DOLLAR
 from ..costs import Costs, costs_of_portfolios, price_figure
 from ..fees import FeeSpan, fee_on, fee_spans
 from ..fleet import Fleet, read_fleet
-from ..models import CostProfile, GPUConfiguration, OrderType
+from ..models import CostProfile, GPUConfiguration, OrderType, PerformanceMetric
 from ..views.addresses import address
 from .common import ROWS, Where, name_of, of_figure, plain, title, where
 
 HUNDRED = Decimal(100)
+LATELY = timedelta(days=30)
 
 
 def costs(user: User, asked: Where) -> Result:
@@ -34,7 +36,7 @@ def costs(user: User, asked: Where) -> Result:
     if gpu is not None:
         (item,) = [one for one in fleet.gpus if one.pk == gpu.pk]
         rows.append(_row(str(gpu.pk), name_of(gpu), fleet.costs[item.pk], fleet, address("gpu-costs", gpu.pk)))
-        used = _platforms([item])
+        items = [item]
     else:
         found = [portfolio] if portfolio else fleet.active
         for one in found:
@@ -43,9 +45,9 @@ def costs(user: User, asked: Where) -> Result:
         rows += [_row(str(p.pk), p.name, told[p.pk], fleet, address("costs", p.pk)) for p in found]
         items = [item for item in fleet.gpus if portfolio is None or item.portfolio_id == portfolio.pk]
         rows += _own(items, fleet)
-        used = _platforms(items)
+    used = _platforms(items, fleet)
     spans = fee_spans(user, fleet.today, fleet.today, platforms=fleet.platforms.values())
-    fees = [_fee(slug, spans, fleet) for slug in _order(used, fleet)]
+    fees = [_fee(slug, spans, fleet, is_used=slug in used) for slug in _order(used, fleet)]
     kept = max(ROWS - len(fees), 1)
     notes = (_("Fees are percent of what the renter pays, of on-demand rentals in USD."),)
     url = rows[0].url if len(rows) == 1 else address("fees")
@@ -101,8 +103,14 @@ def _row(key: str, name: str, costs: Costs, fleet: Fleet, url: str) -> Row:
     return Row(key, title(name), cells, url)
 
 
-def _platforms(items: Iterable[GPUConfiguration]) -> set[str]:
-    return {slug for item in items if item.is_active for slug in item.platform_mappings}
+def _platforms(items: Iterable[GPUConfiguration], fleet: Fleet) -> set[str]:
+    """Where they are listed, and where the figures of late come from."""
+    active = [item for item in items if item.is_active]
+    told = PerformanceMetric.objects.filter(
+        gpu_configuration__in=[item.pk for item in active], metric_date__gt=fleet.today - LATELY
+    )
+    slugs = set(told.order_by().values_list("platform", flat=True).distinct())
+    return slugs | {slug for item in active for slug in item.platform_mappings}
 
 
 def _order(used: set[str], fleet: Fleet) -> list[str]:
@@ -113,13 +121,15 @@ def _order(used: set[str], fleet: Fleet) -> list[str]:
     return sorted(slugs, key=fleet.platform_name)
 
 
-def _fee(slug: str, spans: list[FeeSpan], fleet: Fleet) -> Row:
+def _fee(slug: str, spans: list[FeeSpan], fleet: Fleet, *, is_used: bool) -> Row:
     """Its fee today; that of interruptible rentals only where it differs."""
     missing = _("The fee of this platform is unknown: enter yours.")
     span = fee_on(spans, slug, fleet.today)
     cells = {"fee": plain(_("Platform fee"), span.percentage if span else None, "%", missing=missing)}
     if span is not None:
         cells["source"] = plain(_("Who says so"), _("you") if span.source == "yours" else _("our catalog"))
+    if not is_used:
+        cells["used"] = plain(_("Used by you"), _("no"))
     for kind in OrderType:
         other = fee_on(spans, slug, fleet.today, kind.value)
         if other is not None and span is not None and other.percentage != span.percentage:

@@ -159,6 +159,9 @@ def _day(day: DayFigures) -> Row:
         name: plain(label, getattr(day, name), DAY_UNITS[name], missing=missing, is_estimated=name in FOLLOWS)
         for name, label in DAY_LABELS.items()
     }
+    if day.net_of is not None:
+        words = {"label": str(DAY_LABELS["net"]).lower()}
+        cells["net_of"] = plain(_("Revenue that %(label)s rests on") % words, day.net_of, "USD")
     return Row(day.day.isoformat(), formats.full_day(day.day), cells)  # the result says on which page
 
 

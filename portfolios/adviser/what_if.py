@@ -145,7 +145,11 @@ def _rate(fact: GPUFact, to_rate: Decimal) -> dict[str, Cell]:
             missing=NO_OWN_SHARE,
         ),
         "market_median": plain(
-            _("Market median"), comp.median if comp else None, "USD/GPU-h", missing=NO_MARKET, as_of=as_of
+            _("Market median of its comp set"),
+            comp.median if comp else None,
+            "USD/GPU-h",
+            missing=NO_MARKET,
+            as_of=as_of,
         ),
         "market_p10": plain(_("Market p10"), comp.p10 if comp else None, "USD/GPU-h", missing=NO_MARKET, as_of=as_of),
         "market_p90": plain(_("Market p90"), comp.p90 if comp else None, "USD/GPU-h", missing=NO_MARKET, as_of=as_of),
@@ -282,6 +286,8 @@ def _place(fact: GPUFact, place: PlaceFact, day: Decimal | None, own: Decimal | 
         "offers": plain(_("Offers"), place.offers, missing=_("Nobody counts them."), as_of=place.as_of),
         "open": plain(_("Takes new hosts"), _("yes") if place.is_open else _("no")),
     }
+    if place.slug == fact.platform:
+        cells["is_here"] = plain(_("It is here"), _("yes: this is the market’s price here, no other place"))
     if not place.is_for_advice:
         cells["warning"] = plain(_("Warning"), str(OLD))
     return Row(place.slug, title(place.name), cells, reverse("market:platform", args=[place.slug]))

@@ -25,6 +25,8 @@ NOTHING = Day(Sums(), None)
 class DayFigures:
     """One UTC day. None is a gap: nobody knows, or (`net`) one of its parts is unknown.
 
+    `net_of` is the revenue that net rests on, where that is not all of it.
+
     Units: USD; occupancy, uptime and coverage 0-100; rates USD per GPU-hour.
     """
 
@@ -39,6 +41,7 @@ class DayFigures:
     yield_rate: Decimal | None = None
     uptime: Decimal | None = None
     coverage: Decimal | None = None
+    net_of: Decimal | None = None
 
 
 def daily(
@@ -82,4 +85,5 @@ def _figures(day: date, sums: Sums, expected: int) -> DayFigures:
         occupancy=sums.utilization,
         rented_rate=sums.rented_rate,
         yield_rate=sums.yield_rate,
+        net_of=sums.netted if sums.net.known and sums.netted != sums.revenue.value else None,
     )

@@ -56,6 +56,16 @@ TERMS = ("occupancy", "floor")
         ("What is occupancy?", "term", {}),
         ("I changed the price of rig-01 to 0.45", "note_price", {"gpu": "rig-01", "rate": "0.45"}),
         ("Accept the suggestion for rig-01", "accept", {"gpu": "rig-01"}),
+        ("How much did I earn yesterday?", "doing", {"days_ago": 1}),
+        ("How was Monday?", "doing", {"weekday": 0}),
+        ("Should I sell rig-01 and buy a 5090?", "plan", {"gpu": "rig-01", "model": "RTX 5090"}),
+        ("Compare my 4090 with the H100 market", "market", {"models": ["RTX 4090", "H100 SXM"]}),
+        ("Make an alert when my 4090 is below 50%", "make_alert", {"gpu": "rig-01", "percent": "-50"}),
+        ("Which alerts are open?", "alerts", {}),
+        ("<script>alert(1)</script>", "unknown", {}),
+        ("`alert(1)`", "unknown", {}),
+        ("Is my 4090 haunted?", "unknown", {}),
+        ("and the 4090?", "doing", {"follows": True}),
         ("hello", "help", {}),
         ("colorless green ideas", "unknown", {}),
     ],
@@ -69,6 +79,10 @@ def test_a_question_is_understood_by_its_words(question, intent, meant):
         "portfolio": asked.portfolio.name if asked.portfolio else "",
         "model": asked.model.name if asked.model else "",
         "period": asked.period,
+        "models": [one.name for one in asked.models],
+        "days_ago": asked.days_ago,
+        "weekday": asked.weekday,
+        "follows": asked.follows,
         **{name: getattr(asked, name) for name in ("rate", "price", "percent")},
     }
     for name, value in meant.items():
@@ -130,6 +144,10 @@ QUESTIONS = [
     "What is a floor?",
     "I changed the price of Rack 1 to 0.66",
     "Accept the suggestion",
+    "How much did I earn yesterday?",
+    "Should I sell my 3090 and buy a 4090?",
+    "Compare my 4090 with the 3090 market",
+    "Alert me when Rack 1 is rented below 50%",
     "hello",
     "colorless green ideas",
 ]
@@ -212,6 +230,55 @@ def test_it_means_what_was_named_last(host):
     a_fleet(host)
     said = Desk(host).ask("Where would it earn more?", earlier=["What should I charge for Rack 2?"])
     assert "**Rack 2**" in said.text
+
+
+def test_a_question_that_follows_keeps_what_was_asked(host):
+    """“And the 3090?” asks the same of another GPU, “and last month?” the same of another time."""
+    a_fleet(host)
+    desk = Desk(host)
+    said = desk.ask("and the 3090?", earlier=["What should I charge for Rack 1?"])
+    assert said.text.startswith("[Rack 2]")
+    assert "asks $0.1513/GPU-h" in said.text
+    said = desk.ask("And last month?", earlier=["How is Rack 1 doing?", "hello", "and the 3090?"])
+    assert "Meanwhile" not in said.text
+
+
+def test_a_wish_for_an_alert_draws_its_card_and_a_sale_leads_to_its_page(host):
+    """J5: nothing of alerts is changed without a card; to hold or to sell is worked out on a page of its own."""
+    gpus = a_fleet(host)
+    desk = Desk(host)
+    assert "Below is a card" in desk.ask("Make an alert when my 4090 is below 50%").text
+    for open_wish in ("Make an alert for my 4090", "Make an alert when a price rises 10%"):
+        assert "/alerts/rules/new/" in desk.ask(open_wish).text
+    text = desk.ask("Should I sell my 3090 and buy a 4090?").text
+    assert f"/plan/?gpu={gpus[1].pk}" in text
+    assert f"/plan/?model={gpus[0].gpu_model.slug}" in text
+
+
+def test_one_day_is_told_alone(host):
+    a_fleet(host)
+    text = Desk(host).ask("How much did I earn yesterday?").text
+    assert text.startswith("Yesterday, ")
+    assert "7 days" not in text
+    assert "last 29 days only" in Desk(host).ask("How much did I earn 60 days ago?").text
+
+
+def test_where_it_is_already_is_no_other_place(host):
+    """The platform of the GPU itself is told apart, as the market there."""
+    a_fleet(host)
+    desk = Desk(host)
+    text = desk.ask("Where would Rack 1 earn more?").text
+    (here,) = [row for row in desk.told[0].result.rows if "is_here" in row.cells]
+    if here.cells["net_per_day"].value is not None:
+        assert "Where it is, at the market's price" in text
+    assert f"- [{here.title}]" not in text
+
+
+def test_why_begins_with_a_conclusion_and_names_its_periods(host):
+    a_fleet(host)
+    text = Desk(host).ask("Why did I earn less than last week?").text
+    assert text.startswith("Against the 7 days before your GPUs earned less: revenue is down")
+    assert "Uptime was" not in text
 
 
 def test_ask_why_of_a_suggestion_tells_what_it_rests_on(host):
