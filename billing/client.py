@@ -7,7 +7,6 @@ over. dj-stripe calls through the same door, since the library's globals hold fo
 from __future__ import annotations
 
 import json
-import ssl
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,13 +15,13 @@ from typing import Any, NoReturn, cast
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-import certifi
 import httpcore
 import stripe
 from django.conf import settings
 
 from gpuadvisor.core.deadline import DeadlineStream
 from gpuadvisor.core.errors import TransientError
+from gpuadvisor.core.guard import tls_context
 
 PAGE_SECONDS = 15.0  # for a job that a page waits for
 EVENT_SECONDS = 5.0  # while an event is handled
@@ -242,7 +241,7 @@ class _Backend(httpcore.SyncBackend):
 
 def _pool(url: str, end: float) -> httpcore.ConnectionPool:
     """Straight to Stripe, or through the proxy that the environment names, as the library itself would."""
-    context = ssl.create_default_context(cafile=certifi.where())
+    context = tls_context()
     parts = urlsplit(url)
     proxies = getproxies()
     proxy = urlsplit(proxies.get(parts.scheme) or proxies.get("all") or "")
