@@ -101,10 +101,10 @@ def _suggested_rate(row: Row) -> str:
         "from": say(cell_of(row, "from_rate")),
         "to": say(cell_of(row, "to_rate")),
     }
-    return joined([_("%(who)s: from %(from)s to %(to)s.") % words, _impact(row)])
+    return joined([_("%(who)s: from %(from)s to %(to)s.") % words, impact_of(row)])
 
 
-def _impact(row: Row) -> str:
+def impact_of(row: Row) -> str:
     """What it should bring, with its range and how sure that is."""
     impact = cell_of(row, "impact")
     if impact is None or impact.value is None:
@@ -142,7 +142,7 @@ def _suggestion(row: Row, result: Result) -> str:
     if number(row, "to_rate") is not None:
         text = _suggested_rate(row)
     else:
-        text = joined([f"{_titled(row, result)}:", _impact(row)])
+        text = joined([f"{_titled(row, result)}:", impact_of(row)])
     warning = cell_of(row, "warning")
     return joined([text, plain(str(warning.value)) if warning is not None and warning.value else ""])
 

@@ -10,13 +10,12 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from gpuadvisor.accounts.models import User
-from gpuadvisor.core.advising import Row
 
-from . import advice, markets, results, wishes
+from . import advice, markets, pointing, results, wishes
 from .desk import Call, Desk
 from .glossary import TERMS
 from .names import names_of
-from .saying import Anchor, bullets, joined, linked, marking, paragraphs, plain, say, unknown
+from .saying import Anchor, bullets, joined, marking, paragraphs, plain
 from .words import Asked, term_in, understand
 
 ANSWERS: Mapping[str, Callable[[Desk], str]] = {
@@ -131,19 +130,9 @@ def _answered(desk: Desk, subject: Mapping[str, Any] | None) -> str:
     if subject and subject.get("kind") in ("insight", "suggestion", "episode") and subject.get("tool"):
         result = desk.look(str(subject["tool"]), **dict(subject.get("arguments") or {}))
         row = next((one for one in (result.rows if result else ()) if one.id == subject.get("key")), None)
-        if row is not None:
-            return _told(row)
+        if result is not None and row is not None:
+            return pointing.told(str(subject["kind"]), row, result)
     return ANSWERS[desk.asked.intent](desk)
-
-
-def _told(row: Row) -> str:
-    """Everything that a tool tells of one thing, as a list."""
-    lines = []
-    for cell in row.cells.values():
-        if cell.value is None:
-            continue
-        lines.append(f"{cell.label}: {say(cell)}" if cell.quality != "unknown" else unknown(cell))
-    return paragraphs([_("%(what)s rests on this:") % {"what": linked(row)}, bullets(lines)])
 
 
 def _nothing_yet(user: User) -> str:

@@ -13,7 +13,7 @@ from gpuadvisor.core import advising
 from gpuadvisor.core.errors import DomainError
 from portfolios.signals import demo_loaded
 from tests.chat.fleet import a_fleet
-from tests.factories import PortfolioFactory
+from tests.factories import EpisodeFactory, PortfolioFactory
 
 NAMES = [
     Named("gpu", "g1", "rig-01", "RTX 4090"),
@@ -24,6 +24,7 @@ NAMES = [
     Named("model", "h100-sxm", "H100 SXM", "H100 SXM"),
 ]
 TERMS = ("occupancy", "floor")
+SPLIT = {"me": "-3", "market": "-1", "total": "-4"}
 
 
 @pytest.mark.parametrize(
@@ -289,8 +290,30 @@ def test_ask_why_of_a_suggestion_tells_what_it_rests_on(host):
     pointed = {"kind": "suggestion", "key": key, "tool": subject.tool, "arguments": dict(subject.arguments)}
     desk = Desk(host)
     said = desk.ask(subject.question, subject=pointed)
+    assert said.text.startswith("Another rate should earn more: $0.66/GPU-h instead of $0.71/GPU-h.")
     assert "rests on this" in said.text
     assert "$0.66/GPU-h" in said.text
+    assert desk.foreign(said, subject.question) == []
+
+
+@pytest.mark.parametrize(
+    ("cause", "words", "after"),
+    [
+        ("machine", "The cause is your machine, since ", "What to do: see that the machine is online"),
+        ("unknown", "Why this happened is not known", "What to do: ask"),
+    ],
+)
+def test_ask_why_of_an_episode_begins_with_its_cause_and_what_to_do(host, cause, words, after):
+    """J5: the conclusion first, then the page's fields."""
+    a_fleet(host)
+    episode = EpisodeFactory(alert__user=host, user=host, cause=cause, title="Rack 1 is idle", split=SPLIT)
+    subject = advising.subject(host, "episode", str(episode.pk))
+    pointed = {"kind": "episode", "key": str(episode.pk), "tool": subject.tool, "arguments": dict(subject.arguments)}
+    desk = Desk(host)
+    said = desk.ask(subject.question, subject=pointed)
+    assert said.text.startswith(words)
+    assert after in said.text.split("rests on this")[0]
+    assert "Of −$4.00 a day against the usual, −$3.00 a day is yours and −$1.00 a day the market's." in said.text
     assert desk.foreign(said, subject.question) == []
 
 
