@@ -58,9 +58,11 @@ def new(request: AppRequest) -> HttpResponse:
     if (key := as_uuid(request.GET.get("copy", ""))) is not None:
         like = get_object_or_404(Alert.objects.visible_to(request.user), pk=key)
     kind = like.alert_type if like else request.GET.get("type", "")
-    if not kind:
-        types = [(value, label) for value, label in Type.choices]
-        return render_page(request, "alerts/rule_types.html", {"types": types})
+    usage = limits.usage(request.user, "alerts")
+    # Looking at a form that cannot be sent is for the demo only.
+    is_refused = usage.is_full and request.method == "GET" and not request.user.is_demo
+    if not kind or is_refused:
+        return render_page(request, "alerts/rule_types.html", {"usage": usage, "is_refused": is_refused})
     if kind not in FORMS:
         raise Http404
     conditions = selectors.conditions_of(like) if like else parse(kind, _start(request, kind))

@@ -162,6 +162,16 @@ def test_the_model_with_most_gpus_is_recommended_and_starts_the_form(host_client
     assert form.initial["gpu_model"] == "RTX 4090"
 
 
+def test_a_full_plan_is_said_before_the_form(host_client, host):
+    for n in range(3):
+        AlertFactory(user=host, name=f"Rule {n}")
+    for query in ("", "?type=utilization_drop", f"?copy={Alert.objects.first().pk}"):
+        text = host_client.get(f"{reverse('alerts:new')}{query}").content.decode()
+        assert "Your plan holds 3 rules, and you have 3." in text
+        assert reverse("billing:plan") in text
+        assert "Add rule" not in text
+
+
 def test_only_those_that_the_plan_has_room_for_are_recommended(host):
     GPUConfigurationFactory(portfolio__user=host)
     AlertFactory.create_batch(2, user=host, conditions={"threshold": "1"})
