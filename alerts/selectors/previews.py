@@ -18,7 +18,6 @@ from ..preview import Preview
 from .rule_list import Names
 
 MOST_DATES = 6
-MOST_NAMED_MARKS = 3
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,11 @@ class Shown:
     series: Series | None
     unit: str
     title: str
+
+    @property
+    def are_joined(self) -> bool:
+        """Whether what is listed is more than what it would have told of."""
+        return len(self.dates) + self.more > self.preview.times
 
 
 def shown(preview: Preview, conditions: Conditions, names: Names) -> Shown:
@@ -78,12 +82,12 @@ def _value_label(conditions: Conditions) -> str:
 
 
 def _series(line: Thing, label: str) -> Series:
-    text = _("fires") if len(line.fired) <= MOST_NAMED_MARKS else ""  # more of them would cover each other
+    name = _("fires")  # the first only: names of more would cover each other
     return Series(
         times=[one.at for one in line.readings],
         lines=[
             Line(label, [one.value for one in line.readings], "mine"),
             Line(_("Threshold"), [one.limit for one in line.readings], "median"),
         ],
-        marks=[Mark(fired.told_at, text) for fired in line.fired],
+        marks=[Mark(fired.told_at, "" if n else name) for n, fired in enumerate(line.fired)],
     )
