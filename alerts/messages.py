@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from gpuadvisor.core import formats
 
-from .models import AlertLog, Channel, Episode
+from .models import Alert, AlertLog, Channel, Episode
 from .models.rules import RANKS
 
 VERSION = 1
@@ -22,7 +22,8 @@ LISTED = 20
 def payload(log: AlertLog, *, more: Sequence[AlertLog] = ()) -> dict[str, Any]:
     """The message of one trigger, and of those told along with it, in the host's language. `log.alert` has its user."""
     said = _item(log) | {"version": VERSION, "facts": log.trigger_data}
-    episode = log.episode
+    if (episode := log.episode) is not None:
+        episode.alert = log.alert
     said["episode"] = episode and {
         "id": str(episode.pk),
         "title": episode.title,
@@ -31,6 +32,7 @@ def payload(log: AlertLog, *, more: Sequence[AlertLog] = ()) -> dict[str, Any]:
         "resolved_at": episode.resolved_at and episode.resolved_at.isoformat(),
         "money_per_day": None if episode.money_per_day is None else f"{episode.money_per_day:.2f}",
         "split": episode.split or None,
+        "suggestion_url": site_url(episode.suggestion_path) if episode.suggestion_path else None,
     }
     with translation.override(log.alert.user.language):
         said["title"], said["text"] = _title(log), _text(log)
@@ -91,9 +93,10 @@ def _text(log: AlertLog) -> str:
     episode = log.episode
     if episode is None:
         return ""
+    is_gain = log.alert.alert_type == Alert.Type.OPTIMIZATION_OPPORTUNITY
     said = [] if log.trigger_reason.endswith(episode.title) else [log.trigger_reason]
     if log.kind != AlertLog.Kind.RESOLVED:
-        if episode.cause != Episode.Cause.UNKNOWN:
+        if episode.cause != Episode.Cause.UNKNOWN and not is_gain:
             said.append(_("Cause: %(cause)s.") % {"cause": episode.get_cause_display()})
         if "total" in episode.split:  # amounts, USD a day
             amounts = {name: formats.money(episode.split.get(name)) for name in ("total", "me", "market")}

@@ -66,9 +66,17 @@ def _episode(row: Episode, *, things: int | None) -> Row:
         "severity": plain(_("Severity"), str(row.get_severity_display())),
         "rule": plain(_("Rule"), title(row.alert.name)),
         "cause": plain(_("Cause"), str(row.get_cause_display())),
-        "money": plain(_("At risk"), row.money_per_day, "USD/day", missing=_("No rate is known."), is_estimated=True),
+        "money": plain(
+            _("To gain") if row.is_gain else _("At risk"),
+            row.money_per_day,
+            "USD/day",
+            missing=_("No rate is known."),
+            is_estimated=True,
+        ),
         "since": plain(_("Since"), row.opened_at),
     }
+    if row.is_gain:
+        del cells["cause"]
     if row.resolved_at is not None:
         cells["over"] = plain(_("Over"), row.resolved_at)
     if row.acted_at is not None:

@@ -41,7 +41,7 @@ def validate(address: str, user: User) -> str:
         raise ChannelError(str(error)) from None
     is_discord = parts.netloc.lower() in HOSTS or guard.is_own_receiver(parts)
     if not (is_discord and PATH.fullmatch(parts.path) and not parts.query):
-        raise ChannelError(str(guard.REFUSED))
+        raise ChannelError(str(_("Use the webhook URL of a Discord channel: https://discord.com/api/webhooks/…")))
     return address
 
 
@@ -99,9 +99,14 @@ def message(parcel: Parcel) -> dict[str, Any]:
     }
     if payload.get("url"):
         embed["url"] = payload["url"]
+    is_gain = (payload.get("alert") or {}).get("type") == "optimization_opportunity"
     if (money := (payload.get("episode") or {}).get("money_per_day")) is not None:
         embed["fields"].append(
-            {"name": __("At risk"), "value": __("$%(money)s a day") % {"money": money}, "inline": True}
+            {
+                "name": __("To gain") if is_gain else __("At risk"),
+                "value": __("$%(money)s a day") % {"money": money},
+                "inline": True,
+            }
         )
     return {"embeds": [embed], "allowed_mentions": {"parse": []}}
 

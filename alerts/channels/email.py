@@ -15,7 +15,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 
 from gpuadvisor.accounts.models import User
-from gpuadvisor.core import mail
+from gpuadvisor.core import formats, mail
 
 from .base import ChannelError, Outcome, Parcel
 
@@ -46,16 +46,18 @@ def message(parcel: Parcel) -> EmailMultiAlternatives:
     """The mail, in the host's language and zone."""
     payload = dict(parcel.payload)
     more: dict[str, Any] = payload.get("more") or {}
-    items = [{**item, "at": _moment(item.get("timestamp"))} for item in more.get("items", [])[:SHOWN]]
     try:
         zone = zoneinfo.ZoneInfo(parcel.timezone)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError):
         zone = zoneinfo.ZoneInfo("UTC")
     with translation.override(parcel.language), timezone.override(zone):
+        items = [{**item, "at": _moment(item.get("timestamp"))} for item in more.get("items", [])[:SHOWN]]
+        at = _moment(payload.get("timestamp"))
         context = {
+            "zone": f"{parcel.at.astimezone(zone):%Z}",
             "site_url": settings.SITE_URL,
             "payload": payload,
-            "at": _moment(payload.get("timestamp")),
+            "at": at,
             "items": items,
             "rest": max(0, int(more.get("count", 0)) - len(items)),
             "action_url": payload.get("url", ""),
@@ -76,11 +78,12 @@ def message(parcel: Parcel) -> EmailMultiAlternatives:
     return made
 
 
-def _moment(value: Any) -> datetime | None:
+def _moment(value: Any) -> str:
+    """As pages show it, in the zone that is active."""
     try:
-        return datetime.fromisoformat(str(value))
+        return formats.moment(datetime.fromisoformat(str(value)))
     except ValueError:
-        return None
+        return ""
 
 
 def send(parcel: Parcel) -> Outcome:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from decimal import Decimal
+from uuid import UUID
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from gpuadvisor.core.fields import MAX_AMOUNT, bounded, known
 from gpuadvisor.core.models import BaseModel
 
 from ..querysets import EpisodeQuerySet, InboxQuerySet
-from .rules import Alert, Severity
+from .rules import Alert, Severity, Type
 
 
 class Episode(BaseModel):
@@ -82,6 +85,18 @@ class Episode(BaseModel):
             ),
             bounded("alerts_episode", "money_per_day", Decimal(0), MAX_AMOUNT, _("An amount is 0 or more.")),
         ]
+
+    @property
+    def is_gain(self) -> bool:
+        """Whether its money is to gain, by a suggestion, rather than at risk. `alert` is loaded."""
+        return self.alert.alert_type == Type.OPTIMIZATION_OPPORTUNITY
+
+    @property
+    def suggestion_path(self) -> str:
+        """The page of the suggestion that it tells of; empty where it tells of none."""
+        with suppress(ValueError):
+            return reverse("portfolios:suggestion", args=[UUID(self.cause_key)]) if self.is_gain else ""
+        return ""
 
     def __str__(self) -> str:
         return self.title

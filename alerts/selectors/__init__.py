@@ -6,7 +6,7 @@ from .episodes import (
     PANEL_ROWS,
     Detail,
     Matter,
-    at_risk,
+    Stakes,
     episode_detail,
     events_of,
     open_episodes,
@@ -14,6 +14,7 @@ from .episodes import (
     open_page,
     resolved_episodes,
     split_cells,
+    stakes,
 )
 from .previews import Shown, shown
 from .rule_list import (
@@ -39,7 +40,7 @@ __all__ = [
     "Matter",
     "Rule",
     "Shown",
-    "at_risk",
+    "Stakes",
     "channel_state",
     "channels",
     "conditions_of",
@@ -59,6 +60,7 @@ __all__ = [
     "severity_badge",
     "shown",
     "split_cells",
+    "stakes",
     "state_of",
     "words_of",
 ]

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, F, Prefetch, Q, QuerySet, Sum
+from django.db.models import F, Max, Prefetch, Q, QuerySet, Sum
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -23,7 +23,7 @@ from portfolios.models import GPUConfiguration, OptimizationSuggestion
 from portfolios.paging import as_uuid, page_by_key
 
 from ..conditions import Conditions, OptimizationOpportunity, PricingChange
-from ..models import AlertDelivery, AlertLog, Episode, EpisodeEvent
+from ..models import Alert, AlertDelivery, AlertLog, Episode, EpisodeEvent, Watch
 from .badges import Badge, severity_badge
 from .rule_list import conditions_of, scope_names, words_of
 
@@ -73,10 +73,32 @@ def open_page(user: User, after: str) -> tuple[list[Matter], str]:
     return _matters(page[:PAGE_SIZE]), str(page[PAGE_SIZE - 1].pk) if len(page) > PAGE_SIZE else ""
 
 
-def at_risk(user: User) -> tuple[int, Decimal | None]:
-    """How many go on, and USD a day over them; None where nothing is known."""
-    told = _open(user).aggregate(number=Count("pk"), money=Sum("money_per_day"))
-    return told["number"], told["money"]
+@dataclass(frozen=True)
+class Stakes:
+    """How many go on, and USD a day over them, at risk and to gain; None where nothing is known.
+
+    What several rules hold counts once, with the most that one of them says.
+    """
+
+    number: int
+    at_risk: Decimal | None
+    to_gain: Decimal | None
+
+
+def stakes(user: User) -> Stakes:
+    own = _open(user)
+    is_gain = Q(alert__alert_type=Alert.Type.OPTIMIZATION_OPPORTUNITY)
+    return Stakes(own.count(), _sum_once(own.exclude(is_gain)), _sum_once(own.filter(is_gain)))
+
+
+def _sum_once(rows: QuerySet[Episode]) -> Decimal | None:
+    held = Watch.objects.filter(episode__in=rows).values("subject").annotate(money=Max("money_per_day"))
+    known = [
+        held.aggregate(all=Sum("money"))["all"],
+        rows.filter(watches=None).aggregate(all=Sum("money_per_day"))["all"],
+    ]
+    found = [one for one in known if one is not None]
+    return sum(found, Decimal(0)) if found else None
 
 
 def resolved_episodes(user: User, after: str) -> tuple[list[Matter], str]:
@@ -104,6 +126,11 @@ class Detail:
     logs: list[AlertLog]
     words: str
     acted: str
+
+    @property
+    def has_suggestion(self) -> bool:
+        """Whether the page of what it tells of is still there."""
+        return any(url for _title, url, *_rest in self.things)
 
 
 def episode_detail(user: User, episode: Episode) -> Detail:

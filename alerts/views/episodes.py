@@ -27,14 +27,13 @@ def index(request: AppRequest) -> HttpResponse:
     """What goes on, the most money at risk first."""
     after = request.GET.get("after", "")
     matters, next_key = selectors.open_page(request.user, after)
-    number, money = selectors.at_risk(request.user)
+    stakes = selectors.stakes(request.user)
     own = Alert.objects.visible_to(request.user)
     context = {
         "matters": matters,
-        "number": number,
-        "at_risk": money,
-        "has_rules": bool(number) or own.filter(is_active=True).exists(),
-        "are_off": not number and own.filter(is_active=False).exists(),
+        "stakes": stakes,
+        "has_rules": bool(stakes.number) or own.filter(is_active=True).exists(),
+        "are_off": not stakes.number and own.filter(is_active=False).exists(),
         "here_url": address("index", after=after),
         "next_url": address("index", after=next_key) if next_key else "",
         "first_url": address("index") if after else "",

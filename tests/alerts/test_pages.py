@@ -8,8 +8,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from alerts import selectors, services
-from alerts.models import Alert, AlertLog, Channel, DeliveryAttempt, Episode, QuietHours
+from alerts import messages, selectors, services
+from alerts.channels import email
+from alerts.channels.base import Parcel
+from alerts.models import Alert, AlertLog, Channel, DeliveryAttempt, Episode, QuietHours, Watch
 from alerts.triggers import record_trigger
 from gpuadvisor.core import clock
 from portfolios.models import MaintenanceWindow
@@ -23,6 +25,7 @@ from tests.factories import (
     GPUConfigurationFactory,
     MaintenanceWindowFactory,
     PortfolioFactory,
+    SuggestionFactory,
     UserFactory,
 )
 
@@ -44,6 +47,44 @@ def test_open_episodes_stand_by_money_at_risk(host_client, host):
     assert "over" in host_client.get(reverse("alerts:resolved")).content.decode()
 
 
+def test_the_money_of_a_gpu_counts_once_and_what_is_to_gain_apart(host_client, host):
+    for subject, money, kind in (
+        ("a", 5, "utilization_drop"),
+        ("a", 9, "utilization_drop"),
+        ("b", 1, "utilization_drop"),
+        ("c", 4, "optimization_opportunity"),
+    ):
+        row = EpisodeFactory(alert__user=host, alert__alert_type=kind, money_per_day=money)
+        watch = {"alert": row.alert, "episode": row, "money_per_day": money}
+        Watch.objects.create(subject=subject, true_since=clock.now(), seen_at=clock.now(), **watch)
+    text = host_client.get(reverse("alerts:index")).content.decode()
+    assert "$10.00 a day at risk · $4.00 a day to gain" in text
+
+
+def test_an_episode_of_a_suggestion_leads_to_it_on_its_page_and_in_messages(host_client, host):
+    suggestion = SuggestionFactory(gpu_configuration__portfolio__user=host)
+    row = EpisodeFactory(
+        alert__user=host,
+        alert__alert_type="optimization_opportunity",
+        cause="market",
+        cause_key=str(suggestion.pk),
+        money_per_day=Decimal("4.47"),
+        facts={"things": [{"subject": str(suggestion.pk), "title": "Lower the rate"}]},
+    )
+    url = reverse("portfolios:suggestion", args=[suggestion.pk])
+    text = host_client.get(page("episode", row)).content.decode()
+    assert "To gain" in text
+    assert "At risk" not in text
+    assert "Cause:" not in text
+    assert f'class="btn" href="{url}"' in text
+    said = messages.payload(AlertLogFactory(alert=row.alert, episode=row))
+    assert said["episode"]["suggestion_url"].endswith(url)
+    assert "Cause" not in said["text"]
+    made = email.message(Parcel(row.pk, "email", "a@example.com", said, clock.now()))
+    assert "To gain: $4.47 a day" in made.body
+    assert url in made.body
+
+
 def test_an_empty_page_says_whether_anybody_watches(host_client, host):
     alert = AlertFactory(user=host)
     assert "Nothing is the matter" in host_client.get(reverse("alerts:index")).content.decode()
@@ -62,10 +103,10 @@ def test_what_is_open_is_paged_by_key_with_money_unknown_or_alike(host_client, h
         if not context["next_url"]:
             break
         after = context["next_url"].partition("after=")[2]
-    assert len({one.pk for one in seen}) == len(seen) == context["number"] == 65
+    assert len({one.pk for one in seen}) == len(seen) == context["stakes"].number == 65
     money = [one.money_per_day if one.money_per_day is not None else -1 for one in seen]
     assert money == sorted(money, reverse=True)
-    assert context["at_risk"] == 45 + 5 * 25
+    assert context["stakes"].at_risk == 45 + 5 * 25
     theirs = EpisodeFactory(money_per_day=3)
     assert len(host_client.get(reverse("alerts:index"), {"after": theirs.pk}).context["matters"]) == 25
 
