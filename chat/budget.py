@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 LEAST = 5_000  # tokens that the first request of a conversation takes, its tools among them
+USUAL = 6_500  # tokens that a question takes, as long as an account has asked none
+RECENT = 10  # answers of which the mean is taken
 MILLION = 1_000_000
 
 
@@ -106,6 +108,16 @@ def meter(user: User) -> Meter:
         is_full=is_full,
         why=tightest.sentence if is_full else "",
     )
+
+
+def questions_left(user: User, left: int) -> int:
+    """About how many more questions `left` tokens are, at what the newest answers of the model took; 0 for too few."""
+    if left < LEAST:
+        return 0
+    rows = Answer.objects.filter(user=user, advisor=Answer.Advisor.MODEL, message__token_count__gt=0)
+    took = list(rows.order_by("-asked_at").values_list("message__token_count", flat=True)[:RECENT])
+    average = max(LEAST, sum(took) // len(took)) if took else USUAL
+    return max(1, left // average)
 
 
 def reserve(answer: Answer, user: User, *, least: int, most: int, now: datetime | None = None) -> int:

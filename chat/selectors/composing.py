@@ -26,6 +26,7 @@ class Composer:
 
     `notice` is who answers instead of the language model until when, "" where it answers itself; `offer` says what the
     next plan allows of what is short; `is_elsewhere` that the same text may begin a new conversation.
+    `questions_left`: about how many more the day's tokens are.
     """
 
     meter: budget.Meter
@@ -39,6 +40,7 @@ class Composer:
     notice: str = ""
     offer: str = ""
     is_elsewhere: bool = False
+    questions_left: int = 0
 
     @property
     def may_send(self) -> bool:
@@ -81,6 +83,7 @@ def composer(user: User, conversation: Conversation | None = None) -> Composer:
         notice=day.why if is_short and not blocked else "",
         offer=offer,
         is_elsewhere=is_elsewhere,
+        questions_left=budget.questions_left(user, day.left) if settings.ADVISOR_HAS_MODEL else 0,
     )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.urls import Resolver404, resolve
 from django.views.decorators.http import require_safe
 
 from gpuadvisor.accounts.models import AppRequest
@@ -20,8 +22,17 @@ from .page import conversation_context, key_of, show, show_new, side
 def index(request: AppRequest) -> HttpResponse:
     """A new conversation beside the list; for htmx the list alone, as `?q=`, `?archived=` and `?after=` narrow it."""
     if wants_fragment(request):
-        return render(request, "chat/_threads.html", side(request))
+        return render(request, "chat/_threads.html", side(request) | {"conversation": {"pk": _open_beside(request)}})
     return show_new(request)
+
+
+def _open_beside(request: AppRequest) -> UUID | None:
+    """The conversation on the page that asks for the list, to mark it there."""
+    try:
+        found = resolve(urlsplit(request.htmx.current_url or "").path)
+    except Resolver404:
+        return None
+    return found.kwargs.get("pk") if found.view_name == "chat:conversation" else None
 
 
 @require_safe

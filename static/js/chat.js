@@ -45,7 +45,7 @@
     const text = field();
     const place = document.getElementById("composer-count");
     if (!text || !place) return;
-    const length = text.value.length;
+    const length = [...text.value.trim()].length; // as the server counts: characters, without the space around
     const most = Number(text.dataset.most);
     place.textContent = length < FROM ? "" : `${length.toLocaleString()} / ${most.toLocaleString()}`;
     place.classList.toggle("is-bad", length > most);

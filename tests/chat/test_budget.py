@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from chat import answering, budget, services
 from chat.llm import Usage
-from chat.models import Answer, Ceiling, TokenDay
+from chat.models import Answer, Ceiling, Message, TokenDay
 from gpuadvisor.core import clock
 from tests.chat.made import an_answer
 
@@ -145,3 +145,12 @@ def test_a_worker_that_died_over_its_notes_holds_nothing_for_long(host):
     Answer.objects.filter(pk=answer.pk).update(ended_at=clock.now() - timedelta(minutes=6))
     answering.sweep()
     assert TokenDay.objects.get().reserved == 0
+
+
+def test_the_meter_says_how_many_questions_are_left(host):
+    """Promise 24, in words: at the mean of what the newest answers took, failed ones too; none where rules answer."""
+    assert [budget.questions_left(host, left) for left in (4_999, 5_000, 13_000)] == [0, 1, 2]
+    for state, tokens in (("finished", 12_000), ("failed", 8_000), ("finished", 0)):
+        answer = an_answer(host, state=state)
+        Message.objects.filter(pk=answer.message_id).update(token_count=tokens)
+    assert budget.questions_left(host, 31_000) == 3

@@ -61,6 +61,13 @@ class TestAsking:
         assert "Stopping…" in page
         assert "Your net was" in page
 
+    def test_a_search_keeps_the_mark_of_the_open_conversation(self, host_client, host):
+        talk = an_answer(host, state="finished", text="Well.").message.conversation
+        for page, marks in ((talk_url(talk), 1), (reverse("chat:index"), 0), ("/nowhere/", 0)):
+            headers = HTMX | {"HX-Current-URL": f"http://testserver{page}?q=x"}
+            found = host_client.get(reverse("chat:index"), {"q": "Today"}, headers=headers).content.decode()
+            assert found.count('aria-current="page"') == marks, page
+
     def test_one_click_asks_a_suggested_question(self, host_client, host):
         page = host_client.get(reverse("chat:index")).content.decode()
         texts = re.findall(r'name="text" value="([^"]+)"', page)
@@ -169,7 +176,7 @@ class TestLimits:
         Conversation.objects.filter(pk=talk.pk).update(message_count=12)
         page = " ".join(host_client.get(talk_url(talk)).content.decode().split())
         assert "12 of 50 questions here" in page
-        assert "20,000 of 20,000 tokens left today" in page
+        assert "20,000 of 20,000 tokens left today (about 3 questions)" in page
         assert "all again at <time" in page
 
     def test_the_sixth_conversation_is_refused_until_one_is_deleted(self, host_client, host):
@@ -201,7 +208,7 @@ class TestLimits:
         send(host_client, "How am I doing?")
         assert budget.TokenDay.objects.get().reserved == 20_000
         page = host_client.get(talk_url(Conversation.objects.get())).content.decode()
-        assert "20,000 of 20,000 tokens left today" in page
+        assert "20,000 of 20,000 tokens left today (about 3 questions)" in page
         assert "used up" not in page
 
     def test_a_plan_without_limits_shows_none(self, host_client, host):
