@@ -164,6 +164,8 @@ class PlanChange(BaseModel):
             known("billing_planchange_before_known", "before", Tier.values, _("Choose one of the plans.")),
             known("billing_planchange_after_known", "after", Tier.values, _("Choose one of the plans.")),
             known("billing_planchange_source_known", "source", ["stripe", "staff", "program"], _("Choose a source.")),
+            bounded("billing_planchange", "price_before", 0, 1_000_000, _("A price is 0 or more.")),
+            bounded("billing_planchange", "price_after", 0, 1_000_000, _("A price is 0 or more.")),
         ]
 
     def __str__(self) -> str:
