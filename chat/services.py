@@ -20,7 +20,7 @@ from pydantic import ValidationError as ArgumentsError
 
 from billing.limits import LimitReached, claim
 from gpuadvisor.accounts.models import User
-from gpuadvisor.core import advising, clock
+from gpuadvisor.core import advising, clock, formats
 from gpuadvisor.core.errors import DomainError
 from gpuadvisor.core.ids import uuid7
 from gpuadvisor.core.nudge import nudge
@@ -228,7 +228,8 @@ def clean_text(text: str) -> str:
     if not words:
         raise DomainError(_("Enter a question."), code="required")
     if len(words) > MAX_TEXT:
-        raise DomainError(_("A message holds up to 8,000 characters; this one has %(count)d.") % {"count": len(words)})
+        count = formats.number(len(words), 0)
+        raise DomainError(_("A message holds up to 8,000 characters; this one has %(count)s.") % {"count": count})
     return _checked(words, visible_multiline)
 
 

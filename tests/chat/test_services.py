@@ -46,7 +46,7 @@ def test_a_question_is_stored_with_its_empty_answer_before_anything_is_queued(
     ("text", "sentence"),
     [
         (" \n ", "Enter a question."),
-        ("x" * 20_001, "A message holds up to 8,000 characters; this one has 20001."),
+        ("x" * 20_001, "A message holds up to 8,000 characters; this one has 20,001."),
         ("a\x00b", "This text contains characters that are not allowed."),
         ("pay \u202egnp", "This text contains characters that are not allowed."),
     ],
