@@ -82,12 +82,12 @@ def _value_label(conditions: Conditions) -> str:
 
 
 def _series(line: Thing, label: str) -> Series:
-    name = _("fires")  # the first only: names of more would cover each other
+    name, last = _("fires"), len(line.fired) - 1  # the last only: names of more would cover each other
     return Series(
         times=[one.at for one in line.readings],
         lines=[
             Line(label, [one.value for one in line.readings], "mine"),
             Line(_("Threshold"), [one.limit for one in line.readings], "median"),
         ],
-        marks=[Mark(fired.told_at, "" if n else name) for n, fired in enumerate(line.fired)],
+        marks=[Mark(fired.told_at, name if n == last else "") for n, fired in enumerate(line.fired)],
     )
