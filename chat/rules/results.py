@@ -156,7 +156,7 @@ def _whose(row: Row) -> str:
 def _of_part(result: Result, row: Row) -> str:
     """What of the revenue a net rests on and whom it leaves out, as its page says; "" where it is of all."""
     of, net = cell_of(row, "net_of"), cell_of(row, "net")
-    text = ", " + _("of %(revenue)s of that revenue") % {"revenue": say(of)} if of is not None else ""
+    text = ", " + _("from %(revenue)s of that revenue") % {"revenue": say(of)} if of is not None else ""
     note = next((note for note in result.notes if net is not None and note.startswith(f"{net.label}: ")), "")
     return f"{text}, {plain(note.partition(': ')[2])}" if note else text
 
