@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F, Q, Sum
 from django.db.models.functions import Greatest
 from django.utils import timezone
@@ -25,7 +25,6 @@ from gpuadvisor.accounts.models import User
 from gpuadvisor.accounts.zones import zone_of
 from gpuadvisor.core import clock, formats
 from gpuadvisor.core.errors import DomainError
-from gpuadvisor.core.ids import uuid7
 
 from . import prices
 from .llm import Usage
@@ -130,9 +129,8 @@ def reserve(answer: Answer, user: User, *, least: int, most: int, now: datetime 
         raise RuntimeError("reserve() needs the transaction of what it is for")
     now = now or clock.now()
     day = answer.reserved_on or now.date()
-    _open_day(user, day)
     ceilings = _ceilings(user, is_locked=True)
-    own = TokenDay.objects.get(user=user, day=day)
+    own, _is_new = TokenDay.objects.get_or_create(user=user, day=day)
     tightest = min(_limits(user, own, ceilings, now, day), key=lambda limit: limit.left)
     if tightest.left < least:
         raise CapReached(tightest.sentence)
@@ -194,15 +192,6 @@ def release(answer_pk: UUID) -> None:
 def resets_at(now: datetime) -> datetime:
     """The next UTC midnight."""
     return datetime.combine(now.date() + timedelta(days=1), time(), UTC)
-
-
-def _open_day(user: User, day: date) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "insert into chat_token_days (id, user_id, day, reserved, used, cost_usd) values (%s, %s, %s, 0, 0, 0)"
-            " on conflict (user_id, day) do nothing",
-            [uuid7(), user.pk, day],
-        )
 
 
 def _ceilings(user: User, *, is_locked: bool = False) -> dict[UUID | None, Ceiling]:

@@ -57,12 +57,12 @@ class Other:
 def messages_for(answer: Answer, *, most: int = REQUEST_TOKENS) -> list[dict[str, Any]]:
     """The messages of one request, the system's first and the question last, or behind it what was looked up for it.
 
-    `most`: tokens of the request, the definitions of tools among them.
+    `most`: tokens of the request, the definitions of tools among them; 0 leaves out all that was said and looked up.
     """
     from .toolbox import definitions
 
     conversation = answer.question.conversation
-    exchanges = _exchanges(conversation, answer.question)
+    exchanges = _exchanges(conversation, answer.question) if most else [Exchange(answer.question)]
     this = exchanges.pop()
     head = [{"role": "system", "content": _system(answer)}]
     notes = _notes(answer.user, conversation)

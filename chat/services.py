@@ -83,7 +83,7 @@ def ask(
             }
         if once and Message.objects.filter(pk=once).exists():
             once = None  # a key that somebody made up, or of a question that was deleted
-        question = Message.objects.create(
+        question = Message(
             pk=once or uuid7(),
             conversation=talk,
             role=Message.Role.USER,
@@ -290,12 +290,16 @@ def _go_on(owner: User, conversation: Conversation) -> Conversation:
 
 
 def _set_to_work(owner: User, question: Message, now: datetime) -> Answer:
-    """An empty answer to `question`, and the work on it: the rules' where the day has too few tokens left."""
+    """An empty answer to `question`, stored with it where it is new, and the work on it.
+
+    The rules answer where the day has too few tokens left.
+    """
     has_model = settings.ADVISOR_HAS_MODEL
     advisor = Answer.Advisor.MODEL if has_model else Answer.Advisor.RULES
-    message = Message.objects.create(
+    message = Message(
         conversation_id=question.conversation_id, role=Message.Role.ASSISTANT, metadata={"advisor": advisor}
     )
+    Message.objects.bulk_create([question, message] if question._state.adding else [message])
     answer = Answer.objects.create(user=owner, message=message, question=question, advisor=advisor, asked_at=now)
     if has_model:
         least, most = answering.worth(answer)
