@@ -19,7 +19,7 @@ import httpcore
 import stripe
 from django.conf import settings
 
-from gpuadvisor.core.deadline import DeadlineStream
+from gpuadvisor.core.deadline import DeadlineBackend
 from gpuadvisor.core.errors import TransientError
 from gpuadvisor.core.guard import tls_context
 
@@ -220,25 +220,6 @@ class _Headers(dict[str, str]):
         return super().get(name.title(), default)
 
 
-class _Backend(httpcore.SyncBackend):
-    def __init__(self, end: float) -> None:
-        self._end = end
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.NetworkStream:
-        left = self._end - time.monotonic()
-        if left <= 0:
-            raise httpcore.ConnectTimeout("deadline")
-        patience = left if timeout is None else min(left, timeout)
-        return DeadlineStream(super().connect_tcp(host, port, patience, local_address, socket_options), self._end)
-
-
 def _pool(url: str, end: float) -> httpcore.ConnectionPool:
     """Straight to Stripe, or through the proxy that the environment names, as the library itself would."""
     context = tls_context()
@@ -247,10 +228,10 @@ def _pool(url: str, end: float) -> httpcore.ConnectionPool:
     proxy = urlsplit(proxies.get(parts.scheme) or proxies.get("all") or "")
     host = parts.hostname or ""
     if not proxy.hostname or host in ("localhost", "127.0.0.1") or proxy_bypass(host):
-        return httpcore.ConnectionPool(ssl_context=context, network_backend=_Backend(end))
+        return httpcore.ConnectionPool(ssl_context=context, network_backend=DeadlineBackend(end))
     return httpcore.HTTPProxy(
         f"{proxy.scheme}://{proxy.hostname}:{proxy.port or (443 if proxy.scheme == 'https' else 80)}/",
         proxy_auth=(unquote(proxy.username), unquote(proxy.password or "")) if proxy.username else None,
         ssl_context=context,
-        network_backend=_Backend(end),
+        network_backend=DeadlineBackend(end),
     )

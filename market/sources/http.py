@@ -23,7 +23,7 @@ import httpcore
 import httpx
 from django.conf import settings
 
-from gpuadvisor.core.deadline import DeadlineStream
+from gpuadvisor.core.deadline import DeadlineBackend
 
 from .base import Conditional, RawDocument, SourceError
 
@@ -31,24 +31,6 @@ CONNECT_SECONDS = 5.0
 TOTAL_SECONDS = 30.0
 MAX_BYTES = 64 * 1024 * 1024
 MAX_RETRY_AFTER = timedelta(days=1)
-
-
-class _DeadlineBackend(httpcore.SyncBackend):
-    def __init__(self, deadline: float) -> None:
-        self._deadline = deadline
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.NetworkStream:
-        left = max(0.01, self._deadline - time.monotonic())
-        timeout = left if timeout is None else min(timeout, left)
-        stream = super().connect_tcp(host, port, timeout, local_address, socket_options)
-        return DeadlineStream(stream, self._deadline)
 
 
 class _Body(httpx.SyncByteStream):
@@ -93,7 +75,7 @@ def proxy_for(url: str) -> str:
 
 @_proxy_unsaid()
 def _pool(proxy: str, deadline: float) -> httpcore.ConnectionPool:
-    context, backend = ssl.create_default_context(cafile=certifi.where()), _DeadlineBackend(deadline)
+    context, backend = ssl.create_default_context(cafile=certifi.where()), DeadlineBackend(deadline)
     if not proxy:
         return httpcore.ConnectionPool(ssl_context=context, network_backend=backend)
     parts = urlsplit(proxy)
