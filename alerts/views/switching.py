@@ -52,10 +52,10 @@ def removal(find: Find[M], act: Callable[[M], None], page: str, *, text: StrOrPr
             return go_to(request, f"alerts:{page}", toast_text=str(done))
         context = {
             "title": _("Delete “%(name)s”?") % {"name": row},
-            "text": text,
+            "lost": [text],
             "confirm": _("Delete"),
             "back": address(page),
         }
-        return render_page(request, "alerts/confirm.html", context)
+        return render_page(request, "ui/confirm.html", context)
 
     return view

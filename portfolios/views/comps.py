@@ -156,7 +156,7 @@ def delete(request: AppRequest, pk: UUID) -> HttpResponse:
         "confirm": _("Delete"),
         "back": reverse("portfolios:compset-list"),
     }
-    return render_page(request, "portfolios/confirm.html", context)
+    return render_page(request, "ui/confirm.html", context)
 
 
 @require_POST

@@ -197,4 +197,4 @@ def fee_delete(request: AppRequest, pk: UUID) -> HttpResponse:
         "confirm": _("Delete"),
         "back": reverse("portfolios:fees"),
     }
-    return render_page(request, "portfolios/confirm.html", context)
+    return render_page(request, "ui/confirm.html", context)

@@ -268,7 +268,7 @@ def remove(request: AppRequest, pk: UUID) -> HttpResponse:
         "confirm": _("Remove"),
         "back": reverse("portfolios:gpu", kwargs={"pk": gpu.pk}),
     }
-    return render_page(request, "portfolios/confirm.html", context)
+    return render_page(request, "ui/confirm.html", context)
 
 
 def _find(request: AppRequest, pk: UUID) -> GPUConfiguration:

@@ -114,4 +114,4 @@ def delete(request: AppRequest, pk: UUID) -> HttpResponse:
         "confirm": _("Delete"),
         "back": back,
     }
-    return render_page(request, "portfolios/confirm.html", context)
+    return render_page(request, "ui/confirm.html", context)

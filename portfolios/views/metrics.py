@@ -87,7 +87,7 @@ def delete(request: AppRequest, pk: UUID) -> HttpResponse:
         "confirm": _("Delete"),
         "back": reverse("portfolios:metric-edit", kwargs={"pk": metric.pk}),
     }
-    return render_page(request, "portfolios/confirm.html", context)
+    return render_page(request, "ui/confirm.html", context)
 
 
 def _find(request: AppRequest, pk: UUID) -> PerformanceMetric:

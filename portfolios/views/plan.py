@@ -131,7 +131,7 @@ def delete(request: AppRequest, pk: UUID) -> HttpResponse:
         "confirm": _("Delete"),
         "back": back,
     }
-    return render_page(request, "portfolios/confirm.html", question)
+    return render_page(request, "ui/confirm.html", question)
 
 
 def _plan(request: AppRequest, pk: UUID) -> Portfolio:

@@ -227,7 +227,7 @@ def deactivate(request: AppRequest, pk: UUID) -> HttpResponse:
         "confirm": _("Archive"),
         "back": reverse("portfolios:detail", kwargs={"pk": portfolio.pk}),
     }
-    return render_page(request, "portfolios/confirm.html", context)
+    return render_page(request, "ui/confirm.html", context)
 
 
 @require_POST
