@@ -120,7 +120,7 @@ def questions_left(user: User, left: int) -> int:
 
 
 def reserve(answer: Answer, user: User, *, least: int, most: int, now: datetime | None = None) -> int:
-    """Hold up to `most` tokens of the day for this answer; the number held, written onto its row.
+    """Hold up to `most` tokens of the day for this answer; the number held, written onto its row where it has one yet.
 
     Call it inside the transaction that begins the work, with the user's row locked until it ends.
     Raises: CapReached where fewer than `least` are left.
@@ -136,7 +136,8 @@ def reserve(answer: Answer, user: User, *, least: int, most: int, now: datetime 
         raise CapReached(tightest.sentence)
     held = min(most, tightest.left)
     TokenDay.objects.filter(pk=own.pk).update(reserved=F("reserved") + held)
-    Answer.objects.filter(pk=answer.pk).update(reserved_tokens=F("reserved_tokens") + held, reserved_on=day)
+    if not answer._state.adding:
+        Answer.objects.filter(pk=answer.pk).update(reserved_tokens=F("reserved_tokens") + held, reserved_on=day)
     answer.reserved_tokens += held
     answer.reserved_on = day
     return held

@@ -57,7 +57,8 @@ class Other:
 def messages_for(answer: Answer, *, most: int = REQUEST_TOKENS) -> list[dict[str, Any]]:
     """The messages of one request, the system's first and the question last, or behind it what was looked up for it.
 
-    `most`: tokens of the request, the definitions of tools among them; 0 leaves out all that was said and looked up.
+    `most`: tokens of the request, the definitions of tools among them; 0 leaves out all that was said, noted and looked
+    up.
     """
     from .toolbox import definitions
 
@@ -65,12 +66,15 @@ def messages_for(answer: Answer, *, most: int = REQUEST_TOKENS) -> list[dict[str
     exchanges = _exchanges(conversation, answer.question) if most else [Exchange(answer.question)]
     this = exchanges.pop()
     head = [{"role": "system", "content": _system(answer)}]
-    notes = _notes(answer.user, conversation)
-    if notes:
-        head.append({"role": "system", "content": notes})
     tail = [{"role": "user", "content": this.question.content}]
     tail += _tool_turns([tool for tool in this.tools if _is_of(tool, answer)], rows=None)
     room = most - estimate_messages([*head, *tail], definitions())
+    if room > 0 and (notes := _notes(answer.user, conversation)):
+        note = {"role": "system", "content": notes}
+        size = estimate_messages([note])
+        if size <= room:
+            head.append(note)
+            room -= size
     told: list[dict[str, Any]] = []
     for age, exchange in enumerate(reversed(exchanges)):
         turn = _turn(exchange, with_tools=age < TURNS_WITH_TOOLS)
@@ -82,6 +86,11 @@ def messages_for(answer: Answer, *, most: int = REQUEST_TOKENS) -> list[dict[str
                 break
         told = turn + told
     return [*head, *told, *tail]
+
+
+def is_first(question: Message) -> bool:
+    """Whether nothing can have been said or looked up before it: most talks are one question long, and need no query."""
+    return question.conversation.message_count <= 1 and not question.metadata.get("subject")
 
 
 def left_out(conversation: Conversation) -> bool:
@@ -182,6 +191,8 @@ def _notes(user: User, conversation: Conversation) -> str:
 
 def _exchanges(conversation: Conversation, question: Message) -> list[Exchange]:
     """The last exchanges in order; that of `question` is the last."""
+    if is_first(question):
+        return [Exchange(question)]
     rows = Message.objects.filter(conversation=conversation, is_deleted=False)
     if conversation.message_count > TURNS_READ:
         asked = rows.filter(role=Message.Role.USER, created_at__lte=question.created_at)

@@ -313,7 +313,8 @@ class Pieces(Iterator[Piece]):
             "stream_options": {"include_usage": True},
         }
         if self._tools:
-            options["tools"] = list(self._tools)
+            # Beside the client's typed arguments: it would walk through every schema for each call, 2 ms.
+            options["extra_body"] = {"tools": list(self._tools)}
         if self._address != OPENAI:
             options["max_tokens"] = self._reader.max_tokens
         else:

@@ -67,8 +67,10 @@ def ask(
     pointed = advising.subject(user, *subject) if subject else None
     with transaction.atomic():
         owner = _locked(user)
-        if once and (sent := _sent(owner, once)):
-            return sent
+        if once and Message.objects.filter(pk=once).exists():
+            if sent := _sent(owner, once):
+                return sent
+            once = None  # a key that somebody made up, or of a question that was deleted
         _refuse_while_answering(owner)
         now = clock.now()
         talk = _begin(owner, words) if conversation is None else _go_on(owner, conversation)
@@ -81,8 +83,6 @@ def ask(
                 "tool": pointed.tool,
                 "arguments": dict(pointed.arguments),
             }
-        if once and Message.objects.filter(pk=once).exists():
-            once = None  # a key that somebody made up, or of a question that was deleted
         question = Message(
             pk=once or uuid7(),
             conversation=talk,
@@ -294,29 +294,20 @@ def _set_to_work(owner: User, question: Message, now: datetime) -> Answer:
 
     The rules answer where the day has too few tokens left.
     """
-    has_model = settings.ADVISOR_HAS_MODEL
-    advisor = Answer.Advisor.MODEL if has_model else Answer.Advisor.RULES
-    message = Message(
-        conversation_id=question.conversation_id, role=Message.Role.ASSISTANT, metadata={"advisor": advisor}
-    )
-    Message.objects.bulk_create([question, message] if question._state.adding else [message])
-    answer = Answer.objects.create(user=owner, message=message, question=question, advisor=advisor, asked_at=now)
-    if has_model:
+    message = Message(conversation_id=question.conversation_id, role=Message.Role.ASSISTANT)
+    answer = Answer(user=owner, message=message, question=question, advisor=Answer.Advisor.RULES, asked_at=now)
+    if settings.ADVISOR_HAS_MODEL:
         least, most = answering.worth(answer)
         try:
             budget.reserve(answer, owner, least=least, most=most, now=now)
-        except CapReached as full:
-            _leave_to_rules(answer, full.user_message)
+            answer.advisor = Answer.Advisor.MODEL
+        except CapReached as full:  # the answer says why it is the rules'
+            message.metadata["notices"] = [full.user_message]
+    message.metadata["advisor"] = answer.advisor
+    Message.objects.bulk_create([question, message] if question._state.adding else [message])
+    answer.save(force_insert=True)
     transaction.on_commit(lambda: nudge("chat.tasks.work", str(answer.pk)), robust=True)
     return answer
-
-
-def _leave_to_rules(answer: Answer, why: str) -> None:
-    """The rules take no tokens: they answer, and the answer says why it is theirs."""
-    answer.advisor = Answer.Advisor.RULES
-    answer.save(update_fields=["advisor"])
-    answer.message.metadata = {"advisor": answer.advisor, "notices": [why]}
-    answer.message.save(update_fields=["metadata"])
 
 
 def _newest_question(conversation_pk: UUID) -> UUID | None:

@@ -14,7 +14,7 @@ from django.db.models.functions import Coalesce
 
 from gpuadvisor.core import clock
 
-from .. import budget, checking, leases, toolbox
+from .. import budget, checking, context, leases, toolbox
 from ..failures import AdvisorFailure
 from ..leases import Gone
 from ..live import Writer
@@ -56,6 +56,9 @@ class Draft:
 
     def read_facts(self) -> None:
         """What the tools told in this conversation, and what the host said."""
+        if context.is_first(self.answer.question):
+            self.said = [self.answer.question.content]
+            return
         rows = Message.objects.filter(conversation=self.answer.question.conversation_id, is_deleted=False)
         results = rows.filter(role=Message.Role.TOOL).order_by("-created_at", "-pk")[:MOST_RESULTS]
         self.told = [_told(message) for message in reversed(results)]

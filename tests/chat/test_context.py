@@ -20,6 +20,7 @@ def talk(host):
 
 def exchange(talk, question="How am I doing?", said="Well enough.", tools=()):
     """A question, its look-ups and its answer."""
+    talk.message_count += 1
     answer = AnswerFactory(
         question=MessageFactory(conversation=talk, content=question), message__content=said, message__conversation=talk
     )
