@@ -89,7 +89,7 @@ def messages_for(answer: Answer, *, most: int = REQUEST_TOKENS) -> list[dict[str
 
 
 def is_first(question: Message) -> bool:
-    """Whether nothing can have been said or looked up before it: most talks are one question long, and need no query."""
+    """Whether nothing can have been said or looked up before it, so that no query need ask."""
     return question.conversation.message_count <= 1 and not question.metadata.get("subject")
 
 
