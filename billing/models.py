@@ -61,6 +61,17 @@ class Subscription(BaseModel):
     cancel_at = models.DateTimeField(null=True, blank=True, help_text=_("When a plan that was cancelled ends."))
     synced_at = models.DateTimeField(null=True, blank=True, help_text=_("When Stripe's side was last written here."))
     billing_details = models.JSONField(default=dict, blank=True)
+    grace_until = models.DateTimeField(
+        null=True, blank=True, help_text=_("Until then all that a smaller plan has no room for goes on as it was.")
+    )
+    kept = models.JSONField(
+        default=dict,
+        db_default=models.Value({}, models.JSONField()),
+        blank=True,
+        help_text=_("What the host keeps of what the plan has no room for: keys by limit."),
+    )
+    trial_used_at = models.DateTimeField(null=True, blank=True)
+    past_due_since = models.DateTimeField(null=True, blank=True, help_text=_("Since when the card fails."))
 
     class Meta:
         db_table = "subscriptions"
@@ -207,3 +218,132 @@ class Grant(BaseModel):
 
     def __str__(self) -> str:
         return f"{self.get_tier_display()}, {self.user}"
+
+
+class Visit(BaseModel):
+    """A way to Stripe that a page has asked for and a job prepares: a page never waits for Stripe itself.
+
+    `url` is where the browser goes; `session_id` Stripe's name of what was made there.
+    """
+
+    class Kind(models.TextChoices):
+        CHECKOUT = "checkout", _("Checkout")
+        PORTAL = "portal", _("Billing Portal")
+        TRIAL = "trial", _("Trial")
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("Waiting")
+        READY = "ready", _("Ready")
+        FAILED = "failed", _("Failed")
+        DONE = "done", _("Done")
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=10, choices=Kind)
+    tier = models.CharField(max_length=20, choices=Tier, blank=True)
+    interval = models.CharField(max_length=10, choices=Subscription.Interval, blank=True)
+    state = models.CharField(max_length=10, choices=State, default=State.WAITING)
+    url = models.TextField(blank=True)
+    session_id = models.CharField(max_length=255, blank=True, db_index=True)
+    error = models.CharField(max_length=300, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True, help_text=_("Until then one worker prepares it."))
+    begun_at = models.DateTimeField()
+    ready_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True, help_text=_("When Stripe's page closes."))
+
+    class Meta:
+        db_table = "stripe_visits"
+        verbose_name = _("visit to Stripe")
+        verbose_name_plural = _("visits to Stripe")
+        indexes = [models.Index(fields=["begun_at"], name="billing_visit_begun")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "kind"],
+                condition=Q(state__in=["waiting", "ready"]),
+                name="billing_visit_one_open_per_kind",
+                violation_error_message=_("This is on its way already."),
+            ),
+            known("billing_visit_kind_known", "kind", ["checkout", "portal", "trial"], _("Choose one of the kinds.")),
+            known(
+                "billing_visit_state_known",
+                "state",
+                ["waiting", "ready", "failed", "done"],
+                _("Choose one of the states."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} ({self.state})"
+
+
+class Invoice(BaseModel):
+    """What Stripe billed an account, for the host's list and the money of a month; it outlives the account.
+
+    Units: amounts in `currency`, gross; `refunded` of what was `paid`.
+    """
+
+    class Status(models.TextChoices):
+        """Stripe's own words."""
+
+        DRAFT = "draft", _("Draft")
+        OPEN = "open", _("Open")
+        PAID = "paid", _("Paid")
+        VOID = "void", _("Void")
+        UNCOLLECTIBLE = "uncollectible", _("Uncollectible")
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    invoice_id = models.CharField(max_length=255, unique=True)
+    customer = models.CharField(max_length=255)
+    number = models.CharField(max_length=100, blank=True)
+    tier = models.CharField(max_length=20, choices=Tier, blank=True)
+    status = models.CharField(max_length=20, choices=Status)
+    currency = models.CharField(max_length=3)
+    total = models.DecimalField(max_digits=12, decimal_places=2)
+    paid = models.DecimalField(max_digits=12, decimal_places=2, default=Decimal(0))
+    refunded = models.DecimalField(max_digits=12, decimal_places=2, default=Decimal(0))
+    billed_at = models.DateTimeField()
+    paid_at = models.DateTimeField(null=True, blank=True)
+    url = models.TextField(blank=True, help_text=_("Stripe's page of it, where it can be paid or confirmed."))
+
+    class Meta:
+        db_table = "stripe_invoices"
+        verbose_name = _("invoice")
+        indexes = [
+            models.Index(fields=["user", "-billed_at"], name="billing_invoice_user"),
+            models.Index(fields=["paid_at"], name="billing_invoice_paid"),
+        ]
+        constraints = [
+            known(
+                "billing_invoice_status_known",
+                "status",
+                ["draft", "open", "paid", "void", "uncollectible"],
+                _("This is not a state that an invoice can have."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.number or self.invoice_id
+
+
+class Drift(BaseModel):
+    """Where our side and Stripe's differed when both were compared, and whether that was put right (promise 11)."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    customer = models.CharField(max_length=255, blank=True)
+    field = models.CharField(max_length=50)
+    ours = models.CharField(max_length=255, blank=True)
+    theirs = models.CharField(max_length=255, blank=True)
+    found_at = models.DateTimeField()
+    repaired_at = models.DateTimeField(null=True, blank=True)
+    error = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        db_table = "stripe_drifts"
+        verbose_name = _("difference from Stripe")
+        verbose_name_plural = _("differences from Stripe")
+        indexes = [
+            models.Index(fields=["-found_at"], name="billing_drift_found"),
+            models.Index(fields=["found_at"], condition=Q(repaired_at=None), name="billing_drift_open"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.ours} / {self.theirs}"
