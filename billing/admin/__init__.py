@@ -19,8 +19,8 @@ from gpuadvisor.core import audit, clock
 from gpuadvisor.core.admin import ReadOnlyAdmin
 from gpuadvisor.core.errors import DomainError
 
-from . import events, grants
-from .models import Grant, PlanChange, StripeEvent, Subscription
+from .. import events, grants
+from ..models import Grant, PlanChange, StripeEvent, Subscription
 
 if TYPE_CHECKING:
     from gpuadvisor.accounts.models import User
