@@ -7,6 +7,7 @@ wrote meanwhile asks again.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -35,6 +36,38 @@ class NotUnderstood(Exception):
     """Stripe's side cannot be brought to a plan: staff must look. The text is a sentence."""
 
 
+@dataclass(frozen=True)
+class Asked:
+    """Whose a customer is and what Stripe says of it: the subscription that counts, and its plan.
+
+    `customer` is "" where Stripe has deleted it.
+    """
+
+    user: User | None
+    best: Told | None
+    tier: Tier
+    customer: str
+
+
+def ask(customer: str) -> Asked:
+    """What the subscriptions of a customer give; nothing is written.
+
+    Raises: NotUnderstood, client.StripeAway, client.StripeRefused.
+    """
+    with client.within(client.EVENT_SECONDS):
+        known = client.customer(customer)
+        told = [] if known.get("deleted") else client.subscriptions(customer)
+        user = _user_of(known, told)
+        if user is None:
+            _owe_nothing(customer, told)
+            return Asked(None, None, Tier.FREE, customer)
+        other = Subscription.objects.filter(user=user).values_list("stripe_customer_id", flat=True).first()
+        if other and other != customer and not client.customer(other).get("deleted"):
+            told += client.subscriptions(other)  # one account, two customers: what either pays for counts
+        best, tier = _best(told)
+    return Asked(user, best, tier, "" if known.get("deleted") else customer)
+
+
 def follow(customer: str) -> Subscription | None:
     """Write down what the subscriptions of a customer give; None where no account goes with it and nothing is owed.
 
@@ -42,31 +75,33 @@ def follow(customer: str) -> Subscription | None:
     """
     for _try in range(TRIES):
         asked_at = clock.now()
-        with client.within(client.EVENT_SECONDS):
-            known = client.customer(customer)
-            told = [] if known.get("deleted") else client.subscriptions(customer)
-            user = _user_of(known, told)
-            if user is None:
-                _owe_nothing(customer, told)
-                return None
-            other = Subscription.objects.filter(user=user).values_list("stripe_customer_id", flat=True).first()
-            if other and other != customer and not client.customer(other).get("deleted"):
-                told += client.subscriptions(other)  # one account, two customers: what either pays for counts
-            best, tier = _best(told)
+        asked = ask(customer)
+        if asked.user is None:
+            return None
         with transaction.atomic():
             try:
-                services.lock(user)
+                services.lock(asked.user)
             except User.DoesNotExist:
                 return None
-            row = Subscription.objects.filter(user=user).first() or Subscription(user=user)
+            row = Subscription.objects.filter(user=asked.user).first() or Subscription(user=asked.user)
             if row.synced_at is None or row.synced_at < asked_at:
-                return _write(user, row, best, tier, customer="" if known.get("deleted") else customer)
+                return _write(asked.user, row, asked.best, asked.tier, customer=asked.customer)
     raise TransientError("Others kept writing the same plan.")
+
+
+@transaction.atomic
+def follow_nobody(user: User) -> Subscription:
+    """Write down that Stripe knows nothing of an account: what is paid for is nothing."""
+    services.lock(user)
+    row = Subscription.objects.filter(user=user).first() or Subscription(user=user)
+    return _write(user, row, None, Tier.FREE, customer="")
 
 
 def _user_of(customer: Told, told: Sequence[Told]) -> User | None:
     """Whose customer it is: as we wrote down, else as we told Stripe when it was made."""
-    row = Subscription.objects.filter(stripe_customer_id=customer["id"]).select_related("user").order_by("pk").first()
+    rows = Subscription.objects.select_related("user").order_by("pk")
+    row = rows.filter(stripe_customer_id=customer["id"]).first()
+    row = row or rows.filter(stripe_subscription_id__in=[one["id"] for one in told]).first()
     if row:
         return row.user
     for one in (*told, customer):
@@ -128,21 +163,8 @@ def _known(tier: str) -> Tier | None:
 def _write(user: User, row: Subscription, best: Told | None, tier: Tier, *, customer: str) -> Subscription:
     """In the caller's transaction, the user locked."""
     paying = _paying(row)
-    item = best["items"]["data"][0] if best else {}
-    price = item.get("price") or {}
-    interval, a_month = _a_month(price, item.get("quantity") or 1)
-    is_over = best is None or best["status"] not in GIVING
-    row.paid_tier = tier
-    row.status = best["status"] if best else Subscription.Status.ACTIVE
-    row.stripe_subscription_id = best["id"] if best else None
-    row.stripe_customer_id = best["customer"] if best else customer or None
-    row.interval = "" if is_over else interval
-    row.monthly_price = Decimal(0) if is_over else a_month
-    row.current_period_start = _moment(item.get("current_period_start"))
-    row.current_period_end = _moment(item.get("current_period_end"))
-    row.cancel_at = _moment(best.get("cancel_at")) if best else None
-    row.cancelled_at = _moment(best.get("canceled_at")) if best else None
-    row.billing_details = {key: price.get(name) for key, name in DETAILS.items()} if best else {}
+    for name, value in said(best, tier, customer=customer).items():
+        setattr(row, name, value)
     row.synced_at = clock.now()
     before = row.tier
     services.write(user, row, Tier(grants.entitled(user, tier, now=row.synced_at)))
@@ -157,6 +179,27 @@ def _write(user: User, row: Subscription, best: Told | None, tier: Tier, *, cust
             at=row.synced_at,
         )
     return row
+
+
+def said(best: Told | None, tier: Tier, *, customer: str) -> dict[str, Any]:
+    """The fields of a subscription as Stripe has them: what is written, and what the nightly comparison compares."""
+    item = best["items"]["data"][0] if best else {}
+    price = item.get("price") or {}
+    interval, a_month = _a_month(price, item.get("quantity") or 1)
+    is_over = best is None or best["status"] not in GIVING
+    return {
+        "paid_tier": tier,
+        "status": best["status"] if best else Subscription.Status.ACTIVE,
+        "stripe_subscription_id": best["id"] if best else None,
+        "stripe_customer_id": best["customer"] if best else customer or None,
+        "interval": "" if is_over else interval,
+        "monthly_price": Decimal(0) if is_over else a_month,
+        "current_period_start": _moment(item.get("current_period_start")),
+        "current_period_end": _moment(item.get("current_period_end")),
+        "cancel_at": _moment(best.get("cancel_at")) if best else None,
+        "cancelled_at": _moment(best.get("canceled_at")) if best else None,
+        "billing_details": {key: price.get(name) for key, name in DETAILS.items()} if best else {},
+    }
 
 
 def _paying(row: Subscription) -> Decimal:
