@@ -9,7 +9,7 @@ class BillingConfig(AppConfig):
     def ready(self) -> None:
         from gpuadvisor.core import health
 
-        from . import client, events, receivers  # noqa: F401 (connects them)
+        from . import client, events, receivers, rehearsal  # noqa: F401 (connects them)
 
         client.configure()
         health.AMBER["stripe"] = events.check

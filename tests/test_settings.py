@@ -72,6 +72,7 @@ def test_production_passes_the_deployment_check():
         ({"SECRET_KEY": None}, "SECRET_KEY"),
         ({"SITE_URL": "http://gpuadvisor.example"}, "SITE_URL"),
         ({"STRIPE_API_BASE": "http://127.0.0.1:8091"}, "STRIPE_API_BASE"),
+        ({"STRIPE": "standin"}, "STRIPE=standin"),
         ({"STRIPE_KEY": "pk_test_" + "a" * 24}, "STRIPE_KEY"),
         ({"EMAIL_URL": None}, "EMAIL_URL"),
         ({"EMAIL_URL": ""}, "EMAIL_URL"),

@@ -9,5 +9,6 @@ processes    a child that ends with its parent
 keeper       owns the servers for as long as commands use them
 attach       what a command calls: the servers stand, their addresses are in the environment
 site         `make run`: checks, prepares, hands over to the supervisor
+rehearsal    `STRIPE=standin`: the stand-in for Stripe beside the site
 supervise    the supervisor, and what of its output the terminal shows
 """

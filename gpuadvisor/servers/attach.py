@@ -5,7 +5,7 @@ import re
 import secrets
 from pathlib import Path
 
-from gpuadvisor.servers import keeper, postgres, valkey
+from gpuadvisor.servers import keeper, postgres, rehearsal, valkey
 from gpuadvisor.servers.locks import Lock
 from gpuadvisor.servers.places import CHECKOUT, Places, settle
 
@@ -116,6 +116,7 @@ def prepare_environment(*, start: bool = True) -> Places | None:
     """
     read_dot_env()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gpuadvisor.settings.dev")
+    rehearsal.prepare_environment()
     data, by_hand = data_folder()
     names = missing_servers()
     if not names and os.environ.get("SECRET_KEY"):

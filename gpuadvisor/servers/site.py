@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from gpuadvisor.servers import attach, keeper, processes
+from gpuadvisor.servers import attach, keeper, processes, rehearsal
 from gpuadvisor.servers.errors import Refused
 from gpuadvisor.servers.locks import Lock
 from gpuadvisor.servers.places import CHECKOUT, Places, check_free_space, settle
@@ -34,6 +34,7 @@ PRIORITY = {  # stops backwards
     "postgres": 1,
     "broker": 2,
     "cache": 2,
+    "stripe": 5,
     "worker": 10,
     "beat": 20,
     "web": 30,
@@ -59,6 +60,8 @@ def run() -> None:
             f"This site runs already (its data is in {data}): end it first, or set DATA_DIR and PORT for a second."
         )
     _check_port(port)
+    if rehearsal.is_on():
+        _check_port(rehearsal.port(port), site_port=port)
     if places.home != data:
         print(
             f"This checkout is closed to '{places.account.name}': the servers' files stand in {places.home}.",
@@ -120,6 +123,9 @@ def supervisor_config(places: Places, names: list[str], port: int) -> str:
         sections.append(
             _program(places, name, keeper.command(places, name), "/", stopsignal=signal, environment='LC_ALL="C"')
         )
+    if rehearsal.is_on():
+        tied = processes.tied(rehearsal.command(places, port), dies_by="TERM")
+        sections.append(_program(places, "stripe", tied, str(CHECKOUT)))
     for name, command in ours.items():
         role = "web" if name == "web" else "worker"
         tied = processes.tied(command, dies_by="KILL")
@@ -157,7 +163,7 @@ def _port() -> int:
     return int(named)
 
 
-def _check_port(port: int) -> None:
+def _check_port(port: int, *, site_port: int | None = None) -> None:
     """Raises: Refused where somebody else listens there, on either address that `localhost` means."""
     for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
         try:
@@ -166,9 +172,11 @@ def _check_port(port: int) -> None:
                 probe.bind((address, port))
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
+                other = (site_port or port) + 1
+                whose = " (for the stand-in of Stripe)" if site_port else ""
                 raise Refused(
-                    f"Port {port} is taken by another program: end that, or choose another port, as in"
-                    f" `make run PORT={port + 1 if port < 65535 else 8001}`."
+                    f"Port {port}{whose} is taken by another program: end that, or choose another port, as in"
+                    f" `make run PORT={other if other <= 65535 else 8001}`."
                 ) from None
             if error.errno == errno.EACCES:
                 raise Refused(
@@ -195,9 +203,16 @@ def announce(port: int) -> None:
             f"The site is not ready after {READY_SECONDS} s (/health/ready: {answer}). The logs have more.", flush=True
         )
         return
+    why = rehearsal.sync_plans() if rehearsal.is_on() else ""
     seconds = time.time() - float(os.environ.get("GPA_STARTED", time.time()))
     data = Path(os.environ.get("DATA_DIR", CHECKOUT / "var"))
     print(f"\n  GPU Advisor is ready after {seconds:.0f} s:  http://localhost:{port}")
     with contextlib.suppress(OSError):
         print(f"  {(data / 'demo_login').read_text().strip()}")
+    if rehearsal.is_on():
+        print("  Payments are a rehearsal: no money moves. docs/billing.md tells how to move its clock.")
+    elif not os.environ.get("STRIPE_KEY") and (data / rehearsal.STATE).exists():
+        print("  Plans were bought in a rehearsal here: STRIPE=standin make run lets their owners change them.")
+    if why:
+        print(f"  The stand-in of Stripe sells nothing yet: {why} Run `STRIPE=standin python manage.py sync_plans`.")
     print(f"  Logs: {data / 'logs'}. Ctrl-C ends everything.\n", flush=True)

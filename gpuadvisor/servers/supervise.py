@@ -13,7 +13,7 @@ from supervisor.medusa.asyncore_25 import ExitNow
 from supervisor.options import ServerOptions
 from supervisor.supervisord import Supervisor
 
-SHOWN = {"web", "worker", "chat", "beat", "ready"}
+SHOWN = {"web", "worker", "chat", "beat", "stripe", "ready"}
 CHUNK = 4096  # a pipe that `select` calls writable takes this much without waiting
 
 

@@ -374,6 +374,11 @@ STRIPE_SECRET_KEY = STRIPE_KEY  # dj-stripe's names
 DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
 DJSTRIPE_SUBSCRIBER_CUSTOMER_KEY = None  # whose a customer is stands in subscriptions alone
 BILLING_ENABLED = bool(STRIPE_KEY and STRIPE_WEBHOOK_SECRET)
+if BILLING_ENABLED:  # where a form of ours may lead to
+    STRIPE_PAGES = (
+        [STRIPE_API_BASE] if STRIPE_API_BASE else ["https://checkout.stripe.com", "https://billing.stripe.com"]
+    )
+    CONTENT_SECURITY_POLICY["DIRECTIVES"]["form-action"] += STRIPE_PAGES
 
 # -- Market ----------------------------------------------------------------------------------------------------------
 MARKET_SOURCES = env.list(

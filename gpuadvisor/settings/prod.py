@@ -14,6 +14,8 @@ if env.bool("DEBUG", default=False):
     )
 if env.list("GUARD_ALLOWED_HOSTS", default=[]):
     raise ImproperlyConfigured("GUARD_ALLOWED_HOSTS lets accounts reach into your network. Unset it.")
+if env.str("STRIPE", default=""):
+    raise ImproperlyConfigured("STRIPE=standin rehearses payments: anybody could have any plan. Unset it.")
 if STRIPE_API_BASE not in ("", "https://api.stripe.com"):
     raise ImproperlyConfigured("STRIPE_API_BASE names another server than Stripe's. Unset it.")
 if len(SECRET_KEY) < 50:

@@ -1,13 +1,16 @@
 """A stand-in for Stripe: `python -m gpuadvisor.standins.stripe --port 8091`; no product code imports it.
 
-It speaks the API of `2026-05-27.dahlia` over HTTP, keeps what it is told in memory, shows pages that pay, and sends
-signed webhooks. Any key `sk_test_…` is let in. The first line of its output is its address (STRIPE_BASE of the site).
+It speaks the API of `2026-05-27.dahlia` over HTTP, keeps what it is told in memory (with `--state` in a file, too),
+shows pages that pay, and sends signed webhooks. Any key `sk_test_…` is let in. The first line of its output is its
+address (STRIPE_API_BASE of the site).
 
     --port N             0: any that is free; default 8091
     --deliver-to URL     a webhook endpoint from the start, with all events
     --secret whsec_…     what that endpoint's events are signed with; default whsec_standin
     --key sk_test_…      the only key that is let in
     --retry-delays 1,5   seconds before an event that was not taken is sent again, once each
+    --state FILE         kept after each call, taken up at the next start: objects, keys, the moved clock, events not
+                         taken yet; neither faults nor the journal
 
 What a visitor would open: /pay/<session> (pay, be declined, be asked by the bank, go back), /portal/<session> (cancel,
 resume, change of plan, change of card, invoices), /invoice/<invoice> (see, pay).

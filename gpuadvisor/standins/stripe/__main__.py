@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
+from pathlib import Path
 
 from . import __doc__ as about
 from .server import Server
@@ -20,9 +22,18 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--secret", default="whsec_standin")
     parser.add_argument("--key", default="")
     parser.add_argument("--retry-delays", default="1,5,30,120", metavar="SECONDS,…")
+    parser.add_argument("--state", type=Path, default=None, metavar="FILE")
     options = parser.parse_args(arguments)
     delays = [float(one) for one in options.retry_delays.split(",") if one]
-    server = Server(options.port, deliver_to=options.deliver_to, secret=options.secret, key=options.key, delays=delays)
+    server = Server(
+        options.port,
+        deliver_to=options.deliver_to,
+        secret=options.secret,
+        key=options.key,
+        delays=delays,
+        state=options.state,
+    )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     sys.stdout.write(f"{server.store.base}\n")
     sys.stdout.flush()
     try:

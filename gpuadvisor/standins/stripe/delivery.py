@@ -9,7 +9,7 @@ import http.client
 import json
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
@@ -56,6 +56,7 @@ class Deliveries:
 
     def __init__(self, store: Store, delays: Sequence[float]) -> None:
         self.store, self.delays = store, delays
+        self.after_try: Callable[[], None] = lambda: None
         self.changed = threading.Condition()
         self.clear()
         store.heard = self.hear
@@ -70,6 +71,7 @@ class Deliveries:
             self.log: list[Obj] = []
             self.number = 0
             self.in_flight = 0
+            self.flying: list[tuple[int, Obj, str]] = []  # what the thread sends now: try, event, endpoint
 
     # -- In ------------------------------------------------------------------------------------------------------------
     def hear(self, event: Obj) -> None:
@@ -129,6 +131,7 @@ class Deliveries:
                     self.changed.wait(left)
                 _, _, tried, event, endpoint = heapq.heappop(self.queue)
                 self.in_flight += 1
+                self.flying = [(tried, event, endpoint)]
                 log = self.log
             url, secret = self._where(endpoint)
             status = 0
@@ -137,10 +140,11 @@ class Deliveries:
                     status = self._send(event, url, secret, tried + 1, log)
             finally:
                 with self.changed:
-                    self.in_flight = max(0, self.in_flight - 1)
+                    self.in_flight, self.flying = max(0, self.in_flight - 1), []
                     if log is self.log and url and not 200 <= status < 300 and tried < len(self.delays):
                         self._push(event, endpoint, self.delays[tried], tried + 1)
                     self.changed.notify_all()
+                self.after_try()
 
     def _where(self, endpoint: str) -> tuple[str, str]:
         with self.store.lock:

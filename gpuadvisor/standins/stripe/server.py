@@ -11,10 +11,11 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from . import checkout, clock, control, customers, events, forms, pages, portal, subscriptions
+from . import checkout, clock, control, customers, events, forms, keeping, pages, portal, subscriptions
 from .delivery import Deliveries
 from .errors import StripeError
 from .faults import Fault, Faults, error_of
@@ -55,15 +56,31 @@ class Server(ThreadingHTTPServer):
     is_ending = False
 
     def __init__(
-        self, port: int, *, deliver_to: str = "", secret: str = "", key: str = "", delays: Sequence[float] = (1.0, 5.0)
+        self,
+        port: int,
+        *,
+        deliver_to: str = "",
+        secret: str = "",
+        key: str = "",
+        delays: Sequence[float] = (1.0, 5.0),
+        state: Path | None = None,
     ) -> None:
         super().__init__(("127.0.0.1", port), Handler)
         self.key, self.deliver_to, self.secret = key, deliver_to, secret
+        self.state = state
         self.store, self.faults = Store(), Faults()
         self.store.base = f"http://127.0.0.1:{self.server_address[1]}"
         self.deliveries = Deliveries(self.store, delays)
         self.journal_lock = threading.Lock()
         self.reset()
+        if state:
+            keeping.load(self, state)
+            self.deliveries.after_try = self.save
+
+    def save(self) -> None:
+        """Keep what there is now, where a file for it was named."""
+        if self.state:
+            keeping.save(self, self.state)
 
     def reset(self) -> None:
         """As at the start."""
@@ -196,6 +213,7 @@ class Handler(BaseHTTPRequestHandler):
         self.server.check_key(self.headers["Authorization"])
         values = forms.parse("&".join(part for part in (query, text) if part))
         answer = self.server.answer(method, path, values, key)
+        self.server.save()
         row |= {"params": values, "status": answer.status}
         if fault and fault.after:
             self._fail(fault, row)
@@ -225,7 +243,9 @@ class Handler(BaseHTTPRequestHandler):
             body = json.loads(text or "{}")
         except ValueError:
             raise StripeError("The body is no JSON.") from None
-        self._send_json(200, control.call(self.server, method, path.strip("/").split("/")[1:], body))
+        answer = control.call(self.server, method, path.strip("/").split("/")[1:], body)
+        self.server.save()
+        self._send_json(200, answer)
 
     def _page(self, method: str, path: list[str], form: dict[str, str]) -> None:
         store = self.server.store
@@ -243,6 +263,7 @@ class Handler(BaseHTTPRequestHandler):
                     status, content = 404, pages.gone("There is no such page.")
         except StripeError as error:
             status, content = 404, pages.gone(f"This link has expired. {error}")
+        self.server.save()
         if status == 303:
             self._send(303, b"", "text/plain", {"Location": content})
         else:
