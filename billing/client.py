@@ -46,6 +46,10 @@ class StripeRefused(Exception):
         self.code = code
 
 
+class KeyRefused(StripeRefused):
+    """Stripe does not take the key of this site, or not for this: staff must look."""
+
+
 def configure() -> None:
     """Set the library up as the settings say; once at the start."""
     stripe.api_key = settings.STRIPE_KEY or None
@@ -78,10 +82,10 @@ def _tell(error: stripe.StripeError) -> NoReturn:
     code = error.code or ""
     if isinstance(error, stripe.APIConnectionError):
         raise StripeAway("Stripe did not answer in time.") from error
-    if isinstance(error, stripe.RateLimitError):
+    if isinstance(error, stripe.RateLimitError) or code == "idempotency_key_in_use":
         raise StripeAway("Stripe asks us to slow down.") from error
     if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
-        raise StripeRefused("Stripe refused the key of this site.", code) from error
+        raise KeyRefused("Stripe refused the key of this site.", code) from error
     if (error.http_status or 500) >= 500 or error.http_status == 200:
         raise StripeAway("Stripe had trouble of its own.") from error
     raise StripeRefused(f"Stripe refused the call ({code or type(error).__name__}).", code) from error
@@ -107,6 +111,16 @@ def subscriptions(customer: str) -> list[dict[str, Any]]:
     """Every subscription of a customer, ended ones too; the newest first."""
     rows = stripe.Subscription.list(customer=customer, status="all", limit=100).auto_paging_iter()
     return sorted((plain(row) for row in rows), key=lambda row: (row["created"], row["id"]), reverse=True)
+
+
+def page(kind: str, after: str = "", **which: Any) -> tuple[list[dict[str, Any]], bool]:
+    """A hundred objects of a kind (customers, subscriptions, invoices), the newest first, and whether there are more.
+
+    `after` is the id of the last one before; an id that is no more is told of by StripeRefused (resource_missing).
+    """
+    lists = {"customers": stripe.Customer, "subscriptions": stripe.Subscription, "invoices": stripe.Invoice}
+    found = lists[kind].list(limit=100, **({"starting_after": after} if after else {}), **which)
+    return [plain(row) for row in found.data], bool(found.has_more)
 
 
 def product(key: str) -> dict[str, Any]:
@@ -144,6 +158,46 @@ def create_price(**fields: Any) -> dict[str, Any]:
 
 def change_price(key: str, **fields: Any) -> dict[str, Any]:
     return plain(stripe.Price.modify(key, **fields))
+
+
+def create_customer(**fields: Any) -> dict[str, Any]:
+    return plain(stripe.Customer.create(**fields))
+
+
+def create_subscription(**fields: Any) -> dict[str, Any]:
+    return plain(stripe.Subscription.create(**fields))
+
+
+def create_checkout(**fields: Any) -> dict[str, Any]:
+    return plain(stripe.checkout.Session.create(**fields))
+
+
+def expire_checkout(key: str) -> dict[str, Any]:
+    """Close a page of Checkout, so that nobody can pay there; the session, which may be paid already."""
+    try:
+        return plain(stripe.checkout.Session.expire(key))
+    except stripe.InvalidRequestError as error:
+        if error.code == "resource_missing":
+            return {"id": key, "status": "expired"}
+        return plain(stripe.checkout.Session.retrieve(key))
+
+
+def create_portal(**fields: Any) -> dict[str, Any]:
+    return plain(stripe.billing_portal.Session.create(**fields))
+
+
+def portal_configurations() -> list[dict[str, Any]]:
+    """What Portals may do, the active ones."""
+    rows = stripe.billing_portal.Configuration.list(active=True, limit=100).auto_paging_iter()
+    return [plain(row) for row in rows]
+
+
+def create_portal_configuration(**fields: Any) -> dict[str, Any]:
+    return plain(stripe.billing_portal.Configuration.create(**fields))
+
+
+def change_portal_configuration(key: str, **fields: Any) -> dict[str, Any]:
+    return plain(stripe.billing_portal.Configuration.modify(key, **fields))
 
 
 # -- What it tells -----------------------------------------------------------------------------------------------------
