@@ -117,13 +117,13 @@ def _user_of(customer: Told, told: Sequence[Told]) -> User | None:
 def _owe_nothing(customer: str, told: Sequence[Told]) -> None:
     """A customer of nobody is of another product of the same Stripe account, or paid for one of our plans in vain."""
     for one in told:
-        if one["status"] in GIVING and _tier_by(_price_of(one)):
+        if one["status"] in GIVING and tier_by(_price_of(one)):
             raise NotUnderstood(f"No account goes with {customer}, who pays for a plan.")
 
 
 def _best(told: Sequence[Told]) -> tuple[Told | None, Tier]:
     """The subscription that counts and its plan: the largest that gives one, else the newest."""
-    giving = [(one, _plan_of(one)) for one in told if one["status"] in GIVING]
+    giving = [(one, plan_of(one)) for one in told if one["status"] in GIVING]
     if giving:
         return max(giving, key=lambda pair: (ORDER.index(pair[1]), pair[0]["created"]))
     newest = max(told, key=lambda one: (one["created"], one["id"]), default=None)
@@ -135,16 +135,16 @@ def _price_of(subscription: Told) -> Told:
     return price
 
 
-def _plan_of(subscription: Told) -> Tier:
+def plan_of(subscription: Told) -> Tier:
     """Raises: NotUnderstood where its price belongs to no plan."""
     price = _price_of(subscription)
-    tier = _tier_by(price) or _tier_in(client.product(str(price["product"])))
+    tier = tier_by(price) or _tier_in(client.product(str(price["product"])))
     if tier is None:
         raise NotUnderstood(f"Price {price['id']} belongs to no plan: give its product the metadata tier.")
     return tier
 
 
-def _tier_by(price: Told) -> Tier | None:
+def tier_by(price: Told) -> Tier | None:
     """By the lookup key, which a price gives away once another takes its place, or the metadata."""
     key = price.get("lookup_key") or ""
     if key.startswith(LOOKUP):
