@@ -9,7 +9,7 @@ import pytest
 from django.apps import apps
 from django.conf import settings
 
-OURS = ("core", "accounts", "market", "billing", "portfolios", "chat", "alerts")
+OURS = ("core", "accounts", "market", "billing", "portfolios", "chat", "alerts", "operations")
 
 
 @pytest.fixture

@@ -223,6 +223,24 @@ class ApiToken(BaseModel):
         return f"{self.name} ({self.hint}…)"
 
 
+class StaffConsent(BaseModel):
+    """A host lets staff read what is theirs alone (talk with the advisor) until then, to help; it can be taken back."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    given_at = models.DateTimeField()
+    until = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "staff_consents"
+        verbose_name = _("consent to staff")
+        verbose_name_plural = _("consents to staff")
+        indexes = [models.Index(fields=["user", "-until"], name="accounts_consent_user")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} until {self.until:%Y-%m-%d %H:%M}"
+
+
 class AppRequest(HttpRequest):
     """The request as every view behind the sign-in sees it; for annotations only."""
 

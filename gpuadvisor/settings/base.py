@@ -88,6 +88,7 @@ INSTALLED_APPS = [
     "portfolios",
     "chat",
     "alerts",
+    "gpuadvisor.operations",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
