@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
+from django.conf import settings
 from django.db.models import F
+from django_stubs_ext import StrOrPromise
 
 from gpuadvisor.accounts.models import User
 
-from . import limits
-from .models import Grant, PlanChange, Subscription
-from .plans import LIMITS, PLANS, Limit, Plan, is_above
+from . import limits, visits
+from .models import Grant, PlanChange, StripeEvent, Subscription, Visit
+from .plans import LIMITS, PAID, PLANS, TRIAL_TIER, Limit, Plan, is_above
+
+PATIENCE = 60  # seconds that the page of return waits before it says that one need not
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,11 @@ class Offer:
     tier: str
     plan: Plan
     allowed: list[Allowed]
+
+    @property
+    def is_sold(self) -> bool:
+        """Whether it can be bought, and not only agreed upon."""
+        return self.tier in PAID
 
 
 @dataclass(frozen=True)
@@ -95,4 +105,90 @@ def standing(user: User) -> Standing:
         then=PLANS[subscription.paid_tier if given else "free"],
         is_granted=given is not None,
         lines=lines,
+    )
+
+
+@dataclass(frozen=True)
+class Buying:
+    """What an account can do about its plan at Stripe.
+
+    `may_buy` where Checkout is open to it; `is_live` where a subscription runs there, which the Portal changes;
+    `no_trial` why the days to try are not offered. Prices in USD.
+    """
+
+    is_on: bool
+    is_demo: bool
+    is_live: bool
+    has_customer: bool
+    tier: str
+    interval: str
+    status: str
+    price: Decimal | None
+    period_end: datetime | None
+    cancel_at: datetime | None
+    no_trial: StrOrPromise
+
+    @property
+    def may_buy(self) -> bool:
+        return self.is_on and not self.is_demo and not self.is_live
+
+    @property
+    def may_try(self) -> bool:
+        return self.may_buy and not self.no_trial
+
+    @property
+    def may_visit(self) -> bool:
+        """Whether the Portal is open: Stripe knows the account."""
+        return self.is_on and not self.is_demo and self.has_customer
+
+    @property
+    def plan(self) -> Plan:
+        """What is paid for, whatever staff gave."""
+        return PLANS[self.tier]
+
+
+def buying(user: User) -> Buying:
+    """How the account stands with Stripe, as last heard."""
+    row = Subscription.objects.filter(user=user).first() or Subscription(user=user)
+    plan = PLANS[row.paid_tier]
+    prices = {"month": plan.price_month, "year": plan.price_year}
+    return Buying(
+        is_on=settings.BILLING_ENABLED,
+        is_demo=user.is_demo,
+        is_live=visits.is_live(row),
+        has_customer=bool(row.stripe_customer_id),
+        tier=row.paid_tier,
+        interval=row.interval,
+        status=row.status,
+        price=prices.get(row.interval),
+        period_end=row.current_period_end,
+        cancel_at=row.cancel_at,
+        no_trial=visits.no_trial(row),
+    )
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """What has come of a visit: whether Stripe told us anything since, and whether the plan is the one chosen."""
+
+    is_told: bool
+    is_here: bool
+    plan: Plan
+    chosen: Plan | None
+
+
+def arrival(visit: Visit) -> Arrival:
+    """How far a plan that was chosen at Stripe is on its way to the account."""
+    row = Subscription.objects.filter(user=visit.user_id).first() or Subscription(user_id=visit.user_id)
+    tier = TRIAL_TIER if visit.kind == Visit.Kind.TRIAL else visit.tier
+    is_heard = row.synced_at is not None and row.synced_at > visit.begun_at
+    is_here = (
+        is_heard and (not tier or row.paid_tier == tier) and (not visit.interval or row.interval == visit.interval)
+    )
+    events = StripeEvent.objects.filter(customer=row.stripe_customer_id or "-", received_at__gt=visit.begun_at)
+    return Arrival(
+        is_told=is_here or events.exists(),
+        is_here=is_here,
+        plan=PLANS[row.tier],
+        chosen=PLANS.get(tier),
     )

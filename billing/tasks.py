@@ -8,7 +8,7 @@ from celery import shared_task
 
 from gpuadvisor.core.jobs import once_per_slot
 
-from . import events
+from . import events, visits
 
 
 @shared_task
@@ -22,3 +22,22 @@ def handle_events() -> int:
 def purge_events() -> int:
     """Delete events that were done long ago; their number."""
     return events.purge()
+
+
+@shared_task
+def prepare_visit(pk: str) -> bool:
+    """Prepare one way to Stripe."""
+    return visits.prepare(pk)
+
+
+@shared_task
+def sweep_visits() -> int:
+    """See to the ways to Stripe that no nudge brought to a worker; their number."""
+    return visits.sweep()
+
+
+@shared_task
+@once_per_slot("billing.purge-visits", every=timedelta(days=1))
+def purge_visits() -> int:
+    """Delete the ways to Stripe of long ago; their number."""
+    return visits.purge()

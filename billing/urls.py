@@ -9,5 +9,11 @@ app_name = "billing"
 urlpatterns = [
     path("pricing/", views.pricing, name="pricing"),
     path("settings/plan/", views.plan, name="plan"),
+    path("settings/plan/checkout/", views.buy, name="buy"),
+    path("settings/plan/portal/", views.portal, name="portal"),
+    path("settings/plan/trial/", views.trial, name="trial"),
+    path("settings/plan/visits/<uuid:pk>/", views.visit, name="visit"),
+    path("settings/plan/return/", views.back, name="return"),
+    path("settings/plan/left/", views.left, name="left"),
     path("billing/webhook/", webhooks.receive, name="webhook"),
 ]
