@@ -6,6 +6,7 @@ Every user has a subscription from sign-up on. Stripe's ids are text: nothing he
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -15,6 +16,8 @@ from django.utils.translation import gettext_lazy as _
 from gpuadvisor.accounts.models import Tier
 from gpuadvisor.core.fields import bounded, known
 from gpuadvisor.core.models import BaseModel
+
+MOST_MONEY = 1_000_000_000
 
 
 class Subscription(BaseModel):
@@ -72,6 +75,14 @@ class Subscription(BaseModel):
     )
     trial_used_at = models.DateTimeField(null=True, blank=True)
     past_due_since = models.DateTimeField(null=True, blank=True, help_text=_("Since when the card fails."))
+    compared_at = models.DateTimeField(null=True, blank=True, help_text=_("When it was last found to be as at Stripe."))
+    owed = models.JSONField(
+        default=dict,
+        db_default=models.Value({}, models.JSONField()),
+        blank=True,
+        help_text=_("The invoice that is not paid: invoice, url, asks (whether the bank wants a confirmation)."),
+    )
+    has_card = models.BooleanField(default=False, db_default=False, help_text=_("Whether Stripe can go on by itself."))
 
     class Meta:
         db_table = "subscriptions"
@@ -159,6 +170,7 @@ class PlanChange(BaseModel):
         PROGRAM = "program", _("Program")
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    account = models.UUIDField(null=True, blank=True, help_text=_("The account's key, which stays when it is deleted."))
     before = models.CharField(max_length=20, choices=Tier)
     after = models.CharField(max_length=20, choices=Tier)
     price_before = models.DecimalField(max_digits=10, decimal_places=2)
@@ -170,6 +182,7 @@ class PlanChange(BaseModel):
         db_table = "plan_changes"
         verbose_name = _("change of plan")
         verbose_name_plural = _("changes of plans")
+        permissions = [("view_revenue", "Can view revenue")]
         indexes = [models.Index(fields=["at"], name="billing_planchange_at")]
         constraints = [
             known("billing_planchange_before_known", "before", Tier.values, _("Choose one of the plans.")),
@@ -181,6 +194,10 @@ class PlanChange(BaseModel):
 
     def __str__(self) -> str:
         return f"{self.before} to {self.after} {self.at:%Y-%m-%d}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.account = self.account or self.user_id
+        super().save(*args, **kwargs)
 
 
 class Grant(BaseModel):
@@ -242,6 +259,9 @@ class Visit(BaseModel):
     tier = models.CharField(max_length=20, choices=Tier, blank=True)
     interval = models.CharField(max_length=10, choices=Subscription.Interval, blank=True)
     state = models.CharField(max_length=10, choices=State, default=State.WAITING)
+    flow = models.CharField(
+        max_length=10, blank=True, db_default="", help_text=_("Where the Portal opens: card or cancel.")
+    )
     url = models.TextField(blank=True)
     session_id = models.CharField(max_length=255, blank=True, db_index=True)
     error = models.CharField(max_length=300, blank=True)
@@ -303,6 +323,7 @@ class Invoice(BaseModel):
     billed_at = models.DateTimeField()
     paid_at = models.DateTimeField(null=True, blank=True)
     url = models.TextField(blank=True, help_text=_("Stripe's page of it, where it can be paid or confirmed."))
+    synced_at = models.DateTimeField(null=True, blank=True, help_text=_("When Stripe's side was last written here."))
 
     class Meta:
         db_table = "stripe_invoices"
@@ -318,10 +339,37 @@ class Invoice(BaseModel):
                 ["draft", "open", "paid", "void", "uncollectible"],
                 _("This is not a state that an invoice can have."),
             ),
+            bounded("billing_invoice", "total", -MOST_MONEY, MOST_MONEY, _("This is no sum.")),
+            bounded("billing_invoice", "paid", 0, MOST_MONEY, _("This is no sum.")),
+            bounded("billing_invoice", "refunded", 0, MOST_MONEY, _("This is no sum.")),
         ]
 
     def __str__(self) -> str:
         return self.number or self.invoice_id
+
+
+class PlanNotice(BaseModel):
+    """A mail about a plan that was sent, so that none is sent twice; `about` tells one occasion from the next."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=30)
+    about = models.CharField(max_length=255)
+    at = models.DateTimeField()
+
+    class Meta:
+        db_table = "plan_notices"
+        verbose_name = _("notice about a plan")
+        verbose_name_plural = _("notices about plans")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "kind", "about"],
+                name="billing_notice_once",
+                violation_error_message=_("This was told already."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.at:%Y-%m-%d}"
 
 
 class Drift(BaseModel):
@@ -333,6 +381,7 @@ class Drift(BaseModel):
     ours = models.CharField(max_length=255, blank=True)
     theirs = models.CharField(max_length=255, blank=True)
     found_at = models.DateTimeField()
+    seen_at = models.DateTimeField(null=True, blank=True, help_text=_("When it was last found to differ."))
     repaired_at = models.DateTimeField(null=True, blank=True)
     error = models.CharField(max_length=300, blank=True)
 
@@ -347,3 +396,49 @@ class Drift(BaseModel):
 
     def __str__(self) -> str:
         return f"{self.field}: {self.ours} / {self.theirs}"
+
+
+class Reconciliation(BaseModel):
+    """One comparison of all that we have with all that Stripe has; `phase` and `cursor` say where it goes on.
+
+    Units: `compared` accounts; `found`, `repaired` differences; `mirrored` objects that dj-stripe's tables lacked.
+    """
+
+    class Phase(models.TextChoices):
+        CUSTOMERS = "customers", _("Customers")
+        SUBSCRIPTIONS = "subscriptions", _("Subscriptions")
+        ROWS = "rows", _("Our own rows")
+        INVOICES = "invoices", _("Invoices")
+
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("asked by")
+    )
+    begun_at = models.DateTimeField(_("begun"))
+    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
+    phase = models.CharField(max_length=20, choices=Phase, default=Phase.CUSTOMERS)
+    cursor = models.CharField(max_length=255, blank=True)
+    compared = models.PositiveIntegerField(default=0)
+    found = models.PositiveIntegerField(default=0)
+    repaired = models.PositiveIntegerField(default=0)
+    mirrored = models.PositiveIntegerField(default=0)
+    error = models.CharField(max_length=300, blank=True, help_text=_("Why it stopped before its end."))
+    lease = models.UUIDField(null=True, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    mailed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "stripe_reconciliations"
+        verbose_name = _("comparison with Stripe")
+        verbose_name_plural = _("comparisons with Stripe")
+        indexes = [models.Index(fields=["-begun_at"], name="billing_reconciliation_begun")]
+        constraints = [
+            known(
+                "billing_reconciliation_phase_known",
+                "phase",
+                ["customers", "subscriptions", "rows", "invoices"],
+                _("Choose one of the phases."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.begun_at:%Y-%m-%d %H:%M}"
