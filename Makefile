@@ -39,7 +39,7 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
 
 setup: $(VENV)/.dev ## everything installed: what run, test and the gates need
 
-run: $(VENV)/.run ## the whole site until Ctrl-C (PORT=8000, DATA_DIR=var)
+run: $(VENV)/.run ## the whole site until Ctrl-C (PORT=8000, DATA_DIR=var, STRIPE=standin)
 	@exec $(BIN)/python -m gpuadvisor.servers run
 
 test: $(VENV)/.dev ## all tests but the browser's and the slow ones, on servers of their own

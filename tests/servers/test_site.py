@@ -74,6 +74,29 @@ def test_answers_have_a_worker_of_their_own_on_threads(folder):
     assert "-P threads" in config["program:chat"]["command"]
 
 
+def test_payments_are_rehearsed_only_where_that_is_asked_for(folder, monkeypatch):
+    found = places.settle(folder.path, by_hand=True)
+    for named, is_there in (("", False), ("standin", True)):
+        monkeypatch.setenv("STRIPE", named)
+        assert ("[program:stripe]" in site.supervisor_config(found, [], 8190)) is is_there
+    assert "--port 8281 --deliver-to http://127.0.0.1:8190/billing/webhook/" in site.supervisor_config(found, [], 8190)
+
+
+@pytest.mark.parametrize(
+    ("env", "sentence"),
+    [
+        ({"STRIPE": "live"}, "STRIPE is 'live'"),
+        (
+            {"STRIPE": "standin", "STRIPE_KEY": "sk_live_" + "a" * 24},
+            "STRIPE=standin rehearses payments, and STRIPE_KEY",
+        ),
+    ],
+)
+def test_a_rehearsal_beside_another_stripe_is_refused_in_one_sentence(folder, env, sentence):
+    output, code = folder.run(PORT="8190", **env)
+    assert (code, output.startswith(sentence), "\n" in output) == (1, True, False)
+
+
 @pytest.fixture
 def supervised(folder):
     """The three servers under the supervisor, as `make run` starts them."""
