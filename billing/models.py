@@ -383,6 +383,7 @@ class Drift(BaseModel):
     found_at = models.DateTimeField()
     seen_at = models.DateTimeField(null=True, blank=True, help_text=_("When it was last found to differ."))
     repaired_at = models.DateTimeField(null=True, blank=True)
+    left_at = models.DateTimeField(null=True, blank=True, help_text=_("When staff said that it may stay so."))
     error = models.CharField(max_length=300, blank=True)
 
     class Meta:
