@@ -39,4 +39,5 @@ def write(user: User, row: Subscription, tier: Tier) -> Subscription:
     user.subscription_tier = tier
     if before != tier:
         plan_changed.send(sender=Subscription, user=user, before=before, after=tier)
+        row.refresh_from_db(fields=["grace_until"])
     return row

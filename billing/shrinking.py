@@ -26,8 +26,8 @@ from .models import Subscription
 from .plans import GRACE_DAYS
 
 log = logging.getLogger(__name__)
-
 GRACE = timedelta(days=GRACE_DAYS)
+BATCH = 500
 
 
 @dataclass(frozen=True)
@@ -112,12 +112,12 @@ def settle(user: User) -> None:
 
     The user's row is locked first; call it whenever a row that counts is gone, so that another comes back.
     """
-    _settle(_locked(user))
+    _settle(_locked(user.pk))
 
 
 def shrink(user: User) -> None:
     """A smaller plan: the grace begins, anew where one was running. In the caller's transaction."""
-    _settle(_locked(user), until=clock.now() + GRACE)
+    _settle(_locked(user.pk), until=clock.now() + GRACE)
 
 
 def choose(user: User, what: str, pks: Iterable[UUID]) -> None:
@@ -126,7 +126,7 @@ def choose(user: User, what: str, pks: Iterable[UUID]) -> None:
     Raises: DomainError where there are more than the plan holds, or one is not the host's.
     """
     with transaction.atomic():
-        user = _locked(user)
+        user = _locked(user.pk)
         row = _subscription(user)
         (part,) = (part for part in _parts(user, row.kept) if part.what == what)
         wanted = list(dict.fromkeys(pks))
@@ -142,11 +142,11 @@ def choose(user: User, what: str, pks: Iterable[UUID]) -> None:
         _settle(user)
 
 
-def _locked(user: User) -> User:
+def _locked(pk: UUID) -> User:
     """The account's row, held as by `limits.claim` until the transaction ends."""
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("shrinking needs the transaction of what it follows")
-    return User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    return User.objects.select_for_update(no_key=True).get(pk=pk)
 
 
 def _subscription(user: User) -> Subscription:
@@ -193,3 +193,23 @@ def _bring(user: User, part: Part, *, is_waiting: bool) -> None:
         _kinds[part.what].close(user, surplus)
     if fitting:
         _kinds[part.what].open(user, fitting)
+
+
+# -- The job -----------------------------------------------------------------------------------------------------------
+def settle_due() -> int:
+    """Settle the accounts whose grace is over; their number. One that fails does not hold up the others."""
+    now, after, settled = clock.now(), UUID(int=0), 0
+    due = Subscription.objects.filter(grace_until__lte=now).order_by("pk")
+    while batch := list(due.filter(pk__gt=after).values_list("pk", "user_id")[:BATCH]):
+        after = batch[-1][0]
+        for _pk, user_id in batch:
+            try:
+                with transaction.atomic():
+                    _settle(_locked(user_id))
+            except User.DoesNotExist:
+                continue  # deleted meanwhile
+            except Exception:
+                log.exception("The rows of account %s could not be brought to its plan", user_id)
+                continue
+            settled += 1
+    return settled
