@@ -16,7 +16,7 @@ class PortfoliosConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell plans, tokens and the advisor of portfolios; hear what the market tells."""
-        from billing import limits
+        from billing import limits, shrinking
         from gpuadvisor.accounts import api_tokens
 
         from . import (
@@ -24,7 +24,9 @@ class PortfoliosConfig(AppConfig):
             receivers,  # noqa: F401 - connects them
         )
         from .models import Portfolio
+        from .shrinking import KIND
 
+        shrinking.register(KIND)
         limits.register("portfolios", lambda user: Portfolio.objects.visible_to(user).counting_towards_plan().count())
         api_tokens.register_portfolios(_portfolio_choices)
         adviser.register()

@@ -20,6 +20,7 @@ from market.models import Platform
 
 from .caching import bump
 from .models import GPUConfiguration, OptimizationSuggestion, PriceChange
+from .services.locks import writable
 
 LEAST_PART = Decimal("0.005")  # a smaller difference is rounding
 LEAST_USD = Decimal("0.0001")
@@ -104,11 +105,13 @@ def record_change(
 ) -> PriceChange:
     """Write down a change of a rate; what was only seen on that day gives way. The same `pk` again changes nothing.
 
-    Raises: DomainError where the platform is unknown, the moment lies ahead, or one of that moment is written already.
+    Raises: DomainError where the platform is unknown, the moment lies ahead, one of that moment is written already, or
+    the portfolio is read-only.
     """
     key = pk or uuid7()
     if there := PriceChange.objects.filter(pk=key, gpu_configuration=gpu).first():
         return there
+    writable(gpu.portfolio_id)
     if not Platform.objects.filter(slug=platform).exists():
         raise DomainError(_("This platform is not known."), "platform")
     if changed_at > clock.now() + timedelta(minutes=5):
@@ -146,8 +149,9 @@ def record_change(
 def delete_change(*, change: PriceChange) -> None:
     """Forget a typed change.
 
-    Raises: DomainError where it was seen in the figures: those tell it again.
+    Raises: DomainError where it was seen in the figures: those tell it again; where the portfolio is read-only.
     """
+    writable(change.gpu_configuration.portfolio_id)
     if change.origin != PriceChange.Origin.TYPED:
         raise DomainError(_("This change was seen in your daily results: correct those instead."), "seen")
     user_id, gpu_id = change.gpu_configuration.portfolio.user_id, change.gpu_configuration_id

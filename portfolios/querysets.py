@@ -25,6 +25,10 @@ class PortfolioQuerySet(QuerySet["Portfolio"]):
         """What a plan's limit counts: archived and planned portfolios do not (R-030)."""
         return self.filter(state__in=("active", "setup"))
 
+    def writable(self) -> Self:
+        """Without those that are read-only, since the plan has no room for them (R-033)."""
+        return self.filter(closed_by_plan_at=None)
+
     def archived(self) -> Self:
         return self.filter(state="archived")
 

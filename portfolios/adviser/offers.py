@@ -19,6 +19,7 @@ from market.models import Platform
 from .. import journal
 from ..forms.suggestions import EARLIEST
 from ..models import GPUConfiguration, OptimizationSuggestion
+from ..services import refuse_read_only
 from ..suggestions import service
 from ..suggestions.selectors import interval_of, line_of, paused, suggestions_of
 from .common import GPURate, OneGPU, clean, name_of, need_gpu, one_of, title
@@ -40,6 +41,7 @@ def _suggestion(user: User, words: str) -> OptimizationSuggestion:
         raise DomainError(str(service.STALE[state]), "decided")
     if not row.portfolio.is_active or (row.gpu_configuration is not None and not row.gpu_configuration.is_active):
         raise DomainError(_("What this suggestion is about is not in use any more."), "inactive")
+    refuse_read_only(row.portfolio)
     if paused([row]):
         raise DomainError(_("Its market figures are older than 12 hours: no advice rests on them."), "old")
     return row
@@ -82,6 +84,7 @@ def _note(user: User, asked: NoteAsked) -> tuple[GPUConfiguration, Platform, dat
     gpu = need_gpu(user, asked.gpu)
     if not gpu.is_active:
         raise DomainError(_("“%s” was removed.") % title(name_of(gpu)), "removed")
+    refuse_read_only(gpu.portfolio)
     words = clean(asked.platform).casefold()
     hostable = list(Platform.objects.hostable().order_by("name"))
     found = [one for one in hostable if words in (one.slug, one.name.casefold())]

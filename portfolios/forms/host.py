@@ -234,7 +234,8 @@ class MoveForm(forms.Form):
 
     def __init__(self, *args: Any, gpu: GPUConfiguration, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        others = Portfolio.objects.visible_to(user).open().exclude(pk=gpu.portfolio_id).order_by("name", "pk")
+        others = Portfolio.objects.visible_to(user).open().writable().exclude(pk=gpu.portfolio_id)
+        others = others.order_by("name", "pk")
         self.fields["portfolio"].queryset = others  # type: ignore[attr-defined]
 
 

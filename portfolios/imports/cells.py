@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -47,8 +47,15 @@ Usd = Callable[[str, date], tuple[Decimal, date] | None]  # USD for one unit on 
 class Names:
     """What a file may call a host's GPUs and the platforms."""
 
-    def __init__(self, gpus: Iterable[tuple[UUID, str, str]], platforms: Iterable[tuple[str, str]]) -> None:
-        """`gpus` as (id, own name, model name), `platforms` as (slug, name)."""
+    def __init__(
+        self,
+        gpus: Iterable[tuple[UUID, str, str]],
+        platforms: Iterable[tuple[str, str]],
+        *,
+        read_only: Collection[UUID] = (),
+    ) -> None:
+        """`gpus` as (id, own name, model name), `platforms` as (slug, name), `read_only` those that take no results."""
+        self._read_only = read_only
         self._own: dict[str, list[UUID]] = {}
         self._models: dict[str, list[UUID]] = {}
         self.shown: dict[UUID, str] = {}
@@ -85,6 +92,11 @@ class Names:
             raise ValueError(
                 _("“%(text)s” names %(n)d of your GPUs: give them names of their own, or use the id.")
                 % {"text": shorten(text, 60), "n": len(pks)}
+            )
+        if pks[0] in self._read_only:
+            raise ValueError(
+                _("“%(text)s” is in a portfolio that is read-only: your plan has no room for it.")
+                % {"text": shorten(text, 60)}
             )
         return pks[0]
 

@@ -31,12 +31,13 @@ COLUMNS = "line, gpu_configuration_id, platform, metric_date, figures, outcome, 
 
 def names_of(user_id: Any) -> Names:
     """What this host's files may call GPUs and platforms."""
-    gpus = (
-        GPUConfiguration.objects.active()
-        .filter(portfolio__user=user_id, portfolio__state__in=CAN_TAKE)
-        .values_list("pk", "custom_name", "gpu_model__name")
+    rows = GPUConfiguration.objects.active().filter(portfolio__user=user_id, portfolio__state__in=CAN_TAKE)
+    gpus = list(rows.values_list("pk", "custom_name", "gpu_model__name", "portfolio__closed_by_plan_at"))
+    return Names(
+        [(pk, own, model) for pk, own, model, _closed in gpus],
+        Platform.objects.hostable().values_list("slug", "name"),
+        read_only={pk for pk, _own, _model, closed in gpus if closed},
     )
-    return Names(gpus, Platform.objects.hostable().values_list("slug", "name"))
 
 
 @lru_cache(maxsize=10_000)

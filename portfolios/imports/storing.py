@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import connection
 from django.utils.translation import gettext as _
@@ -14,7 +15,8 @@ from gpuadvisor.core import clock
 from gpuadvisor.core.errors import DomainError
 
 from .. import caching, estimates
-from ..models import MetricImport
+from ..models import MetricImport, Portfolio
+from ..services.locks import refuse_read_only
 from . import days, reading
 from .days import DAY_COLUMNS
 
@@ -80,7 +82,7 @@ def _ranges(cursor: Any, job: MetricImport) -> Iterator[dict[str, Any]]:
 def store(job: MetricImport) -> None:
     """Store what is good, within the caller's transaction; `job` gets its counts and its moment.
 
-    Raises: DomainError where a GPU was removed, or its portfolio archived, since the preview.
+    Raises: DomainError where a GPU was removed, or its portfolio archived or made read-only, since the preview.
     """
     with connection.cursor() as cursor:
         _long(cursor)
@@ -89,6 +91,7 @@ def store(job: MetricImport) -> None:
             [job.pk],
         )
         gpus = [pk for (pk,) in cursor]
+        _refuse_read_only(gpus)
         if gone := len(gpus) - len(days.lock(gpus)):
             raise DomainError(
                 ngettext(
@@ -114,6 +117,7 @@ def undo(job: MetricImport, at: datetime) -> int:
     """Take back what an import stored at `at`, within the caller's transaction; how many days stay as they are.
 
     A day that anything has changed since stays, and its line says so.
+    Raises: ReadOnly.
     """
     with connection.cursor() as cursor:
         _long(cursor)
@@ -123,6 +127,7 @@ def undo(job: MetricImport, at: datetime) -> int:
             [job.pk],
         )
         first, last, gpus = cursor.fetchone()
+        _refuse_read_only(gpus or [])
         if gpus:
             cursor.execute("select 1 from gpu_configurations where id = any(%s) order by id for no key update", [gpus])
         for kind in ("hashjoin", "mergejoin"):  # by index: they would read the days of everybody
@@ -141,6 +146,12 @@ def undo(job: MetricImport, at: datetime) -> int:
         (kept,) = cursor.fetchone()
         _follow(cursor, job)
     return int(kept)
+
+
+def _refuse_read_only(gpus: Sequence[UUID]) -> None:
+    """Raises: ReadOnly where one of the portfolios is."""
+    for portfolio in Portfolio.objects.filter(gpus__in=gpus).exclude(closed_by_plan_at=None).order_by("pk")[:1]:
+        refuse_read_only(portfolio)
 
 
 def _follow(cursor: Any, job: MetricImport) -> None:

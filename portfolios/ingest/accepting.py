@@ -38,11 +38,14 @@ on conflict do nothing returning received_at
 """
 # `gpus_of` and the platforms as one statement: the queries of two sets would cost a post as much as 500 samples do.
 KNOWN = """
-select array(
-    select g.id::text from gpu_configurations g join portfolios p on p.id = g.portfolio_id
+with mine as (
+    select g.id::text as id, p.closed_by_plan_at is null as is_open
+    from gpu_configurations g join portfolios p on p.id = g.portfolio_id
     where g.id = any(%(ids)s::uuid[]) and g.is_active and p.user_id = %(user)s and p.state <> 'planned'
         and (%(portfolios)s::uuid[] = '{}' or p.id = any(%(portfolios)s::uuid[]))
-), array(select slug from platforms where status <> 'reference')
+)
+select array(select id from mine where is_open), array(select id from mine where not is_open),
+    array(select slug from platforms where status <> 'reference')
 """
 
 
@@ -142,13 +145,14 @@ def _known(token: ApiToken, items: Sequence[Any]) -> reading.Known:
             "portfolios": list(token.portfolio_ids),
         }
         cursor.execute(KNOWN, given)
-        mine, platforms = cursor.fetchone()
+        mine, closed, platforms = cursor.fetchone()
     now, free = clock.now(), frozenset(mine)
     return reading.Known(
         now=now,
         gpus={text: pk for text, pk in ids.items() if str(pk) in free},
         platforms=frozenset(platforms),
         usd=Rates(now.date()),
+        read_only=frozenset(text for text, pk in ids.items() if str(pk) in closed) if closed else frozenset(),
     )
 
 

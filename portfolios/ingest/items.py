@@ -62,6 +62,7 @@ MOMENT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?!24)[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})", re.ASCII
 )
 UNKNOWN_GPU = "You have no GPU configuration of this id: /api/v1/gpu-configurations lists those of this token."
+READ_ONLY = "Its portfolio is read-only: your plan has no room for it. Choose on your plan's page what you keep."
 UNKNOWN_PLATFORM = "No platform has this slug: /api/v1/platforms lists them."
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -95,6 +96,7 @@ class Known:
     gpus: Mapping[str, UUID]  # by the text that was sent
     platforms: AbstractSet[str]
     usd: Usd
+    read_only: AbstractSet[str] = frozenset()  # ids, as they were sent, of GPUs in portfolios that are
     # What was read already, by what was sent: most values of a post are alike.
     starts: dict[tuple[Any, Any], str] = field(default_factory=dict)
     ends: dict[tuple[Any, Any, Any], str] = field(default_factory=dict)
@@ -137,6 +139,8 @@ def _key(item: dict[str, Any], known: Known) -> tuple[UUID, str]:
     if sent is None:
         raise Bad("gpu_configuration", "missing", "The id of a GPU configuration is required.")
     gpu = known.gpus.get(sent) if type(sent) is str else None
+    if gpu is None and type(sent) is str and sent in known.read_only:
+        raise Bad("gpu_configuration", "plan", READ_ONLY)
     if gpu is None:
         raise Bad("gpu_configuration", "unknown", UNKNOWN_GPU)
     platform = item.get("platform")

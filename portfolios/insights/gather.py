@@ -76,9 +76,9 @@ class _Told:
 
 
 def facts_of(user: User, fleet: Fleet | None = None) -> Facts:
-    """The facts of the GPU configurations in use, over the last 30 full UTC days."""
+    """The facts of the GPU configurations in use, over the last 30 full UTC days; read-only portfolios are left out."""
     fleet = fleet or fleets.read_fleet(user)
-    items = [item for item in fleet.gpus if item.is_active]
+    items = [item for item in fleet.gpus if item.is_active and not item.portfolio.is_read_only]
     if not items:
         return Facts(fleet.today)
     last = fleet.today - timedelta(days=1)

@@ -24,14 +24,14 @@ def insights_of(user: User) -> QuerySet[Insight]:
 def insights_open(user: User, limit: int | None = None) -> list[Insight]:
     """What holds now, the most USD per month first; what has no figure follows by priority.
 
-    Insights about portfolios that are not in use are left out, as are those that have run out, and those that rest on
-    a market that has been silent for more than twelve hours.
+    Insights about portfolios that are not in use, or read-only, are left out, as are those that have run out, and those
+    that rest on a market that has been silent for more than twelve hours.
     """
     rows = (
         insights_of(user)
         .filter(status=Insight.Status.OPEN)
         .filter(Q(expires_at=None) | Q(expires_at__gt=clock.now()))
-        .filter(Q(portfolio=None) | Q(portfolio__is_active=True))
+        .filter(Q(portfolio=None) | Q(portfolio__is_active=True, portfolio__closed_by_plan_at=None))
         .filter(Q(gpu_configuration=None) | Q(gpu_configuration__is_active=True))
         .select_related("portfolio", "gpu_configuration__gpu_model", "gpu_configuration__portfolio")
         .order_by(F("impact_estimate").desc(nulls_last=True), "-pk")

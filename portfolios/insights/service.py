@@ -17,6 +17,7 @@ from gpuadvisor.core import clock
 
 from ..fleet import Fleet
 from ..models import Analytics, Insight, InsightRuleSetting
+from ..services.locks import refuse_read_only
 from .facts import Facts
 from .findings import Evidence, Finding, Outcome, Rule
 from .gather import facts_of
@@ -219,7 +220,12 @@ def _number(value: object) -> Decimal | None:
 
 
 def dismiss(insight: Insight) -> bool:
-    """Close an open insight because its host says so; False where it was closed already."""
+    """Close an open insight because its host says so; False where it was closed already.
+
+    Raises: ReadOnly.
+    """
+    if insight.portfolio is not None:
+        refuse_read_only(insight.portfolio)
     closed = Insight.objects.filter(pk=insight.pk, status=Insight.Status.OPEN).update(
         status=Insight.Status.DISMISSED, closed_at=clock.now()
     )

@@ -63,6 +63,12 @@ class Portfolio(BaseModel):
     )
     estimated_at = models.DateTimeField(null=True, blank=True, editable=False)
     is_active = models.BooleanField(default=False, editable=False)
+    closed_by_plan_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("Since when it is read-only, since the plan has no room for it."),
+    )
     state = models.CharField(max_length=10, choices=State, default=State.SETUP, editable=False)
 
     objects = PortfolioQuerySet.as_manager()
@@ -89,6 +95,11 @@ class Portfolio(BaseModel):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether the plan has no room for it (R-033): shown and computed as ever, changed by nobody."""
+        return self.closed_by_plan_at is not None
 
 
 class GPUConfiguration(BaseModel):

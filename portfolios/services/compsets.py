@@ -16,6 +16,7 @@ from gpuadvisor.core.nudge import nudge
 
 from .. import caching
 from ..models import CompSet, GPUConfiguration
+from .locks import writable
 
 MOST = 50
 MAKE_DAYS = "portfolios.tasks.make_new_comp_days"
@@ -105,8 +106,9 @@ def _no_default(user: User, model_pk: UUID, *, but: UUID | None = None) -> None:
 def assign_comp_set(*, gpu: GPUConfiguration, comp_set: CompSet | None) -> None:
     """Compare this GPU configuration with `comp_set`; None: with the default of its model, else by its own traits.
 
-    Raises: DomainError where the comp set is of another host or GPU model.
+    Raises: DomainError where the comp set is of another host or GPU model, or the portfolio is read-only.
     """
+    writable(gpu.portfolio_id)
     if comp_set is not None and (
         comp_set.gpu_model_id != gpu.gpu_model_id or comp_set.user_id != gpu.portfolio.user_id
     ):

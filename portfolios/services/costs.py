@@ -16,7 +16,7 @@ from gpuadvisor.core.ids import uuid7
 
 from .. import caching
 from ..models import CostProfile, FeeOverride, GPUConfiguration, Portfolio
-from .locks import locked
+from .locks import writable
 
 MAX_FEES = 200
 
@@ -33,8 +33,9 @@ def save_costs(*, portfolio: Portfolio, gpu: GPUConfiguration | None = None, **e
     """The cost profile of the portfolio, or of one of its GPU configurations, with these entries; others stay.
 
     Units: as CostProfile.
+    Raises: ReadOnly.
     """
-    portfolio = locked(portfolio.pk)  # the first entry makes the row: two at once would make two
+    portfolio = writable(portfolio.pk)  # the first entry makes the row: two at once would make two
     profile = CostProfile.objects.filter(portfolio=portfolio, gpu_configuration=gpu).first()
     if profile is None:
         profile = CostProfile(portfolio=portfolio, gpu_configuration=gpu)

@@ -21,7 +21,7 @@ from ..hardware import load_watts
 from ..mappings import check_mappings, identifiers
 from ..models import CostProfile, GPUConfiguration, Portfolio
 from .costs import Price, store_price
-from .locks import locked
+from .locks import locked, writable
 from .portfolios import refresh
 
 # As hardware.load_watts says, for every configuration of these models whose watts nobody measured.
@@ -47,7 +47,7 @@ where p.id = s.portfolio_id and p.total_power_consumption <> s.watts
 
 
 def _open(pk: UUID) -> Portfolio:
-    portfolio = locked(pk)
+    portfolio = writable(pk)
     if portfolio.state == Portfolio.State.ARCHIVED:
         raise DomainError(_("This portfolio is archived: restore it first."), code="archived")
     return portfolio
@@ -68,8 +68,8 @@ def add_gpu(
     """A new GPU configuration; the first one activates its portfolio (R-011).
 
     `pk` makes a repeated call answer with the row of the first one.
-    Raises: DomainError where the portfolio is archived, an identifier is none of its platform, or the watts exceed
-    what can be stored.
+    Raises: DomainError where the portfolio is archived or read-only, an identifier is none of its platform, or the
+    watts exceed what can be stored.
     """
     base_watts = _base_watts(gpu_model)
     portfolio = _open(portfolio.pk)
@@ -104,8 +104,8 @@ def edit_gpu(
 ) -> GPUConfiguration:
     """The configuration with its new entries; its watts and the portfolio's follow. `price`: of its electricity.
 
-    Raises: DomainError where it was removed, its portfolio is archived, an identifier is none of its platform, or the
-    watts exceed what can be stored.
+    Raises: DomainError where it was removed, its portfolio is archived or read-only, an identifier is none of its
+    platform, or the watts exceed what can be stored.
     """
     base_watts = _base_watts(gpu_model)
     portfolio, gpu = _held(gpu)
@@ -122,7 +122,7 @@ def edit_gpu(
 def move_gpu(*, gpu: GPUConfiguration, to: Portfolio) -> GPUConfiguration:
     """The configuration in another portfolio of the same host; its metrics go along.
 
-    Raises: DomainError where it was removed or one of the portfolios is archived.
+    Raises: DomainError where it was removed or one of the portfolios is archived or read-only.
     """
     if gpu.portfolio.user_id != to.user_id:
         raise ValueError("a GPU stays with its host")
@@ -139,8 +139,11 @@ def move_gpu(*, gpu: GPUConfiguration, to: Portfolio) -> GPUConfiguration:
 
 @transaction.atomic
 def remove_gpu(*, gpu: GPUConfiguration) -> GPUConfiguration:
-    """The configuration taken out of every sum; its metrics stay."""
-    portfolio = locked(gpu.portfolio_id)
+    """The configuration taken out of every sum; its metrics stay.
+
+    Raises: ReadOnly.
+    """
+    portfolio = writable(gpu.portfolio_id)
     GPUConfiguration.objects.filter(pk=gpu.pk).update(is_active=False)
     gpu.is_active = False
     refresh(portfolio)

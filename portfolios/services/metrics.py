@@ -18,6 +18,7 @@ from ..imports.layout import TYPED as FIGURES
 from ..ingest.days import Key, sampled_days
 from ..models import GPUConfiguration, PerformanceMetric
 from ..settling import Sampled, Statement
+from .locks import refuse_read_only
 
 Figures = Mapping[str, Any]
 Outcome = Literal["new", "changed", "unchanged"]
@@ -29,7 +30,7 @@ def record_metric(
 ) -> tuple[PerformanceMetric, Outcome]:
     """The day's row with these figures stated. Where it stood already, unknown (None) figures leave what was stated.
 
-    Raises: DomainError where the GPU was removed.
+    Raises: DomainError where the GPU was removed, or its portfolio is read-only.
     """
     held = _held(gpu.pk)
     key = (held.pk, platform, day)
@@ -47,7 +48,7 @@ def record_metric(
 def edit_metric(*, metric: PerformanceMetric, figures: Figures) -> PerformanceMetric:
     """The row with exactly these figures stated; None makes one unknown, unless samples tell it.
 
-    Raises: DomainError where the result was deleted or its GPU removed.
+    Raises: DomainError where the result was deleted, its GPU removed or its portfolio is read-only.
     """
     held = _held(metric.gpu_configuration_id)
     present = held.metrics.filter(pk=metric.pk, metric_date=metric.metric_date).first()
@@ -70,7 +71,7 @@ def edit_metric(*, metric: PerformanceMetric, figures: Figures) -> PerformanceMe
 def delete_metric(*, metric: PerformanceMetric) -> None:
     """Remove what was stated for the day for good; a row that is gone already stays gone, what samples tell stays.
 
-    Raises: DomainError where its GPU was removed: its results are kept.
+    Raises: DomainError where its GPU was removed or its portfolio is read-only: its results are kept.
     """
     held = _held(metric.gpu_configuration_id)
     present = held.metrics.filter(pk=metric.pk, metric_date=metric.metric_date).first()
@@ -129,10 +130,15 @@ def _put(
 
 
 def _held(pk: UUID) -> GPUConfiguration:
-    """The configuration as it stands now, held until the transaction ends."""
-    held = GPUConfiguration.objects.select_for_update(no_key=True).get(pk=pk)
+    """The configuration as it stands now, held until the transaction ends.
+
+    Raises: DomainError where it was removed, or its portfolio is read-only.
+    """
+    rows = GPUConfiguration.objects.select_for_update(of=("self",), no_key=True).select_related("portfolio")
+    held = rows.get(pk=pk)
     if not held.is_active:
         raise DomainError(_("This GPU was removed: its results stay as they are."), code="removed")
+    refuse_read_only(held.portfolio)
     return held
 
 

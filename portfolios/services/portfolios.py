@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from billing import limits
+from billing import limits, shrinking
 from gpuadvisor.accounts.models import User
 from gpuadvisor.core.errors import DomainError
 from gpuadvisor.core.fields import MAX_WATTS
@@ -19,7 +19,7 @@ from gpuadvisor.core.ids import uuid7
 from .. import caching, estimates
 from ..models import Portfolio
 from .costs import Price, store_price
-from .locks import locked
+from .locks import locked, writable
 
 State = Portfolio.State
 
@@ -53,8 +53,11 @@ def create_portfolio(
 
 @transaction.atomic
 def edit_portfolio(*, portfolio: Portfolio, name: str, description: str, price: Price | None = None) -> Portfolio:
-    """The portfolio with its new words, and its electricity price where one is given."""
-    portfolio = locked(portfolio.pk)
+    """The portfolio with its new words, and its electricity price where one is given.
+
+    Raises: ReadOnly.
+    """
+    portfolio = writable(portfolio.pk)
     portfolio.name, portfolio.description = name, description
     portfolio.save(update_fields=["name", "description", "updated_at"])
     store_price(portfolio, None, price)
@@ -64,9 +67,15 @@ def edit_portfolio(*, portfolio: Portfolio, name: str, description: str, price: 
 
 @transaction.atomic
 def archive_portfolio(*, portfolio: Portfolio) -> Portfolio:
-    """The portfolio put away: out of every sum and of the plan's count, nothing deleted."""
+    """The portfolio put away: out of every sum and of the plan's count, nothing deleted. A read-only one may be, too.
+
+    Where others wait for room in the plan, the next one is open from now on.
+    """
+    User.objects.select_for_update(no_key=True).get(pk=portfolio.user_id)
     portfolio = locked(portfolio.pk)
+    portfolio.closed_by_plan_at = None
     _set_state(portfolio, State.ARCHIVED)
+    shrinking.settle(portfolio.user)
     return portfolio
 
 
@@ -88,13 +97,13 @@ def restore_portfolio(*, portfolio: Portfolio) -> Portfolio:
 def activate_portfolio(*, portfolio: Portfolio) -> Portfolio:
     """The portfolio, active.
 
-    Raises: DomainError where it has no GPU (R-011); LimitReached where the plan has no room.
+    Raises: DomainError where it has no GPU (R-011) or is read-only; LimitReached where the plan has no room.
     """
     if not portfolio.gpus.active().exists():
         raise DomainError(_("A portfolio becomes active with its first GPU: add one first."), code="no_gpu")
     if portfolio.state in (State.ARCHIVED, State.PLANNED):
         return restore_portfolio(portfolio=portfolio)
-    portfolio = locked(portfolio.pk)
+    portfolio = writable(portfolio.pk)
     refresh(portfolio)
     return portfolio
 
@@ -122,5 +131,5 @@ def refresh(portfolio: Portfolio) -> None:
 def _set_state(portfolio: Portfolio, state: str) -> None:
     portfolio.state, portfolio.is_active = state, state == State.ACTIVE
     portfolio.updated_at = timezone.now()
-    portfolio.save(update_fields=["state", "is_active", "updated_at"])
+    portfolio.save(update_fields=["state", "is_active", "closed_by_plan_at", "updated_at"])
     caching.bump(portfolio.user_id)

@@ -110,8 +110,9 @@ def put_first_gpus(*, user: User, name: str, gpu_model: GPUModel, quantity: int,
 
 
 def first_portfolio(user: User) -> Portfolio | None:
-    """The oldest portfolio that is in use or being set up."""
-    return Portfolio.objects.visible_to(user).counting_towards_plan().order_by("created_at", "pk").first()
+    """The oldest portfolio that is in use or being set up, and open."""
+    mine = Portfolio.objects.visible_to(user).counting_towards_plan().writable()
+    return mine.order_by("created_at", "pk").first()
 
 
 @transaction.atomic
@@ -122,7 +123,10 @@ def put_power(
     load_watts: Decimal | None,
     idle_watts: Decimal | None,
 ) -> GPUConfiguration:
-    """What electricity costs the portfolio, and what one of its GPUs draws; watts of None stay estimated."""
+    """What electricity costs the portfolio, and what one of its GPUs draws; watts of None stay estimated.
+
+    Raises: DomainError as `edit_gpu`.
+    """
     if price_per_kwh is not None:
         save_costs(portfolio=gpu.portfolio, price_per_kwh=price_per_kwh)
     said = {"measured_watts": load_watts, "idle_watts": idle_watts}

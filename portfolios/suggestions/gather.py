@@ -51,11 +51,11 @@ class _Told:
 
 
 def in_use(user: User) -> QuerySet[GPUConfiguration]:
-    """The configurations that suggestions are made for: in use, in portfolios in use."""
+    """The configurations that suggestions are made for: in use, in portfolios in use that may be written to."""
     return (
         GPUConfiguration.objects.visible_to(user)
         .active()
-        .filter(portfolio__is_active=True)
+        .filter(portfolio__is_active=True, portfolio__closed_by_plan_at=None)
         .select_related("gpu_model", "portfolio")
     )
 

@@ -56,7 +56,7 @@ def in_state(user: User, state: str = "open", *, portfolio: UUID | None = None) 
     """Those of one state, the most USD per month first; open ones of what is no longer in use are left out."""
     rows = suggestions_of(user).filter(state=state)
     if state in (State.OPEN, State.ACCEPTED, State.SNOOZED):
-        rows = rows.filter(portfolio__is_active=True).filter(
+        rows = rows.filter(portfolio__is_active=True, portfolio__closed_by_plan_at=None).filter(
             Q(gpu_configuration=None) | Q(gpu_configuration__is_active=True)
         )
     if state == State.OPEN:

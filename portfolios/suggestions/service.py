@@ -30,6 +30,7 @@ from market.selectors import current_origin
 from .. import journal
 from ..caching import dashboard_version
 from ..models import OptimizationSuggestion
+from ..services.locks import writable
 from .facts import GPUFact
 from .findings import PRICE_TYPES, Advice, Answer, Row, Silence
 from .gather import facts_of, in_use
@@ -273,8 +274,9 @@ STALE = {
 def _locked(row: OptimizationSuggestion, target: str, allowed: Sequence[str], now: datetime) -> bool:
     """Lock and read `row` again: whether the decision is still to be made; False where it was made already.
 
-    Raises: DomainError where something else was decided meanwhile, or its time is over.
+    Raises: DomainError where something else was decided meanwhile, its time is over, or the portfolio is read-only.
     """
+    writable(row.portfolio_id)
     fresh = OptimizationSuggestion.objects.select_for_update().get(pk=row.pk)
     for name in ("state", "expires_at", "decided_at", "snoozed_until", "is_implemented", "implemented_at"):
         setattr(row, name, getattr(fresh, name))

@@ -110,7 +110,11 @@ def _no_room() -> str:
 @require_GET
 def example(request: AppRequest) -> StreamingHttpResponse:
     """A file to start from, with the host's own GPUs and yesterday's day."""
-    mine = GPUConfiguration.objects.visible_to(request.user).active().filter(portfolio__state__in=reading.CAN_TAKE)
+    mine = (
+        GPUConfiguration.objects.visible_to(request.user)
+        .active()
+        .filter(portfolio__state__in=reading.CAN_TAKE, portfolio__closed_by_plan_at=None)
+    )
     gpus = mine.values_list("pk", "custom_name", "gpu_model__name", "quantity").order_by("pk")
     named = [(pk, own or model, quantity) for pk, own, model, quantity in gpus]
     times = Counter(name for _pk, name, _quantity in named)

@@ -52,6 +52,7 @@ def gpu_configurations(
                 portfolio_id=gpu.portfolio_id,
                 portfolio=gpu.portfolio.name,
                 platforms=sorted(gpu.platform_mappings),
+                is_read_only=gpu.portfolio.is_read_only,
             )
             for gpu in shown
         ],

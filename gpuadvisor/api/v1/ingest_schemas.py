@@ -114,6 +114,7 @@ class GPUConfigurationOut(Out):
     portfolio_id: UUID = example("01998f2e-7a11-7f60-8c1e-5b0d9e3a4f21")
     portfolio: str = example("Garage")
     platforms: list[str] = example(["vast"], "Where you said that it is offered.")
+    is_read_only: bool = example(False, "True: your plan has no room for its portfolio, and posts of it are refused.")
 
 
 class GPUConfigurationsOut(Paged):
