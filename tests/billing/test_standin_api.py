@@ -1,5 +1,6 @@
 """The stand-in answers the real library as Stripe does (step 6, part 5): each address's main use, and its refusals."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -443,3 +444,20 @@ def test_a_portals_settings_say_which_plans_it_offers(stripe_standin):
     stripe.billing_portal.Configuration.modify(settings.id, features={"subscription_cancel": {"enabled": False}})
     assert "switched off" in stripe_standin.page(f"{portal.url}/cancel", subscription=subscription.id)[1]
     assert [row.id for row in stripe.billing_portal.Configuration.list().data] == [settings.id]
+
+
+def test_a_portal_opened_for_one_thing_shows_that_alone(stripe_standin):
+    month, year = sell()[1:]
+    subscription = subscribe(month)
+    change = {"subscription": subscription.id, "items": [{"id": subscription["items"].data[0].id, "price": year.id}]}
+    flows = [
+        {"type": "payment_method_update"},
+        {"type": "subscription_cancel", "subscription_cancel": {"subscription": subscription.id}},
+        {"type": "subscription_update_confirm", "subscription_update_confirm": change},
+    ]
+    buttons = []
+    for flow in flows:
+        portal = stripe.billing_portal.Session.create(customer=subscription.customer, flow_data=flow)
+        buttons.append(re.findall("<button>(.*?)</button>", stripe_standin.page(portal.url)[1]))
+    assert buttons[1:] == [["Cancel plan"], ["Confirm"]]
+    assert all("card" in button for button in buttons[0])

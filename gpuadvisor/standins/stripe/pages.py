@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from . import checkout, items, portal
+from .forms import Params
 from .periods import day_text, money_text
 from .store import Obj, Store
 
@@ -87,18 +88,13 @@ def portal_page(store: Store, key: str, error: str = "") -> str:
     session = store.get("billing_portal.session", key)
     features, action = portal.features_of(store, session), f"/portal/{key}"
     body = _error(error)
+    if session["flow"]:
+        return page("Your plan", body + _flow(store, session, action) + _back(session))
     for subscription in store.all("subscription", customer=session["customer"]):
         if subscription["ended_at"] is None:
             body += _plan(store, session, subscription, features, action)
     if features["payment_method_update"]["enabled"]:
-        body += "<h2>Card</h2><ul>"
-        for method in store.all("payment_method", customer=session["customer"]):
-            body += f"<li>{escape(method['card']['brand'])} {method['card']['last4']}</li>"
-        body += "</ul>"
-        body += _button("New card 4242", f"{action}/card", {"card": "pays"})
-        body += _button("New card whose bank asks", f"{action}/card", {"card": "asks"})
-        body += _button("New card that fails later", f"{action}/card", {"card": "fails later"})
-        body += _button("New card that is declined", f"{action}/card", {"card": "fails"})
+        body += _cards(store, session, action)
     if features["invoice_history"]["enabled"]:
         body += "<h2>Invoices</h2><table>"
         for invoice in store.all("invoice", customer=session["customer"]):
@@ -108,33 +104,76 @@ def portal_page(store: Store, key: str, error: str = "") -> str:
                 body += f"<tr><td>{link}</td><td>{day_text(invoice['created'])}</td>"
                 body += f"<td>{amount}</td><td>{invoice['status']}</td></tr>"
         body += "</table>"
-    if session["return_url"]:
-        body += f'<p><a href="{escape(session["return_url"])}">Return</a></p>'
-    return page("Your plan", body)
+    return page("Your plan", body + _back(session))
+
+
+def _back(session: Obj) -> str:
+    return f'<p><a href="{escape(session["return_url"])}">Return</a></p>' if session["return_url"] else ""
+
+
+def _cards(store: Store, session: Obj, action: str) -> str:
+    body = "<h2>Card</h2><ul>"
+    for method in store.all("payment_method", customer=session["customer"]):
+        body += f"<li>{escape(method['card']['brand'])} {method['card']['last4']}</li>"
+    body += "</ul>"
+    body += _button("New card 4242", f"{action}/card", {"card": "pays"})
+    body += _button("New card whose bank asks", f"{action}/card", {"card": "asks"})
+    body += _button("New card that fails later", f"{action}/card", {"card": "fails later"})
+    return body + _button("New card that is declined", f"{action}/card", {"card": "fails"})
+
+
+def _flow(store: Store, session: Obj, action: str) -> str:
+    """The one thing that the session was opened for."""
+    flow = session["flow"]
+    kind, details = flow["type"], flow.get(flow["type"]) or {}
+    if kind == "payment_method_update":
+        return _cards(store, session, action)
+    subscription = store.live("subscription", details["subscription"])
+    if subscription["ended_at"] is not None:
+        return "<p>This plan has ended.</p>"
+    fields = {"subscription": subscription["id"]}
+    if kind == "subscription_cancel":
+        return _plan_line(store, subscription) + _button("Cancel plan", f"{action}/cancel", fields)
+    if kind == "subscription_update":
+        return _plan_line(store, subscription) + _change(store, session, subscription, action)
+    price = store.live("price", Params(details).rows("items")[0].need("price"))
+    body = _plan_line(store, subscription)
+    body += f"<p>Change to <strong>{escape(items.name_of(store, price))}, {_price_text(price)}</strong>. "
+    body += "What is left of the period that you have paid is taken off.</p>"
+    return body + _button("Confirm", f"{action}/plan", fields | {"price": price["id"]})
 
 
 def _plan(store: Store, session: Obj, subscription: Obj, features: Obj, action: str) -> str:
-    item = subscription["items"]["data"][0]
-    name = items.name_of(store, item["price"])
     fields = {"subscription": subscription["id"]}
-    body = f"<h2>{escape(name)}</h2><p>{_price_text(item['price'])}, {subscription['status']}. "
+    body = _plan_line(store, subscription)
     if subscription["cancel_at"]:
-        body += f"Ends on {day_text(subscription['cancel_at'])}.</p>"
         body += _button("Do not cancel", f"{action}/resume", fields)
-    else:
-        body += f"Renews on {day_text(item['current_period_end'])}.</p>"
-        if features["subscription_cancel"]["enabled"]:
-            body += _button("Cancel plan", f"{action}/cancel", fields)
-            body += _button("Cancel now", f"{action}/cancel-now", fields)
+    elif features["subscription_cancel"]["enabled"]:
+        body += _button("Cancel plan", f"{action}/cancel", fields)
+        body += _button("Cancel now", f"{action}/cancel-now", fields)
+    return body + _change(store, session, subscription, action)
+
+
+def _plan_line(store: Store, subscription: Obj) -> str:
+    item = subscription["items"]["data"][0]
+    body = f"<h2>{escape(items.name_of(store, item['price']))}</h2>"
+    body += f"<p>{_price_text(item['price'])}, {subscription['status']}. "
+    if subscription["cancel_at"]:
+        return f"{body}Ends on {day_text(subscription['cancel_at'])}.</p>"
+    return f"{body}Renews on {day_text(item['current_period_end'])}.</p>"
+
+
+def _change(store: Store, session: Obj, subscription: Obj, action: str) -> str:
+    item, fields = subscription["items"]["data"][0], {"subscription": subscription["id"]}
     options = "".join(
         f'<option value="{row["id"]}">{escape(items.name_of(store, row))}, {_price_text(row)}</option>'
         for row in portal.offered_prices(store, session)
         if row["id"] != item["price"]["id"]
     )
-    if options:
-        select = f'<select name="price" aria-label="Plan">{options}</select> '
-        body += _button("Change plan", f"{action}/plan", fields, select)
-    return body
+    if not options:
+        return ""
+    select = f'<select name="price" aria-label="Plan">{options}</select> '
+    return _button("Change plan", f"{action}/plan", fields, select)
 
 
 # -- Invoice -----------------------------------------------------------------------------------------------------------
