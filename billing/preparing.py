@@ -57,18 +57,28 @@ def _checkout(visit: Visit) -> Made:
     if any(one["status"] not in ENDED for one in client.subscriptions(customer)):
         raise Cannot("has-plan")
     _close_others(visit)
+    return _session(visit, customer, visit.tier, visit.interval)
+
+
+def _session(visit: Visit, customer: str, tier: str, interval: str, *, trial: Told | None = None) -> Made:
+    """A page of Checkout; with `trial` one that asks for no card."""
+    more: Told = {"payment_method_collection": "if_required"} if trial else {}
+    if settings.STRIPE_TAX:
+        more |= {"automatic_tax": {"enabled": True}, "customer_update": {"address": "auto", "name": "auto"}}
+        more |= {"tax_id_collection": {"enabled": True}}
     session = _once(
         client.create_checkout,
         f"checkout-{visit.pk}",
         mode="subscription",
         customer=customer,
         client_reference_id=str(visit.user.pk),
-        line_items=[{"price": _price(visit.tier, visit.interval)["id"], "quantity": 1}],
+        line_items=[{"price": _price(tier, interval)["id"], "quantity": 1}],
         allow_promotion_codes=True,
         success_url=_address("billing:return", visit),
-        cancel_url=_address("billing:left", visit),
+        cancel_url=_address("billing:left"),
         metadata={client.USER_KEY: str(visit.user.pk), VISIT_KEY: str(visit.pk)},
-        subscription_data={"metadata": {client.USER_KEY: str(visit.user.pk)}},
+        subscription_data={"metadata": {client.USER_KEY: str(visit.user.pk)}} | (trial or {}),
+        **more,
     )
     return Made(session["url"], session["id"], datetime.fromtimestamp(session["expires_at"], UTC))
 
@@ -78,8 +88,8 @@ def _close_others(visit: Visit) -> None:
 
     Raises: Cannot where one of them was paid.
     """
-    others = Visit.objects.filter(user=visit.user, kind=Visit.Kind.CHECKOUT, expires_at__gt=clock.now())
-    for other in others.exclude(pk=visit.pk).exclude(session_id="").order_by("begun_at"):
+    others = Visit.objects.filter(user=visit.user, expires_at__gt=clock.now()).exclude(session_id="")
+    for other in others.exclude(pk=visit.pk).order_by("begun_at"):
         if client.expire_checkout(other.session_id)["status"] == "complete":
             known = Subscription.objects.filter(user=visit.user).values_list("stripe_subscription_id", flat=True)
             if known.first() is None:
@@ -133,19 +143,25 @@ def _trial(visit: Visit) -> Made:
         raise Cannot("has-plan")
     if any(one["trial_start"] for one in told):
         raise Cannot("trial-used")
+    _close_others(visit)
+    trial = {
+        "trial_period_days": TRIAL_DAYS,
+        "trial_settings": {"end_behavior": {"missing_payment_method": "cancel"}},
+    }
+    if settings.STRIPE_TAX:  # for the time after it Stripe must know where the host is: its page asks
+        return _session(visit, customer, TRIAL_TIER, "month", trial=trial)
     made = _once(
         client.create_subscription,
         f"trial-{visit.user.pk}",
         customer=customer,
         items=[{"price": _price(TRIAL_TIER, "month")["id"], "quantity": 1}],
-        trial_period_days=TRIAL_DAYS,
-        trial_settings={"end_behavior": {"missing_payment_method": "cancel"}},
+        **trial,
         metadata={client.USER_KEY: str(visit.user.pk)},
     )
     with transaction.atomic():
         services.lock(visit.user)
         Subscription.objects.filter(user=visit.user, trial_used_at=None).update(trial_used_at=clock.now())
-    return Made(f"{reverse('billing:return')}?visit={visit.pk}", made["id"])
+    return Made(f"{reverse('billing:return')}?visit={visit.pk}", made["id"])  # nobody need go to Stripe
 
 
 # -- Their parts -------------------------------------------------------------------------------------------------------

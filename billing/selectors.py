@@ -126,6 +126,7 @@ class Buying:
     price: Decimal | None
     period_end: datetime | None
     cancel_at: datetime | None
+    has_card: bool
     no_trial: StrOrPromise
 
     @property
@@ -135,6 +136,19 @@ class Buying:
     @property
     def may_try(self) -> bool:
         return self.may_buy and not self.no_trial
+
+    @property
+    def may_change(self) -> bool:
+        """Whether another plan can take the place of the one that runs."""
+        return self.is_on and not self.is_demo and self.is_running and not self.cancel_at
+
+    @property
+    def is_running(self) -> bool:
+        return self.is_live and self.status in ("active", "trialing")
+
+    @property
+    def is_owing(self) -> bool:
+        return self.is_live and not self.is_running
 
     @property
     def may_visit(self) -> bool:
@@ -163,6 +177,7 @@ def buying(user: User) -> Buying:
         price=prices.get(row.interval),
         period_end=row.current_period_end,
         cancel_at=row.cancel_at,
+        has_card=row.has_card,
         no_trial=visits.no_trial(row),
     )
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.utils import translation
 
-from . import client
+from . import client, portal
 from .plans import INTERVALS, PAID, PLANS, lookup_key
 
 CURRENCY = "usd"
@@ -20,13 +20,14 @@ SECONDS = 120.0  # for all of it: a dozen calls at most
 
 
 def bring(*, only_look: bool = False) -> list[str]:
-    """Make Stripe's products and prices what our table says; each change in a line, none where all was right.
+    """Make Stripe's products, prices and Portal what our table says; each change in a line, none where all was right.
 
     With `only_look` nothing is written, and the lines tell what would be.
     Raises: client.StripeAway, client.StripeRefused. What was done until then is found by the next run.
     """
     with client.within(SECONDS), translation.override("en-us"):
-        return [line for tier in PAID for line in _bring(tier, only_look)]
+        lines = [line for tier in PAID for line in _bring(tier, only_look)]
+        return lines + list(portal.bring(only_look=only_look))
 
 
 def _bring(tier: str, only_look: bool) -> Iterator[str]:

@@ -38,6 +38,7 @@ LEASE = timedelta(seconds=30)
 SLOW = timedelta(seconds=10)  # a visit that waits for longer is told of as slow: the page has a sentence by then
 LATE = timedelta(minutes=10)  # nobody waits for one so old any more
 FRESH = timedelta(seconds=60)  # a click on what is ready for longer prepares another: Stripe's page may have closed
+AWAY, AWAYS = timedelta(seconds=30), 4  # so many that Stripe did not answer: the next ones do not ask
 KEPT = timedelta(days=90)
 FLOWS = ("", "card", "cancel")
 OPEN = (Visit.State.WAITING, Visit.State.READY)
@@ -169,9 +170,13 @@ def state(visit: Visit, now: datetime | None = None) -> Shown:
 # -- The job -----------------------------------------------------------------------------------------------------------
 def prepare(pk: UUID | str) -> bool:
     """Ask Stripe for what a visit needs, and write it down; False where another does, or it was done."""
+    if not connection.in_atomic_block:
+        close_old_connections()  # a worker's thread keeps its connection: the database may have restarted
     visit = _claim(pk)
     if visit is None:
         return False
+    if _is_stripe_away():
+        return _record(visit, state=Visit.State.FAILED, error="away")
     try:
         with client.within(SECONDS):
             made = preparing.make(visit)
@@ -188,15 +193,20 @@ def prepare(pk: UUID | str) -> bool:
     except Exception:
         log.exception("visit %s", visit.pk)
         return _record(visit, state=Visit.State.FAILED, error="unknown")
-    is_trial = visit.kind == Visit.Kind.TRIAL  # nobody goes to Stripe for it
     return _record(
         visit,
-        state=Visit.State.DONE if is_trial else Visit.State.READY,
+        state=Visit.State.DONE if made.url.startswith("/") else Visit.State.READY,  # a trial without Stripe's page
         url=made.url,
         session_id=made.key,
         ready_at=clock.now(),
         expires_at=made.expires_at,
     )
+
+
+def _is_stripe_away() -> bool:
+    """Whether Stripe let the last ones wait in vain: each would hold a worker for seconds."""
+    failed = Visit.objects.filter(begun_at__gt=clock.now() - AWAY, state=Visit.State.FAILED, error="away")
+    return failed.count() >= AWAYS
 
 
 def _claim(pk: UUID | str) -> Visit | None:

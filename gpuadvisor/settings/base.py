@@ -131,6 +131,7 @@ MIDDLEWARE = [
     "gpuadvisor.accounts.middleware.SessionActivityMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "portfolios.middleware.ReadOnlyMiddleware",
 ]
 
 ROOT_URLCONF = "gpuadvisor.urls"
@@ -151,6 +152,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "gpuadvisor.core.context_processors.site",
+                "billing.banner.plan_banner",
             ],
         },
     }
@@ -360,6 +362,7 @@ CELERY_TASK_ROUTES = {
     "gpuadvisor.core.tasks.send_due_mails": {"queue": "alerts"},
     "market.tasks.*": {"queue": "ingest"},
     "chat.tasks.*": {"queue": "chat"},
+    "billing.tasks.prepare_visit": {"queue": "chat"},  # a host waits for it, and it waits for Stripe
     "billing.tasks.*": {"queue": "alerts"},
 }
 
@@ -375,6 +378,7 @@ STRIPE_SECRET_KEY = STRIPE_KEY  # dj-stripe's names
 DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
 DJSTRIPE_SUBSCRIBER_CUSTOMER_KEY = None  # whose a customer is stands in subscriptions alone
 BILLING_ENABLED = bool(STRIPE_KEY and STRIPE_WEBHOOK_SECRET)
+STRIPE_TAX = env.bool("STRIPE_TAX", default=False)  # Stripe reckons the tax, as set up there (Stripe Tax)
 if BILLING_ENABLED:  # where a form of ours may lead to
     STRIPE_PAGES = (
         [STRIPE_API_BASE] if STRIPE_API_BASE else ["https://checkout.stripe.com", "https://billing.stripe.com"]

@@ -57,7 +57,7 @@ def test_the_pricing_page_tells_every_price_and_limit(client, db, settings):
         assert f"{plan.tokens_a_day:,}" in said
     for words in ("14 days of Professional", "For 31 days", "nothing is deleted", "plans@example.com", "no limit"):
         assert words in said
-    assert said.count("Paid plans cannot be bought on this site yet.") == 2
+    assert said.count("Billing is off on this site: this plan cannot be bought here.") == 2
 
 
 def test_a_host_sees_their_own_plan_among_all(host_client, host):
@@ -65,7 +65,7 @@ def test_a_host_sees_their_own_plan_among_all(host_client, host):
     said = text_of(host_client.get(reverse("billing:pricing")))
     assert said.count("You have it.") == 1
     assert "Professional Your plan" in said
-    assert said.count("Paid plans cannot be bought on this site yet.") == 1
+    assert said.count("Billing is off on this site: this plan cannot be bought here.") == 1
 
 
 def test_the_plan_page_tells_what_is_used(host_client, host):

@@ -49,13 +49,15 @@ def written(standin):
 
 
 def test_all_is_made_once(standin):
-    assert len(run()) == 7
+    assert len(run()) == 8
     assert sold() == TABLE
     products = {row.id: (row.name, row.metadata["tier"]) for row in stripe.Product.list().data}
     assert products == {
         "gpuadvisor_individual": ("Individual", "individual"),
         "gpuadvisor_professional": ("Professional", "professional"),
     }
+    portals = stripe.billing_portal.Configuration.list().data
+    assert [len(row.prices) for row in portals[0].features.subscription_update.products] == [2, 2]
     before = len(written(standin))
     assert run() == ["Nothing changed (test mode)."]
     assert run("--check") == ["Nothing changed (test mode)."]
@@ -74,7 +76,10 @@ def test_another_amount_takes_over_the_name_and_who_pays_the_old_goes_on(standin
     running = subscribe(old)
     dearer = replace(plans.PLANS["individual"], price_month=Decimal("9.50"))
     monkeypatch.setitem(plans.PLANS, "individual", dearer)
-    assert run()[:-1] == ["price gpuadvisor_individual_month: 9.50 USD instead of another"]
+    assert run()[:-1] == [
+        "price gpuadvisor_individual_month: 9.50 USD instead of another",
+        "portal: subscription_update",
+    ]
     assert sold()["gpuadvisor_individual_month"][0] == 950
     old = stripe.Price.retrieve(old.id)
     assert (old.active, old.lookup_key, old.metadata["tier"]) == (False, None, "individual")
