@@ -17,6 +17,10 @@ class AlertQuerySet(QuerySet["Alert"]):
         """The rows this user may see."""
         return self.filter(user=user)
 
+    def watching(self) -> Self:
+        """Those that look: their host has them on, and their plan holds them."""
+        return self.filter(is_active=True, closed_by_plan_at=None)
+
 
 class AlertLogQuerySet(QuerySet["AlertLog"]):
     def visible_to(self, user: User) -> Self:

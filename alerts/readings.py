@@ -72,6 +72,7 @@ with own as materialized (
                                        then (conditions->>'threshold')::numeric end as threshold
     from alerts
    where user_id > %(after)s and user_id <= %(up_to)s and alert_type = 'utilization_drop' and is_active
+     and closed_by_plan_at is null
 ), known as (
   select g.id, g.id::text as subject, p.user_id, coalesce(m.seen_until, %(first_look)s) as mark
     from portfolios p join gpu_configurations g on g.portfolio_id = p.id and g.is_active

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
 from billing import limits
+from billing import shrinking as by_plan
 from gpuadvisor.accounts.models import User
 from gpuadvisor.core import clock, crypto
 from gpuadvisor.core.errors import DomainError
@@ -23,7 +24,7 @@ from gpuadvisor.core.ids import uuid7
 from gpuadvisor.core.nudge import nudge
 from portfolios.models import MaintenanceWindow, Portfolio
 
-from . import banner, beginning, closing, messages
+from . import banner, beginning, closing, messages, shrinking
 from . import channels as kinds
 from .channels import webhook
 from .conditions import Conditions, dump
@@ -131,16 +132,28 @@ def pause_alert(alert: Alert) -> bool:
     return bool(paused)
 
 
+@transaction.atomic
 def resume_alert(alert: Alert) -> bool:
-    """Look again, from now on."""
+    """Look again, as a new one does: what goes on now is told, what was meanwhile is not. False where it was on.
+
+    Raises: DomainError where the plan has no room for it.
+    """
+    _hold(alert.user)
+    shrinking.refuse_if_closed(alert)
     rows = Alert.objects.filter(pk=alert.pk, is_active=False)
-    return bool(rows.update(is_active=True, off_reason="", snoozed_until=None, updated_at=clock.now()))
+    if not rows.update(is_active=True, off_reason="", snoozed_until=None, updated_at=clock.now()):
+        return False
+    beginning.note(alert)
+    return True
 
 
+@transaction.atomic
 def delete_alert(alert: Alert) -> None:
-    """Delete it with its episodes and its log."""
+    """Delete it with its episodes and its log; one that the plan had no room for comes back in its place."""
+    _hold(alert.user)
     beginning.looked_at(alert.pk)
     alert.delete()
+    by_plan.settle(alert.user)
 
 
 # Episodes

@@ -50,7 +50,7 @@ def episodes(user: User, asked: EpisodesAsked) -> Result:
     notes = []
     if not told:
         none = _("No episode is open.") if asked.period == "now" else _("There was no episode then.")
-        has_rules = Alert.objects.visible_to(user).filter(is_active=True).exists()
+        has_rules = Alert.objects.visible_to(user).watching().exists()
         notes.append(none if has_rules else _("No alert rule is on: nobody watches."))
     url = reverse("alerts:index" if asked.period == "now" else "alerts:resolved")
     return Result(tuple(_episode(one, things=THINGS) for one in told), notes=tuple(notes), url=url, left_out=left_out)

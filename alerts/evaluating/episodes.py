@@ -192,6 +192,7 @@ def remind(now: datetime | None = None) -> int:
     rows = Episode.objects.filter(
         state="open",
         alert__is_active=True,
+        alert__closed_by_plan_at=None,
         alert__user__is_active=True,
         alert__notification_settings__remind_hours__isnull=False,
     ).exclude(acted_how="noted")

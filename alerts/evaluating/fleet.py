@@ -41,8 +41,8 @@ def evaluate_shares(now: datetime | None = None) -> int:
 
 
 def _slice(after: UUID, up_to: UUID, now: datetime) -> int:
-    active = Alert.objects.filter(
-        alert_type="utilization_drop", is_active=True, user__gt=after, user__lte=up_to, user__is_active=True
+    active = Alert.objects.watching().filter(
+        alert_type="utilization_drop", user__gt=after, user__lte=up_to, user__is_active=True
     )
     looked, new = active.count(), beginning.new_rules()
     seen = readings.news(after, up_to, now)

@@ -51,7 +51,7 @@ def is_alone(kind: str) -> bool:
 def slices(kind: str) -> Iterator[tuple[UUID, UUID]]:
     """Users with an active alert of a type, as spans of their keys: after one, up to another."""
     after = UUID(int=0)
-    rows = Alert.objects.filter(alert_type=kind, is_active=True, user__is_active=True).order_by("user_id")
+    rows = Alert.objects.watching().filter(alert_type=kind, user__is_active=True).order_by("user_id")
     users = rows.values_list("user_id", flat=True).distinct()
     while last := users.filter(user__gt=after)[SLICE_USERS - 1 : SLICE_USERS].first() or users.last():
         if last <= after:

@@ -22,6 +22,7 @@ from gpuadvisor.core import clock, formats
 from market.places import region_name
 
 from .. import readings
+from ..beginning import PRICES_BACK
 from ..conditions import ConditionError, PricingChange, Reading, parse
 from ..copying import store
 from ..models import Alert, Episode, EpisodeEvent, Watch
@@ -32,7 +33,6 @@ from .causes import Split
 from .following import Change, followed, is_alone, marks_of, set_marks, watches_of
 
 SLICE_KEYS = 200
-FIRST_LOOK = timedelta(hours=2)
 RENTED = """
 select p.user_id, m.name, sum(d.hours)
   from portfolios p join gpu_configurations g on g.portfolio_id = p.id and g.is_active
@@ -85,21 +85,21 @@ def _by_key() -> dict[MarketKey, list[Wish]]:
 
 
 def _active() -> QuerySet[Alert]:
-    return Alert.objects.filter(alert_type="pricing_change", is_active=True, user__is_active=True)
+    return Alert.objects.watching().filter(alert_type="pricing_change", user__is_active=True)
 
 
 def _slice(groups: dict[MarketKey, list[Wish]], now: datetime) -> None:
     """Only alerts that are watched, or whose wish holds in a new reading, are loaded: no other can change."""
     marks = marks_of(str(key) for key in groups)
     longest = max(wish.conditions.over_hours for group in groups.values() for wish in group)
-    since = min((marks.get(str(key), now - FIRST_LOOK) for key in groups), default=now)
+    since = min((marks.get(str(key), now - PRICES_BACK) for key in groups), default=now)
     series = readings.prices(groups, since - timedelta(hours=longest) - readings.STALE_BEFORE, now)
     stale = {key: series.get(key) for key in groups if not series.get(key) or series[key][-1].is_stale(now)}
     _note_stale([str(key) for key in groups], [str(key) for key in stale], now)
     fresh = {
         key: group
         for key, group in groups.items()
-        if key not in stale and series[key][-1].at > marks.get(str(key), now - FIRST_LOOK)
+        if key not in stale and series[key][-1].at > marks.get(str(key), now - PRICES_BACK)
     }
     if not fresh:
         return
@@ -107,7 +107,7 @@ def _slice(groups: dict[MarketKey, list[Wish]], now: datetime) -> None:
     holding: list[dict[str, Any]] = []
     known: dict[str, PricingChange] = {}
     for key, group in fresh.items():
-        mark = marks.get(str(key), now - FIRST_LOOK)
+        mark = marks.get(str(key), now - PRICES_BACK)
         for wish in group:
             known[json.dumps(wish.stored, sort_keys=True)] = wish.conditions
             if wish.conditions not in read:

@@ -28,6 +28,7 @@ with own as (
               then (conditions->>'threshold')::numeric end as threshold
     from alerts
    where user_id > %(after)s and user_id <= %(up_to)s and alert_type = 'optimization_opportunity' and is_active
+     and closed_by_plan_at is null
 ), worth as (
   select own.id as alert, s.id::text as subject, s.estimated_impact as worth
     from own join portfolios p on p.user_id = own.user_id and p.is_active
@@ -59,8 +60,8 @@ def evaluate_suggestions(now: datetime | None = None) -> int:
 
 def _slice(after: UUID, up_to: UUID, now: datetime) -> int:
     """A suggestion fires when it first is worth enough, and ends when it is decided on, expires, or is worth less."""
-    active = Alert.objects.filter(
-        alert_type="optimization_opportunity", is_active=True, user__gt=after, user__lte=up_to, user__is_active=True
+    active = Alert.objects.watching().filter(
+        alert_type="optimization_opportunity", user__gt=after, user__lte=up_to, user__is_active=True
     )
     with connection.cursor() as cursor:
         cursor.execute(NEWS, {"after": after, "up_to": up_to, "now": now})

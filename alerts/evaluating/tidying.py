@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from gpuadvisor.core import clock
 
-from .. import closing
+from .. import closing, shrinking
 from ..models import Episode, Watch
 from .episodes import recount
 
@@ -39,6 +39,9 @@ def tidy(now: datetime | None = None) -> int:
     ended = 0
     if rules := list(off.values_list("alert", flat=True).distinct()):
         ended += closing.close(rules, OFF, now=moment)
+    beyond = Episode.objects.filter(state=Episode.State.OPEN, alert__closed_by_plan_at__isnull=False)
+    if rules := list(beyond.values_list("alert", flat=True).distinct()):  # opened while the plan closed it
+        ended += closing.close(rules, shrinking.BY_PLAN, now=moment)
     with connection.cursor() as cursor:
         cursor.execute(LEFT)
         left: dict[UUID | None, list[UUID]] = defaultdict(list)

@@ -54,6 +54,9 @@ class Alert(BaseModel):
     channels = models.ManyToManyField("alerts.Channel", blank=True, related_name="alerts", db_table="alerts_channels")
     snoozed_until = models.DateTimeField(null=True, blank=True)
     off_reason = models.CharField(max_length=40, blank=True, help_text=_("Why it went off by itself, if it did."))
+    closed_by_plan_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text=_("Paused since then: the plan has no room for it (R-033).")
+    )
 
     objects = AlertQuerySet.as_manager()
 

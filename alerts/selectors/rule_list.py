@@ -131,6 +131,8 @@ def effects_of(alerts: Sequence[Alert]) -> dict[UUID, Effect]:
 
 
 def state_of(alert: Alert, effect: Effect, now: datetime) -> Badge:
+    if alert.closed_by_plan_at:
+        return Badge(_("Paused by the plan"), "warn")
     if not alert.is_active:
         return Badge(_("Off"), "bad") if alert.off_reason else Badge(_("Paused"))
     if alert.snoozed_until and alert.snoozed_until > now:

@@ -32,8 +32,8 @@ def index(request: AppRequest) -> HttpResponse:
     context = {
         "matters": matters,
         "stakes": stakes,
-        "has_rules": bool(stakes.number) or own.filter(is_active=True).exists(),
-        "are_off": not stakes.number and own.filter(is_active=False).exists(),
+        "has_rules": bool(stakes.number) or own.watching().exists(),
+        "are_off": not stakes.number and own.exists(),
         "here_url": address("index", after=after),
         "next_url": address("index", after=next_key) if next_key else "",
         "first_url": address("index") if after else "",

@@ -19,7 +19,7 @@ from market.models import GPUModel
 from portfolios.paging import as_uuid
 
 from .. import preview as previewing
-from .. import selectors, services
+from .. import selectors, services, shrinking
 from ..conditions import Conditions, parse
 from ..forms import FORMS, RuleForm
 from ..models import Alert
@@ -39,9 +39,12 @@ def rules(request: AppRequest) -> HttpResponse:
     """What the host is told of, with what became of it."""
     after = request.GET.get("after", "")
     page, next_key = selectors.rules(request.user, after)
+    usage = limits.usage(request.user, "alerts")
     context = {
         "rules": page,
-        "usage": limits.usage(request.user, "alerts"),
+        "usage": usage,
+        "has_closed": any(one.alert.closed_by_plan_at for one in page),
+        "holds": shrinking.holds(usage.limit),
         "recommended": selectors.recommended_left(request.user),
         "effect_days": selectors.EFFECT_DAYS,
         "loses": LOSES,
@@ -118,12 +121,14 @@ def _is_sent(request: AppRequest) -> bool:
 
 
 def _form(request: AppRequest, form: RuleForm, alert: Alert | None = None) -> HttpResponse:
+    usage = limits.usage(request.user, "alerts")
     context: dict[str, Any] = {
         "form": form,
         "alert": alert,
         "type_label": dict(Type.choices)[Type(form.alert_type)],
         "models": GPUModel.objects.order_by("name") if "gpu_model" in form.fields else (),
-        "usage": None if alert else limits.usage(request.user, "alerts"),
+        "holds": shrinking.holds(usage.limit) if alert and alert.closed_by_plan_at else "",
+        "usage": None if alert else usage,
     }
     if request.method == "POST" and "preview" in request.POST and form.is_valid():
         context |= _shown(request, form.conditions)

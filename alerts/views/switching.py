@@ -13,9 +13,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 from django_stubs_ext import StrOrPromise
 
 from gpuadvisor.accounts.models import AppRequest
+from gpuadvisor.core.errors import DomainError
 from gpuadvisor.core.http import go_to, render_page
 
-from .common import address
+from .common import address, refused
 
 M = TypeVar("M", bound=Model)
 Find = Callable[[AppRequest, UUID], M]
@@ -35,7 +36,10 @@ def flip(
 
     @require_POST
     def view(request: AppRequest, pk: UUID) -> HttpResponse:
-        said = str(done if act(find(request, pk)) else already)
+        try:
+            said = str(done if act(find(request, pk)) else already)
+        except DomainError as error:
+            return refused(request, error.user_message, page)
         return go_to(request, f"alerts:{page}", toast_text=said, **({"pk": pk} if stays else {}))
 
     return view

@@ -10,16 +10,17 @@ from typing import Any, Literal, TypeVar, cast
 from uuid import UUID, uuid5
 
 from django.db import transaction
-from django.db.models import Model, Prefetch, QuerySet
+from django.db.models import Model, Prefetch, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import translation
 from ninja import Path, Query, Router, Status
 from pydantic import BaseModel, Field, ValidationError
 
-from alerts import selectors, services, wishes
+from alerts import selectors, services, shrinking, wishes
 from alerts.conditions import ConditionError, Conditions
 from alerts.models import Alert, AlertDelivery, AlertLog, Channel, DeliveryAttempt, Episode
+from billing import limits
 from billing.limits import LimitReached
 from gpuadvisor.accounts.models import ApiToken, User
 from gpuadvisor.core.errors import DomainError
@@ -61,7 +62,7 @@ def alert_rules(request: HttpRequest, response: HttpResponse, filters: Query[Rul
     user = _token(request, READ, CHANGE).user
     rows = Alert.objects.visible_to(user)
     if filters.is_active is not None:
-        rows = rows.filter(is_active=filters.is_active)
+        rows = rows.watching() if filters.is_active else rows.filter(Q(is_active=False) | ~Q(closed_by_plan_at=None))
     found, cursor = _page(rows.prefetch_related("channels"), filters)
     return shapes.RulesOut(
         data=_rules_out(user, found), next=next_url(request, response, cursor), next_cursor=cursor or None
@@ -137,7 +138,11 @@ def change_alert_rule(request: HttpRequest, id: Path[str]) -> shapes.RuleOut:
                 channels=_channels(token.user, body.channels) if "channels" in told else list(alert.channels.all()),
             )
         if "is_active" in told:
-            (services.resume_alert if body.is_active else services.pause_alert)(alert)
+            try:
+                (services.resume_alert if body.is_active else services.pause_alert)(alert)
+            except DomainError as refusal:
+                error = FieldError(field="is_active", code=refusal.code, message=refusal.user_message)
+                raise Problem(422, refusal.user_message, errors=[error]) from None
     return _rule_out(token.user, alert.pk)
 
 
@@ -185,6 +190,10 @@ def _rule_out(user: User, pk: UUID) -> shapes.RuleOut:
 def _rules_out(user: User, rows: Sequence[Alert]) -> list[shapes.RuleOut]:
     parsed = {row.pk: selectors.conditions_of(row) for row in rows}
     names = selectors.scope_names(user, [one for one in parsed.values() if one])
+    notice = None
+    if any(row.closed_by_plan_at for row in rows):
+        with translation.override(user.language):
+            notice = shrinking.holds(limits.usage(user, "alerts").limit)
     return [
         shapes.RuleOut(
             id=row.pk,
@@ -192,8 +201,10 @@ def _rules_out(user: User, rows: Sequence[Alert]) -> list[shapes.RuleOut]:
             type=cast("shapes.Type", row.alert_type),
             conditions=row.conditions,
             words=selectors.words_of(parsed[row.pk], names),
-            is_active=row.is_active,
+            is_active=row.is_active and row.closed_by_plan_at is None,
             off_reason=row.off_reason or None,
+            closed_by_plan_at=row.closed_by_plan_at,
+            plan_notice=notice if row.closed_by_plan_at else None,
             snoozed_until=row.snoozed_until,
             remind_hours=row.notification_settings.get("remind_hours"),
             tell_resolved=row.notification_settings.get("tell_resolved", True),
