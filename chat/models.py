@@ -35,6 +35,9 @@ class Conversation(BaseModel):
     is_renamed = models.BooleanField(
         default=False, db_default=False, help_text=_("The title is the host's own: it is not made anew.")
     )
+    closed_by_plan_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text=_("Read-only since then: the plan has no room for it (R-033).")
+    )
 
     objects = ConversationQuerySet.as_manager()
 
