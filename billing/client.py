@@ -113,6 +113,35 @@ def subscriptions(customer: str) -> list[dict[str, Any]]:
     return sorted((plain(row) for row in rows), key=lambda row: (row["created"], row["id"]), reverse=True)
 
 
+def invoice(key: str) -> dict[str, Any]:
+    """An invoice with its payments; one that is no more has `deleted`."""
+    try:
+        return plain(stripe.Invoice.retrieve(key, expand=["payments.data.payment.payment_intent"]))
+    except stripe.InvalidRequestError as error:
+        if error.code != "resource_missing":
+            raise
+        return {"id": key, "deleted": True}
+
+
+def invoices_of_payment(intent: str) -> list[str]:
+    """The invoices that a payment was for."""
+    rows = stripe.InvoicePayment.list(payment={"type": "payment_intent", "payment_intent": intent}, limit=10)
+    return [str(row["invoice"]) for row in plain(rows)["data"]]
+
+
+def credit_notes(invoice: str) -> list[dict[str, Any]]:
+    """What was credited of an invoice."""
+    return [plain(row) for row in stripe.CreditNote.list(invoice=invoice, limit=100).auto_paging_iter()]
+
+
+def charge(key: str) -> dict[str, Any]:
+    return plain(stripe.Charge.retrieve(key))
+
+
+def dispute(key: str) -> dict[str, Any]:
+    return plain(stripe.Dispute.retrieve(key))
+
+
 def page(kind: str, after: str = "", **which: Any) -> tuple[list[dict[str, Any]], bool]:
     """A hundred objects of a kind (customers, subscriptions, invoices), the newest first, and whether there are more.
 
@@ -121,6 +150,10 @@ def page(kind: str, after: str = "", **which: Any) -> tuple[list[dict[str, Any]]
     lists = {"customers": stripe.Customer, "subscriptions": stripe.Subscription, "invoices": stripe.Invoice}
     found = lists[kind].list(limit=100, **({"starting_after": after} if after else {}), **which)
     return [plain(row) for row in found.data], bool(found.has_more)
+
+
+def price(key: str) -> dict[str, Any]:
+    return plain(stripe.Price.retrieve(key))
 
 
 def product(key: str) -> dict[str, Any]:

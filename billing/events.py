@@ -23,8 +23,8 @@ from gpuadvisor.core import clock, health
 from gpuadvisor.core.errors import TransientError
 from gpuadvisor.core.nudge import nudge
 
-from . import client, sync
-from .models import StripeEvent
+from . import client, disputes, invoices, notices, sync
+from .models import StripeEvent, Subscription
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,11 @@ AWAY = timedelta(seconds=30)  # while Stripe does not answer, all wait so long
 GIVE_UP = timedelta(days=7)
 LATE = timedelta(hours=1)  # what is due for longer is told of
 KEPT = timedelta(days=90)
-TOLD_OF_PLANS = ("customer.subscription.", "customer.deleted", "checkout.session.completed", "invoice.pa")
+TOLD_OF_PLANS = (
+    *("customer.subscription.", "customer.deleted", "customer.updated", "checkout.session.completed", "invoice.pa"),
+    *("invoice.voided", "invoice.marked_uncollectible"),
+)
+TRIAL_ENDS = "customer.subscription.trial_will_end"
 
 TAKE = """
 update stripe_events t set attempts = t.attempts + 1, lease = %(lease)s, lease_until = %(until)s
@@ -118,14 +122,29 @@ def _claim() -> StripeEvent | None:
 
 
 def _handle(event: StripeEvent) -> None:
-    """The plan first, which is what the host waits for; then dj-stripe's tables.
+    """The plan first, which is what the host waits for; then its invoices, then dj-stripe's tables.
 
     Raises: client.StripeAway, client.StripeRefused, sync.NotUnderstood, TransientError.
     """
+    told = (event.payload.get("data") or {}).get("object") or {}
     if event.customer and event.kind.startswith(TOLD_OF_PLANS):
-        sync.follow(event.customer)
+        row = sync.follow(event.customer)
+        if row and event.kind == TRIAL_ENDS:
+            _trial_ends(row, told)
+    invoices.follow(event.kind, told)
+    if event.kind == "charge.dispute.created":
+        disputes.tell_staff(told)
     with client.within(client.EVENT_SECONDS):
         Event.process(event.payload, api_key=settings.STRIPE_KEY)
+
+
+def _trial_ends(row: Subscription, told: dict[str, Any]) -> None:
+    """Stripe's reminder, where it is still the trial that the account is in."""
+    end = row.current_period_end
+    is_same = (row.stripe_subscription_id, row.status) == (told.get("id"), Subscription.Status.TRIALING)
+    if is_same and end and int(end.timestamp()) == told.get("trial_end") and not row.cancel_at:
+        with transaction.atomic():
+            notices.trial_ends(row.user, row)
 
 
 def _failed(event: StripeEvent, error: str) -> None:

@@ -14,6 +14,7 @@ from gpuadvisor.core import audit, clock
 from gpuadvisor.core.errors import DomainError
 from gpuadvisor.core.ids import uuid7
 
+from . import notices
 from .models import Grant, PlanChange, Subscription
 from .plans import is_above
 from .services import set_tier
@@ -85,7 +86,9 @@ def _end(given: Grant) -> bool:
     now = clock.now()
     if not Grant.objects.filter(pk=given.pk, ended_at=None, until__lte=now).update(ended_at=now):
         return False  # revoked meanwhile
-    _follow(user, now, by=None, action="plan.grant-ended", grant=given, reason="")
+    subscription = _follow(user, now, by=None, action="plan.grant-ended", grant=given, reason="")
+    if is_above(given.tier, subscription.tier):
+        notices.grant_ended(given, subscription)
     return True
 
 
@@ -94,7 +97,7 @@ def _locked(user: User) -> User:
     return User.objects.select_for_update(no_key=True).get(pk=user.pk)
 
 
-def _follow(user: User, now: datetime, *, by: User | None, action: str, grant: Grant, reason: str) -> None:
+def _follow(user: User, now: datetime, *, by: User | None, action: str, grant: Grant, reason: str) -> Subscription:
     """Let the account's plan be what it is entitled to now, and write down how that came."""
     before = user.subscription_tier
     paid = Subscription.objects.filter(user=user).values_list("paid_tier", flat=True).first() or "free"
@@ -109,3 +112,4 @@ def _follow(user: User, now: datetime, *, by: User | None, action: str, grant: G
     details = {"account": str(user.pk), "grant": str(grant.pk), "plan": grant.tier, "until": grant.until.isoformat()}
     details |= {"before": before, "after": after} | ({"reason": reason} if reason else {})
     audit.record(user=by, action=action, details=details)
+    return subscription

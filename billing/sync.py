@@ -7,10 +7,11 @@ wrote meanwhile asks again.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.db import transaction
@@ -19,14 +20,16 @@ from gpuadvisor.accounts.models import Tier, User
 from gpuadvisor.core import clock
 from gpuadvisor.core.errors import TransientError
 
-from . import client, grants, services
+from . import banner, client, grants, invoices, notices, services
+from .amounts import amount
 from .models import PlanChange, Subscription
 
 GIVING = {Subscription.Status.TRIALING, Subscription.Status.ACTIVE, Subscription.Status.PAST_DUE}
 LOOKUP = "gpuadvisor_"  # lookup keys of prices: gpuadvisor_<tier>_<month or year>
 ORDER = list(Tier)  # from the smallest plan to the largest
+OWING = {Subscription.Status.PAST_DUE, Subscription.Status.INCOMPLETE, Subscription.Status.UNPAID}
+TRIAL_SLACK = 86_400  # seconds after its end in which Stripe ends a trial without a card
 TRIES = 5
-CENTS = Decimal(100)
 DETAILS = {"price": "id", "amount": "unit_amount", "currency": "currency"}  # the amount in cents
 
 Told = dict[str, Any]  # an object as Stripe tells it
@@ -40,13 +43,16 @@ class NotUnderstood(Exception):
 class Asked:
     """Whose a customer is and what Stripe says of it: the subscription that counts, and its plan.
 
-    `customer` is "" where Stripe has deleted it.
+    `customer` is "" where Stripe has deleted it; `owed` the invoice that its subscription waits for; `has_card`
+    whether the next one can be paid without the host.
     """
 
     user: User | None
     best: Told | None
     tier: Tier
     customer: str
+    owed: Told | None = None
+    has_card: bool = False
 
 
 def ask(customer: str) -> Asked:
@@ -57,15 +63,19 @@ def ask(customer: str) -> Asked:
     with client.within(client.EVENT_SECONDS):
         known = client.customer(customer)
         told = [] if known.get("deleted") else client.subscriptions(customer)
-        user = _user_of(known, told)
+        user = user_of(known, told)
         if user is None:
             _owe_nothing(customer, told)
             return Asked(None, None, Tier.FREE, customer)
+        payers = {customer: known}
         other = Subscription.objects.filter(user=user).values_list("stripe_customer_id", flat=True).first()
-        if other and other != customer and not client.customer(other).get("deleted"):
+        if other and other != customer and not (second := client.customer(other)).get("deleted"):
             told += client.subscriptions(other)  # one account, two customers: what either pays for counts
+            payers[other] = second
         best, tier = _best(told)
-    return Asked(user, best, tier, "" if known.get("deleted") else customer)
+        owed = client.invoice(str(best["latest_invoice"])) if best and _is_owing(best) else None
+    has_card = best is not None and _has_card(best, payers.get(best["customer"], {}))
+    return Asked(user, best, tier, "" if known.get("deleted") else customer, owed, has_card)
 
 
 def follow(customer: str) -> Subscription | None:
@@ -84,8 +94,8 @@ def follow(customer: str) -> Subscription | None:
             except User.DoesNotExist:
                 return None
             row = Subscription.objects.filter(user=asked.user).first() or Subscription(user=asked.user)
-            if row.synced_at is None or row.synced_at < asked_at:
-                return _write(asked.user, row, asked.best, asked.tier, customer=asked.customer)
+            if row.synced_at is None or row.synced_at < asked_at or row.synced_at > clock.now():
+                return _write(row, asked)  # what was written later than now is of another clock, or of a restored copy
     raise TransientError("Others kept writing the same plan.")
 
 
@@ -94,10 +104,10 @@ def follow_nobody(user: User) -> Subscription:
     """Write down that Stripe knows nothing of an account: what is paid for is nothing."""
     services.lock(user)
     row = Subscription.objects.filter(user=user).first() or Subscription(user=user)
-    return _write(user, row, None, Tier.FREE, customer="")
+    return _write(row, Asked(user, None, Tier.FREE, ""))
 
 
-def _user_of(customer: Told, told: Sequence[Told]) -> User | None:
+def user_of(customer: Told, told: Sequence[Told]) -> User | None:
     """Whose customer it is: as we wrote down, else as we told Stripe when it was made."""
     rows = Subscription.objects.select_related("user").order_by("pk")
     row = rows.filter(stripe_customer_id=customer["id"]).first()
@@ -117,7 +127,7 @@ def _user_of(customer: Told, told: Sequence[Told]) -> User | None:
 def _owe_nothing(customer: str, told: Sequence[Told]) -> None:
     """A customer of nobody is of another product of the same Stripe account, or paid for one of our plans in vain."""
     for one in told:
-        if one["status"] in GIVING and tier_by(_price_of(one)):
+        if one["status"] in GIVING and tier_by(price_of(one)):
             raise NotUnderstood(f"No account goes with {customer}, who pays for a plan.")
 
 
@@ -130,15 +140,15 @@ def _best(told: Sequence[Told]) -> tuple[Told | None, Tier]:
     return newest, Tier.FREE
 
 
-def _price_of(subscription: Told) -> Told:
+def price_of(subscription: Told) -> Told:
     price: Told = subscription["items"]["data"][0]["price"]
     return price
 
 
 def plan_of(subscription: Told) -> Tier:
     """Raises: NotUnderstood where its price belongs to no plan."""
-    price = _price_of(subscription)
-    tier = tier_by(price) or _tier_in(client.product(str(price["product"])))
+    price = price_of(subscription)
+    tier = tier_by(price) or tier_in(client.product(str(price["product"])))
     if tier is None:
         raise NotUnderstood(f"Price {price['id']} belongs to no plan: give its product the metadata tier.")
     return tier
@@ -149,10 +159,10 @@ def tier_by(price: Told) -> Tier | None:
     key = price.get("lookup_key") or ""
     if key.startswith(LOOKUP):
         return _known(key.removeprefix(LOOKUP).rpartition("_")[0])
-    return _tier_in(price)
+    return tier_in(price)
 
 
-def _tier_in(one: Told) -> Tier | None:
+def tier_in(one: Told) -> Tier | None:
     return _known((one.get("metadata") or {}).get("tier", ""))
 
 
@@ -160,25 +170,68 @@ def _known(tier: str) -> Tier | None:
     return Tier(tier) if tier in Tier.values and tier != Tier.FREE else None
 
 
-def _write(user: User, row: Subscription, best: Told | None, tier: Tier, *, customer: str) -> Subscription:
+def _is_owing(subscription: Told) -> bool:
+    """Whether it waits for an invoice to be paid."""
+    return subscription["status"] in OWING and bool(subscription.get("latest_invoice"))
+
+
+def _has_card(subscription: Told, customer: Told) -> bool:
+    settings = customer.get("invoice_settings") or {}
+    own = subscription.get("default_payment_method") or subscription.get("default_source")
+    return bool(own or settings.get("default_payment_method") or customer.get("default_source"))
+
+
+def _write(row: Subscription, asked: Asked) -> Subscription:
     """In the caller's transaction, the user locked."""
-    paying = _paying(row)
-    for name, value in said(best, tier, customer=customer).items():
+    user, best = cast("User", asked.user), asked.best
+    paying, old = paying(row), copy(row)
+    for name, value in said(best, asked.tier, customer=asked.customer).items():
         setattr(row, name, value)
     row.synced_at = clock.now()
+    row.has_card = asked.has_card
+    row.owed = invoices.owed(asked.owed)
+    if row.status != Subscription.Status.PAST_DUE:
+        row.past_due_since = None
+    elif row.past_due_since is None:
+        row.past_due_since = invoices.due_since(asked.owed) or row.synced_at
     before = row.tier
-    services.write(user, row, Tier(grants.entitled(user, tier, now=row.synced_at)))
-    if (before, paying) != (row.tier, _paying(row)):
+    services.write(user, row, Tier(grants.entitled(user, asked.tier, now=row.synced_at)))
+    if (before, paying) != (row.tier, paying(row)):
         PlanChange.objects.create(
             user=user,
             before=before,
             after=row.tier,
             price_before=paying,
-            price_after=_paying(row),
+            price_after=paying(row),
             source=PlanChange.Source.STRIPE,
             at=row.synced_at,
         )
+    banner.forget(user.pk)
+    _tell(user, old, row, best)
     return row
+
+
+def _tell(user: User, old: Subscription, row: Subscription, best: Told | None) -> None:
+    """Mails about what changed."""
+    notices.payment(user, row)
+    notices.trial(user, row, now=row.synced_at or clock.now())
+    if old.paid_tier != Tier.FREE and row.paid_tier == Tier.FREE:
+        key = old.stripe_subscription_id or str(user.pk)
+        notices.ended(user, row, before=old.paid_tier, subscription=key, reason=_reason(old, best))
+
+
+def _reason(old: Subscription, best: Told | None) -> str:
+    """Why a plan ended: trial, payment, cancelled, or gone at Stripe."""
+    if best is None:
+        return "gone"
+    details = best.get("cancellation_details") or {}
+    if details.get("reason") in ("payment_failed", "payment_disputed") or best["status"] == "unpaid":
+        return "payment"
+    end = best.get("trial_end")
+    is_trial = bool(end) and (best.get("ended_at") or end) <= end + TRIAL_SLACK
+    if best["status"] == "paused" or is_trial:
+        return "trial"
+    return "cancelled"
 
 
 def said(best: Told | None, tier: Tier, *, customer: str) -> dict[str, Any]:
@@ -202,7 +255,7 @@ def said(best: Told | None, tier: Tier, *, customer: str) -> dict[str, Any]:
     }
 
 
-def _paying(row: Subscription) -> Decimal:
+def paying(row: Subscription) -> Decimal:
     """What comes in a month: nothing in a trial. USD."""
     pays = row.status in (Subscription.Status.ACTIVE, Subscription.Status.PAST_DUE)
     return row.monthly_price if pays else Decimal(0)
@@ -215,8 +268,8 @@ def _a_month(price: Told, quantity: int) -> tuple[str, Decimal]:
     months = {"month": 1, "year": 12}.get(interval, 0) * int(recurring.get("interval_count") or 1)
     if not months:
         return "", Decimal(0)
-    amount = Decimal(str(price.get("unit_amount") or 0)) * quantity / CENTS / months
-    return interval, amount.quantize(Decimal("0.01"))
+    each = amount(int(price.get("unit_amount") or 0), str(price.get("currency") or "usd"))
+    return interval, (each * quantity / months).quantize(Decimal("0.01"))
 
 
 def _moment(seconds: int | None) -> datetime | None:

@@ -13,6 +13,8 @@ app.autodiscover_tasks(["market"], related_name="tasks_history")
 app.autodiscover_tasks(["market"], related_name="tasks_money")
 app.autodiscover_tasks(["billing"], related_name="tasks_grants")
 app.autodiscover_tasks(["billing"], related_name="tasks_shrinking")
+app.autodiscover_tasks(["billing"], related_name="tasks_notices")
+app.autodiscover_tasks(["billing"], related_name="tasks_reconcile")
 app.autodiscover_tasks(["alerts"], related_name="tasks_evaluating")
 app.autodiscover_tasks(["alerts"], related_name="tasks_incoming")
 
@@ -32,6 +34,7 @@ app.conf.beat_schedule = {
     "alerts.send-digests": {"task": "alerts.tasks.send_digests", "schedule": crontab(minute="*/5")},
     "billing.end-grants": {"task": "billing.tasks_grants.end_grants", "schedule": crontab(minute="*/5")},
     "billing.settle-plans": {"task": "billing.tasks_shrinking.settle_plans", "schedule": crontab(minute=3)},
+    "billing.remind": {"task": "billing.tasks_notices.remind", "schedule": crontab(minute=28)},
     "market.refresh": {"task": "market.tasks.refresh_market", "schedule": crontab(minute="*/15")},
     "market.apply-decisions": {"task": "market.tasks.apply_decisions", "schedule": 60.0, "options": {"expires": 60.0}},
     "market.warm": {"task": "market.tasks.warm_pages", "schedule": crontab(minute="5-59/10")},
@@ -68,6 +71,7 @@ app.conf.beat_schedule = {
     },
     "billing.sweep-visits": {"task": "billing.tasks.sweep_visits", "schedule": 10.0, "options": {"expires": 10.0}},
     "billing.purge-visits": {"task": "billing.tasks.purge_visits", "schedule": crontab(minute=57, hour=3)},
+    "billing.reconcile": {"task": "billing.tasks_reconcile.night", "schedule": crontab(minute=24, hour=2)},
     "billing.purge-events": {"task": "billing.tasks.purge_events", "schedule": crontab(minute=56, hour=3)},
     "alerts.match-events": {
         "task": "alerts.tasks_incoming.match_events",

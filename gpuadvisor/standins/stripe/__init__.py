@@ -36,6 +36,7 @@ Control calls take and answer JSON, without a key:
                                        without id: all cards; {"behaviour": ""}: as each was made
     POST /_control/checkout/<session>  {"card": "pays" | "fails" | "asks" | "confirmed" | "none", "code": "SPRING"}: as
                                        if on the page; answers {"redirect" | "error" | "asks", "session"}
+    POST /_control/disputes            {"charge": "ch_…", "reason": "fraudulent"}: the payer disputes it; nothing else
     POST /_control/webhooks            {"hold": true}: events are kept back; {"hold": false, "order": "in" | "reverse" |
                                        [ids]}: and sent in that order; {"next": "lost" | "late" | "twice", "times": 1,
                                        "seconds": 5, "type": "invoice.paid"}: what happens to the next events

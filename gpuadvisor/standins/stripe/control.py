@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from . import checkout, clock
+from . import checkout, clock, credits
 from .errors import StripeError, invalid
 from .periods import DAY
 from .store import Obj
@@ -24,6 +24,7 @@ def call(server: Server, method: str, path: list[str], body: Obj) -> Obj:
         "POST faults": lambda: server.faults.add(body).__dict__,
         "DELETE faults": lambda: clear_faults(server),
         "POST cards": lambda: set_cards(server, body),
+        "POST disputes": lambda: dispute(server, body),
         "POST webhooks": lambda: server.deliveries.control(body),
         "GET journal": lambda: {"calls": server.journal_copy()},
     }
@@ -84,6 +85,11 @@ def set_cards(server: Server, body: Obj) -> Obj:
         else:
             overrides.pop(key, None)
         return {"cards": dict(overrides)}
+
+
+def dispute(server: Server, body: Obj) -> Obj:
+    with server.store.lock:
+        return credits.dispute(server.store, body)
 
 
 def pay(server: Server, key: str, body: Obj) -> Obj:

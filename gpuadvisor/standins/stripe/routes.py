@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from . import catalog, changes, checkout, customers, events, invoices, items, payments, portal, subscriptions
+from . import catalog, changes, checkout, credits, customers, events, invoices, items, payments, portal, subscriptions
 from .forms import Params
 from .store import ACCOUNT, Obj, Store, listed
 
@@ -135,7 +135,11 @@ TABLE: tuple[tuple[str, str, Call], ...] = (
     ("POST", "webhook_endpoints/{}", events.endpoint_update),
     ("DELETE", "webhook_endpoints/{}", events.endpoint_delete),
     ("GET", "tax_rates", _nothing("/v1/tax_rates")),
-    ("GET", "disputes", _nothing("/v1/disputes")),
+    ("POST", "credit_notes", credits.create),
+    ("GET", "credit_notes", credits.list_all),
+    ("GET", "credit_notes/{}", _live("credit_note")),
+    ("GET", "disputes", credits.dispute_list),
+    ("GET", "disputes/{}", _live("dispute")),
     ("GET", "balance_transactions", _nothing("/v1/balance_transactions")),
     ("GET", "subscription_schedules", _nothing("/v1/subscription_schedules")),
 )

@@ -42,6 +42,8 @@ KINDS = {
     "webhook_endpoint": ("we", "webhook_endpoints"),
     "account": ("acct", "accounts"),
     "invoice_payment": ("inpay", "invoice_payments"),
+    "credit_note": ("cn", "credit_notes"),
+    "dispute": ("du", "disputes"),
 }
 
 
