@@ -128,9 +128,9 @@ def choose(user: User, what: str, pks: Iterable[UUID]) -> None:
     with transaction.atomic():
         user = _locked(user.pk)
         row = _subscription(user)
-        (part,) = (part for part in _parts(user, row.kept) if part.what == what)
+        part = next((part for part in _parts(user, row.kept) if part.what == what), None)
         wanted = list(dict.fromkeys(pks))
-        if not {one.pk for one in part.rows}.issuperset(wanted):
+        if part is None or not {one.pk for one in part.rows}.issuperset(wanted):
             raise DomainError(_("One of these is not there any more: look at the list again."), code="gone")
         if part.limit is not None and len(wanted) > part.limit:
             sentence = ngettext(

@@ -2,13 +2,14 @@
 
 from django.urls import path
 
-from . import views, webhooks
+from . import views, views_keep, webhooks
 
 app_name = "billing"
 
 urlpatterns = [
     path("pricing/", views.pricing, name="pricing"),
     path("settings/plan/", views.plan, name="plan"),
+    path("settings/plan/keep/", views_keep.keep, name="keep"),
     path("settings/plan/checkout/", views.buy, name="buy"),
     path("settings/plan/portal/", views.portal, name="portal"),
     path("settings/plan/trial/", views.trial, name="trial"),

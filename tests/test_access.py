@@ -122,6 +122,12 @@ MEMBER = {
     "portfolios:next-steps": 200,
     "accounts:settings": 200,
     "billing:plan": 200,
+    "billing:buy": 405,
+    "billing:portal": 405,
+    "billing:trial": 405,
+    "billing:return": 302,  # without a visit
+    "billing:left": 302,
+    "billing:keep": 200,
     "accounts:tokens": 200,
     "accounts:tokens-create": 200,
     "portfolios:dashboard": 200,
@@ -187,6 +193,7 @@ OWNED = {
     "alerts:log-entry": "log",
     "alerts:resend": "delivery",
     "alerts:window-delete": "window",
+    "billing:visit": "visit",
     "chat:why": "insight",
     "chat:conversation": "conversation",
     "chat:ask-in": "conversation",
@@ -250,6 +257,7 @@ OWNED = {
 READ_ONLY = {  # these answer 405 to the other
     "alerts:episode",
     "alerts:log-entry",
+    "billing:visit",
     "chat:conversation",
     "chat:meter",
     "chat:answer",

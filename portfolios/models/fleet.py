@@ -143,6 +143,11 @@ class GPUConfiguration(BaseModel):
     def __str__(self) -> str:
         return f"{self.quantity} × {self.custom_name or self.gpu_model.name}"
 
+    @property
+    def is_writable(self) -> bool:
+        """Whether it is in use, in a portfolio that may be written to."""
+        return self.is_active and not self.portfolio.is_read_only
+
 
 class MaintenanceWindow(BaseModel):
     """A time in which a portfolio's machines are worked on: no alert is told of them; measuring goes on."""

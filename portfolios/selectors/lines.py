@@ -91,6 +91,7 @@ class PortfolioLine:
     gpus: int
     estimated_monthly_revenue: Figure
     sheet: KpiSheet
+    is_read_only: bool
 
 
 def _rented(share: Decimal | None, places: int) -> str:
@@ -199,4 +200,5 @@ def portfolio_line(portfolio: Portfolio, items: Sequence[GPUConfiguration], read
         gpus=sum(item.quantity for item in items if item.is_active),
         estimated_monthly_revenue=estimates.figure(portfolio),
         sheet=reading.sheet(items),
+        is_read_only=portfolio.is_read_only,
     )

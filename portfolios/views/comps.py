@@ -27,6 +27,7 @@ from ..selectors import compsets as selectors
 from ..selectors.me_or_market import Of, me_or_market
 from ..selectors.sheets import period_of
 from ..services import compsets as services
+from ..services import refuse_read_only
 
 COLUMNS = (
     *("kind", "name", "compared_with", "offers", "gpus", "median_usd_per_gpu_hour", "p10", "p90", "rented_price"),
@@ -171,6 +172,7 @@ def default(request: AppRequest, pk: UUID) -> HttpResponse:
 def assign(request: AppRequest, pk: UUID) -> HttpResponse:
     mine = GPUConfiguration.objects.visible_to(request.user).select_related("gpu_model", "portfolio__user")
     gpu = get_object_or_404(mine, pk=pk)
+    refuse_read_only(gpu.portfolio)
     form = AssignForm(request.POST if request.method == "POST" else None, gpu=gpu, user=request.user)
     if form.is_valid():
         try:

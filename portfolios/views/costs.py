@@ -55,6 +55,8 @@ def _costs(request: AppRequest, portfolio: Portfolio, gpu: GPUConfiguration | No
         if gpu
         else reverse("portfolios:detail", kwargs={"pk": portfolio.pk})
     )
+    if form.is_bound:
+        services.refuse_read_only(portfolio)
     if form.is_bound and not form.wants_row() and form.is_valid():
         services.save_costs(portfolio=portfolio, gpu=gpu, **form.values())
         name, pk = ("portfolios:gpu-costs", gpu.pk) if gpu else ("portfolios:costs", portfolio.pk)

@@ -60,6 +60,7 @@ RESULT_COLUMNS = (
 @require_http_methods(["GET", "POST"])
 def add(request: AppRequest, pk: UUID) -> HttpResponse:
     portfolio = get_object_or_404(Portfolio.objects.visible_to(request.user), pk=pk)
+    services.refuse_read_only(portfolio)
     wanted = request.GET.get("gpu", "")[:80]  # a link from the market names the model
     initial = (
         {"gpu_model": GPUModel.objects.filter(slug=wanted).values_list("name", flat=True).first()} if wanted else {}
@@ -80,7 +81,7 @@ def add(request: AppRequest, pk: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def edit(request: AppRequest, pk: UUID) -> HttpResponse:
-    gpu = _find(request, pk)
+    gpu = _find_writable(request, pk)
     form = GPUConfigurationForm(
         request.POST if request.method == "POST" else None, user=request.user, portfolio=gpu.portfolio, gpu=gpu
     )
@@ -240,7 +241,7 @@ def remove_lost(gpu: GPUConfiguration) -> list[str]:
 
 @require_http_methods(["GET", "POST"])
 def move(request: AppRequest, pk: UUID) -> HttpResponse:
-    gpu = _find(request, pk)
+    gpu = _find_writable(request, pk)
     form = MoveForm(request.POST if request.method == "POST" else None, gpu=gpu, user=request.user)
     if form.is_valid():
         try:
@@ -258,7 +259,7 @@ def move(request: AppRequest, pk: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def remove(request: AppRequest, pk: UUID) -> HttpResponse:
-    gpu = _find(request, pk)
+    gpu = _find_writable(request, pk)
     if request.method == "POST":
         services.remove_gpu(gpu=gpu)
         return go_to(request, "portfolios:detail", toast_text=_("“%s” was removed.") % gpu, pk=gpu.portfolio_id)
@@ -274,3 +275,10 @@ def remove(request: AppRequest, pk: UUID) -> HttpResponse:
 def _find(request: AppRequest, pk: UUID) -> GPUConfiguration:
     mine = GPUConfiguration.objects.visible_to(request.user).select_related("gpu_model", "portfolio")
     return get_object_or_404(mine, pk=pk)
+
+
+def _find_writable(request: AppRequest, pk: UUID) -> GPUConfiguration:
+    """Raises: ReadOnly, before a form is filled in."""
+    gpu = _find(request, pk)
+    services.refuse_read_only(gpu.portfolio)
+    return gpu

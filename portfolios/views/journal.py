@@ -21,6 +21,7 @@ from .. import journal
 from ..forms.suggestions import PriceChangeForm
 from ..models import GPUConfiguration, PriceChange
 from ..paging import PAGE_SIZE
+from ..services import refuse_read_only
 
 PANEL_ROWS = 5
 COLUMNS = ("changed_at", "platform", "from_usd_per_gpu_hour", "to_usd_per_gpu_hour", "origin", "note")
@@ -78,6 +79,7 @@ def panel(request: AppRequest, pk: UUID) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def add(request: AppRequest, pk: UUID) -> HttpResponse:
     gpu = _gpu(request, pk)
+    refuse_read_only(gpu.portfolio)
     rates = journal.last_rates(gpu)
     platform = next(iter(rates), next(iter(gpu.platform_mappings), ""))
     data = request.POST if request.method == "POST" else None
@@ -100,6 +102,7 @@ def delete(request: AppRequest, pk: UUID) -> HttpResponse:
     mine = journal.journal_of(request.user).select_related("gpu_configuration__portfolio")
     change: PriceChange = get_object_or_404(mine, pk=pk)
     gpu_pk = change.gpu_configuration_id
+    refuse_read_only(change.gpu_configuration.portfolio)
     back = reverse("portfolios:price-changes", args=[gpu_pk])
     if request.method == "POST":
         try:

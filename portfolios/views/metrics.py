@@ -25,6 +25,7 @@ from ..models import GPUConfiguration, PerformanceMetric
 def add(request: AppRequest, pk: UUID) -> HttpResponse:
     gpus = GPUConfiguration.objects.visible_to(request.user).select_related("gpu_model", "portfolio")
     gpu = get_object_or_404(gpus, pk=pk)
+    services.refuse_read_only(gpu.portfolio)
     last = gpu.metrics.newest_first().values_list("platform", flat=True).first()
     initial = {"metric_date": clock.today(), "platform": last or next(iter(gpu.platform_mappings), None)}
     form = MetricForm(request.POST if request.method == "POST" else None, initial=initial)
@@ -91,5 +92,9 @@ def delete(request: AppRequest, pk: UUID) -> HttpResponse:
 
 
 def _find(request: AppRequest, pk: UUID) -> PerformanceMetric:
+    """Raises: ReadOnly, before a form is filled in."""
     mine = PerformanceMetric.objects.visible_to(request.user)
-    return get_object_or_404(mine.select_related("gpu_configuration__gpu_model", "gpu_configuration__portfolio"), pk=pk)
+    mine = mine.select_related("gpu_configuration__gpu_model", "gpu_configuration__portfolio")
+    metric = get_object_or_404(mine, pk=pk)
+    services.refuse_read_only(metric.gpu_configuration.portfolio)
+    return metric

@@ -200,6 +200,7 @@ def archive_lost() -> list[str]:
 @require_http_methods(["GET", "POST"])
 def edit(request: AppRequest, pk: UUID) -> HttpResponse:
     portfolio = get_object_or_404(Portfolio.objects.visible_to(request.user), pk=pk)
+    services.refuse_read_only(portfolio)
     form = PortfolioForm(request.POST if request.method == "POST" else None, user=request.user, portfolio=portfolio)
     if form.is_valid():
         services.edit_portfolio(portfolio=portfolio, **form.values())

@@ -168,7 +168,7 @@ def _detail(request: AppRequest, row: OptimizationSuggestion, *, forms: dict[str
         "proofs": proofs_of(row),
         "steps": [(f"step-{at}", step) for at, step in enumerate(row.implementation_steps, 1)],
         "is_open": is_open,
-        "is_live": is_open or row.state in (states.ACCEPTED, states.SNOOZED),
+        "is_live": (is_open or row.state in (states.ACCEPTED, states.SNOOZED)) and not row.portfolio.is_read_only,
         "state_words": STATES["open" if is_open else "expired" if row.state == states.OPEN else row.state],
         "earlier": [(one, STATES[one.state]) for one in earlier],
         "changes": row.price_changes.order_by("changed_at"),

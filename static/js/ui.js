@@ -88,6 +88,17 @@
   });
   addEventListener("pageshow", () => [...pressed.keys()].forEach(release));
 
+  // ---- So many boxes may be ticked, no more -------------------------------------------------------------------------
+  function limitBoxes() {
+    for (const group of document.querySelectorAll("[data-most]")) {
+      const boxes = [...group.querySelectorAll("[type=checkbox]")];
+      const isFull = boxes.filter((box) => box.checked).length >= Number(group.dataset.most);
+      for (const box of boxes) box.disabled = isFull && !box.checked;
+    }
+  }
+  document.addEventListener("change", limitBoxes);
+  addEventListener("pageshow", limitBoxes);
+
   // ---- Shortcuts ----------------------------------------------------------------------------------------------------
   let afterG = 0;
   const go = (selector) => document.querySelector(selector)?.click();
