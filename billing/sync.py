@@ -184,7 +184,7 @@ def _has_card(subscription: Told, customer: Told) -> bool:
 def _write(row: Subscription, asked: Asked) -> Subscription:
     """In the caller's transaction, the user locked."""
     user, best = cast("User", asked.user), asked.best
-    paying, old = paying(row), copy(row)
+    came_in, old = paying(row), copy(row)
     for name, value in said(best, asked.tier, customer=asked.customer).items():
         setattr(row, name, value)
     row.synced_at = clock.now()
@@ -196,12 +196,12 @@ def _write(row: Subscription, asked: Asked) -> Subscription:
         row.past_due_since = invoices.due_since(asked.owed) or row.synced_at
     before = row.tier
     services.write(user, row, Tier(grants.entitled(user, asked.tier, now=row.synced_at)))
-    if (before, paying) != (row.tier, paying(row)):
+    if (before, came_in) != (row.tier, paying(row)):
         PlanChange.objects.create(
             user=user,
             before=before,
             after=row.tier,
-            price_before=paying,
+            price_before=came_in,
             price_after=paying(row),
             source=PlanChange.Source.STRIPE,
             at=row.synced_at,
