@@ -15,13 +15,15 @@ class ChatConfig(AppConfig):
     verbose_name = _("Chat")
 
     def ready(self) -> None:
-        """Tell plans how conversations are counted; hear when the demo host is loaded."""
-        from billing import limits
+        """Tell plans how conversations are counted and closed; hear when the demo host is loaded."""
+        from billing import limits, shrinking
 
         from . import receivers  # noqa: F401 - connects them
         from .models import Conversation
+        from .shrinking import KIND
 
         limits.register("conversations", lambda user: Conversation.objects.visible_to(user).count())
+        shrinking.register(KIND)
         limits.register("messages", lambda user: Conversation.objects.visible_to(user).most_messages())
         limits.register_meter("tokens_a_day", tokens_today)
 

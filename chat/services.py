@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from pydantic import ValidationError as ArgumentsError
 
+from billing import shrinking as by_plan
 from billing.limits import LimitReached, claim
 from gpuadvisor.accounts.models import User
 from gpuadvisor.core import advising, clock, formats
@@ -26,12 +27,13 @@ from gpuadvisor.core.ids import uuid7
 from gpuadvisor.core.nudge import nudge
 from gpuadvisor.core.validators import visible_multiline, visible_text
 
-from . import answering, budget, live, tokens
+from . import answering, budget, live, shrinking, tokens
 from .budget import CapReached
 from .memory import MAX_PREFERENCES, condensing, forget
 from .models import Answer, Conversation, Message, Offer
+from .shrinking import ReadOnly
 
-__all__ = ["LimitReached", "MessageLimit", "StillAnswering"]  # beside what is defined below
+__all__ = ["LimitReached", "MessageLimit", "ReadOnly", "StillAnswering"]  # beside what is defined below
 
 MAX_TEXT = 8_000
 MAX_TITLE = 200
@@ -100,12 +102,13 @@ def ask(
 def retry(answer: Answer) -> Answer:
     """Answer the same question anew, where its answer failed or was stopped: a new answer in place of the old one.
 
-    Raises: DomainError where there is nothing to try again; StillAnswering.
+    Raises: DomainError where there is nothing to try again; StillAnswering; ReadOnly where the plan closed it.
     """
     with transaction.atomic():
         owner = _locked(answer.user)
         _refuse_while_answering(owner)
         old = Answer.objects.select_for_update().select_related("question").get(pk=answer.pk)
+        shrinking.refuse_if_closed(owner, old.question.conversation_id)
         ended = old.state in (Answer.State.FAILED, Answer.State.STOPPED)
         newest = _newest_question(old.question.conversation_id)
         if (
@@ -158,11 +161,16 @@ def restore(conversation: Conversation) -> None:
 
 @transaction.atomic
 def delete_conversation(conversation: Conversation) -> None:
-    """Delete it with all that was said; an answer on its way ends without a trace but its tokens."""
+    """Delete it with all that was said; an answer on its way ends without a trace but its tokens.
+
+    One that the plan had no room for goes on in its place.
+    """
+    owner = _locked(conversation.user)
     running = Answer.objects.select_for_update().filter(question__conversation=conversation).order_by("pk")
     for answer in running.filter(reserved_tokens__gt=0):
         budget.release(answer.pk)
     Conversation.objects.filter(pk=conversation.pk).delete()
+    by_plan.settle(owner)
 
 
 @transaction.atomic
@@ -212,9 +220,12 @@ def confirm(offer: Offer) -> Offer:
     """Do what the card says, with the arguments it was drawn from, once however often it is clicked.
 
     A rule that says no now ends the offer with its sentence.
-    Raises: DomainError for the demo account.
+    Raises: DomainError for the demo account; ReadOnly where the plan closed its conversation: the card stays.
     """
-    return _decide(offer, _perform)
+    with transaction.atomic():
+        owner = _locked(offer.user)  # before the card: what it makes may be counted under this lock
+        shrinking.refuse_if_closed(owner, offer.message.conversation_id)
+        return _decide(offer, _perform)
 
 
 def decline(offer: Offer) -> Offer:
@@ -276,10 +287,12 @@ def _begin(owner: User, words: str) -> Conversation:
 
 
 def _go_on(owner: User, conversation: Conversation) -> Conversation:
-    """Raises: DomainError where it was deleted meanwhile; MessageLimit."""
+    """Raises: DomainError where it was deleted meanwhile; ReadOnly where the plan closed it; MessageLimit."""
     talk = Conversation.objects.visible_to(owner).select_for_update(no_key=True).filter(pk=conversation.pk).first()
     if talk is None:
         raise DomainError(_("This conversation was deleted."), code="gone")
+    if talk.closed_by_plan_at is not None:
+        raise shrinking.refusal(owner)
     space = budget.room(talk, owner)
     if space.is_full:
         text = _(

@@ -14,7 +14,7 @@ from billing.plans import PLANS
 from gpuadvisor.accounts.models import Tier, User
 from gpuadvisor.core import clock, formats
 
-from .. import budget, outage
+from .. import budget, outage, shrinking
 from ..models import Answer, Conversation
 
 QUEUE_AWAY = timedelta(seconds=15)  # a question that waits for longer has no queue, or all workers are taken
@@ -25,7 +25,8 @@ class Composer:
     """What a host reads before sending. `blocked` is why nothing can be sent here now, "" where it can be.
 
     `notice` is who answers instead of the language model until when, "" where it answers itself; `offer` says what the
-    next plan allows of what is short; `is_elsewhere` that the same text may begin a new conversation.
+    next plan allows of what is short; `is_elsewhere` that the same text may begin a new conversation; `is_closed` that
+    the plan has no room for this one.
     `questions_left`: about how many more the day's tokens are.
     """
 
@@ -40,6 +41,7 @@ class Composer:
     notice: str = ""
     offer: str = ""
     is_elsewhere: bool = False
+    is_closed: bool = False
     questions_left: int = 0
 
     @property
@@ -59,7 +61,11 @@ def composer(user: User, conversation: Conversation | None = None) -> Composer:
     running = Answer.objects.visible_to(user).running().select_related("message").first()
     blocked = offer = ""
     is_elsewhere = False
-    if room and room.is_full:
+    is_closed = conversation is not None and conversation.closed_by_plan_at is not None
+    if is_closed:
+        blocked = shrinking.read_only(kept.limit)
+        offer = next_plan(user, "conversations")
+    elif room and room.is_full:
         blocked = _full_room(room.limit or 0)
         offer = next_plan(user, "messages")
         is_elsewhere = not kept.is_full
@@ -83,6 +89,7 @@ def composer(user: User, conversation: Conversation | None = None) -> Composer:
         notice=day.why if is_short and not blocked else "",
         offer=offer,
         is_elsewhere=is_elsewhere,
+        is_closed=is_closed,
         questions_left=budget.questions_left(user, day.left) if settings.ADVISOR_HAS_MODEL else 0,
     )
 

@@ -47,6 +47,7 @@ class Turn:
     offers: tuple[Offer, ...] = ()
     is_last: bool = False
     is_demo: bool = field(default=False, compare=False)
+    is_closed: bool = field(default=False, compare=False)  # its conversation is read-only by the plan
 
     @property
     def is_question(self) -> bool:
@@ -60,7 +61,13 @@ class Turn:
     def can_retry(self) -> bool:
         """Whether it may be asked for again: the newest answer, where it failed or was stopped."""
         ended = (Answer.State.FAILED, Answer.State.STOPPED)
-        return self.is_last and not self.is_demo and self.answer is not None and self.answer.state in ended
+        return (
+            self.is_last
+            and not self.is_demo
+            and not self.is_closed
+            and self.answer is not None
+            and self.answer.state in ended
+        )
 
     @property
     def html(self) -> SafeString:
@@ -101,7 +108,8 @@ def thread(conversation: Conversation, after: UUID | None = None, *, is_demo: bo
             rows = rows.filter(created_at__lte=edge).filter(Q(created_at__lt=edge) | Q(pk__lt=after))
     newest = list(rows.order_by("-created_at", "-pk")[: PAGE + 1])
     page = newest[:PAGE][::-1]
-    turns = turns_of(page, holds_last=after is None, is_demo=is_demo)
+    is_closed = conversation.closed_by_plan_at is not None
+    turns = turns_of(page, holds_last=after is None, is_demo=is_demo, is_closed=is_closed)
     running = next((turn.answer for turn in turns if turn.is_running), None)
     return Thread(tuple(turns), str(page[0].pk) if len(newest) > PAGE else "", running)
 
@@ -111,7 +119,9 @@ def turn_of(message: Message, *, is_last: bool = True) -> Turn:
     return turns_of([message], holds_last=is_last)[0]
 
 
-def turns_of(messages: Sequence[Message], *, holds_last: bool, is_demo: bool = False) -> list[Turn]:
+def turns_of(
+    messages: Sequence[Message], *, holds_last: bool, is_demo: bool = False, is_closed: bool = False
+) -> list[Turn]:
     """Messages of one conversation in order of time, each with its answer's state, look-ups and offers: three queries.
 
     `holds_last` says that the last of them is the newest of the conversation.
@@ -131,6 +141,7 @@ def turns_of(messages: Sequence[Message], *, holds_last: bool, is_demo: bool = F
             offers=tuple(offers[message.pk]),
             is_last=holds_last and message is messages[-1],
             is_demo=is_demo,
+            is_closed=is_closed,
         )
         for message in messages
     ]

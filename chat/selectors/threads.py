@@ -28,6 +28,7 @@ class Line:
     message_count: int
     is_pinned: bool
     is_archived: bool
+    is_closed: bool
     found: str = ""
 
 
@@ -70,6 +71,7 @@ def threads(user: User, *, words: str = "", is_archived: bool = False, after: UU
             message_count=row.message_count,
             is_pinned=row.is_pinned,
             is_archived=row.is_archived,
+            is_closed=row.closed_by_plan_at is not None,
             found=found.get(row.pk, ""),
         )
         for row in page[:PAGE]

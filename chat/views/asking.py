@@ -125,7 +125,12 @@ def answer(request: AppRequest, pk: UUID) -> HttpResponse:
         return render(request, "chat/_message.html", {"turn": selectors.turn_of(found.message)})
     context = {
         "conversation": found.message.conversation,
-        "turns": selectors.turns_of([found.question, found.message], holds_last=False, is_demo=request.user.is_demo),
+        "turns": selectors.turns_of(
+            [found.question, found.message],
+            holds_last=False,
+            is_demo=request.user.is_demo,
+            is_closed=found.message.conversation.closed_by_plan_at is not None,
+        ),
         "running": found.is_running,
     }
     return render(request, "chat/answer.html", context)
