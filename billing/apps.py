@@ -9,7 +9,8 @@ class BillingConfig(AppConfig):
     def ready(self) -> None:
         from gpuadvisor.core import health
 
-        from . import client, events, receivers, rehearsal  # noqa: F401 (connects them)
+        from . import client, events, receivers, reconciling, rehearsal  # noqa: F401 (connects them)
 
         client.configure()
         health.AMBER["stripe"] = events.check
+        health.AMBER["stripe-drift"] = reconciling.check

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models.signals import post_save
+from django.db.models.signals import post_save, pre_delete
 from django.dispatch import receiver
 
-from gpuadvisor.accounts.models import User
+from gpuadvisor.accounts.models import Tier, User
+from gpuadvisor.core import clock
 
-from . import shrinking
-from .models import Subscription
+from . import shrinking, sync
+from .models import PlanChange, Subscription
 from .plans import is_above
 from .signals import plan_changed
 
@@ -20,6 +21,23 @@ def start_free_plan(instance: User, created: bool, raw: bool, **_: Any) -> None:
     """Every account has a plan from its first moment: the free one, active."""
     if created and not raw:
         Subscription.objects.create(user=instance, tier=instance.subscription_tier)
+
+
+@receiver(pre_delete, sender=User)
+def end_with_the_account(instance: User, **_: Any) -> None:
+    """What an account brought in ends with it; its changes of plans stay, under a key that leads nowhere."""
+    PlanChange.objects.filter(user=instance, account=None).update(account=instance.pk)
+    row = Subscription.objects.filter(user=instance).first()
+    if row and row.tier != Tier.FREE:
+        PlanChange.objects.create(
+            account=instance.pk,
+            before=row.tier,
+            after=Tier.FREE,
+            price_before=sync.paying(row),
+            price_after=0,
+            source=PlanChange.Source.PROGRAM,
+            at=clock.now(),
+        )
 
 
 @receiver(plan_changed)
