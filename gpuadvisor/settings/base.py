@@ -331,6 +331,10 @@ STORAGES = {
 }
 MEDIA_ROOT = DATA_DIR / "media"
 
+# -- Privacy: what must lie on one disk for all workers (docs/operations.md) -------------------------------------------
+EXPORT_DIR = Path(env.str("EXPORT_DIR", default=str(DATA_DIR / "exports")))  # web and workers see it
+ERASURE_LEDGER_DIR = Path(env.str("ERASURE_LEDGER_DIR", default=str(DATA_DIR / "erasures")))
+
 # -- Celery: a message is a nudge, never the only copy (reliability c) -------------------------------------------------
 CELERY_BROKER_URL = REDIS_URL
 CELERY_BROKER_TRANSPORT_OPTIONS = {
