@@ -20,7 +20,8 @@ from gpuadvisor.core.admin import ReadOnlyAdmin
 from gpuadvisor.core.errors import DomainError
 
 from .. import events, grants
-from ..models import Grant, PlanChange, StripeEvent, Subscription
+from ..models import Grant, PlanChange, StripeEvent, Subscription, Visit
+from . import invoices  # noqa: F401 (registers its lists)
 
 if TYPE_CHECKING:
     from gpuadvisor.accounts.models import User
@@ -71,6 +72,22 @@ class StripeEventAdmin(ReadOnlyAdmin):
             audit.record(user=cast("User", request.user), action="billing.events-again", details={"events": again})
         said = ngettext("%(count)d event is tried again.", "%(count)d events are tried again.", len(again))
         self.message_user(request, said % {"count": len(again)}, messages.SUCCESS if again else messages.WARNING)
+
+
+@admin.register(Visit)
+class VisitAdmin(ReadOnlyAdmin):
+    """Ways to Stripe: which were prepared, and why others were not. Their addresses are the hosts' own: not shown."""
+
+    list_display = ("begun_at", "user", "kind", "tier", "interval", "flow", "state", "error", "ready_at", "session_id")
+    list_filter = ("kind", "state", "error", "begun_at")
+    search_fields = ("user__email", "session_id__exact")
+    search_help_text = _("An e-mail address, or the whole id of a session (cs_…, bps_…).")
+    list_select_related = ("user",)
+    ordering = ("-begun_at",)
+    fields = (
+        *("user", "kind", "tier", "interval", "flow", "state", "error", "session_id", "begun_at", "ready_at"),
+        *("expires_at", "lease_until"),
+    )
 
 
 @admin.register(PlanChange)
