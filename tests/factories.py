@@ -8,6 +8,7 @@ import factory
 from factory.django import DjangoModelFactory
 
 from alerts.models import Alert, AlertDelivery, AlertLog, Channel, Episode
+from billing.models import Visit
 from chat.models import Answer, Conversation, Message, Offer
 from gpuadvisor.accounts.models import User
 from gpuadvisor.core import clock, crypto
@@ -346,3 +347,14 @@ class MaintenanceWindowFactory(DjangoModelFactory[MaintenanceWindow]):
     portfolio = factory.SubFactory(PortfolioFactory)
     starts_at = factory.LazyFunction(clock.now)
     ends_at = factory.LazyAttribute(lambda o: o.starts_at + timedelta(hours=2))
+
+
+class VisitFactory(DjangoModelFactory[Visit]):
+    class Meta:
+        model = Visit
+
+    user = factory.SubFactory(UserFactory)
+    kind = "checkout"
+    tier = "professional"
+    interval = "month"
+    begun_at = factory.LazyFunction(clock.now)

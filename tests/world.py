@@ -28,6 +28,7 @@ from tests.factories import (
     PortfolioFactory,
     PriceChangeFactory,
     SuggestionFactory,
+    VisitFactory,
 )
 
 
@@ -76,6 +77,7 @@ def one_of_each(host):
         "conversation": talk.pk,
         "question": answer.question_id,
         "answer": answer.pk,
+        "visit": VisitFactory(user=host).pk,
         "looked_up": MessageFactory(conversation=talk, role="tool", content='{"rows": []}').pk,
         "offer": OfferFactory(message=answer.message).pk,
         "passkey": Authenticator.objects.create(
