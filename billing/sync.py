@@ -190,6 +190,8 @@ def _write(row: Subscription, asked: Asked) -> Subscription:
     row.synced_at = clock.now()
     row.has_card = asked.has_card
     row.owed = invoices.owed(asked.owed)
+    if best and best.get("trial_start") and row.trial_used_at is None:
+        row.trial_used_at = row.synced_at
     if row.status != Subscription.Status.PAST_DUE:
         row.past_due_since = None
     elif row.past_due_since is None:

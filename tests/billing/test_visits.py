@@ -238,6 +238,7 @@ def test_with_tax_on_the_trial_asks_where_the_host_is(shop, host, settings):
     shop.pay(visit.session_id, card="none")
     sync.follow(row(host).stripe_customer_id)
     assert (row(host).tier, row(host).status) == ("professional", "trialing")
+    assert row(host).trial_used_at
 
 
 def test_who_has_as_much_is_offered_no_trial(shop, host):
