@@ -407,6 +407,7 @@ def test_the_list_of_gpus_pages_by_key(client, host, writer, gpu):
         "portfolio_id": str(gpu.portfolio_id),
         "portfolio": "Garage",
         "platforms": [],
+        "is_read_only": False,
     }
     assert found[1]["platforms"] == ["vast"]
     for cursor in ("nonsense", "WyJ4Il0"):
