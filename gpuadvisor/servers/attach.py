@@ -55,9 +55,9 @@ def missing_servers() -> list[str]:
     return [server for server, name in NAMES.items() if not os.environ.get(name)]
 
 
-def secret_key(data: Path) -> str:
-    """The key kept in DATA_DIR/secret_key, made once."""
-    file = data / "secret_key"
+def secret_key(data: Path, name: str = "secret_key") -> str:
+    """The key kept in DATA_DIR/`name`, made once."""
+    file = data / name
     if not file.exists():
         half = file.with_name(f"{file.name}.{os.getpid()}")
         half.touch(0o600)
@@ -78,6 +78,8 @@ def addresses(places: Places, names: list[str]) -> dict[str, str]:
         found["DATABASE_URL"] = postgres.url(places)
         for role in ("web", "worker"):
             found[f"{role.upper()}_DATABASE_URL"] = postgres.url(places, role)
+        if not places.is_temporary:
+            found["EMBEDDED_POSTGRES"] = str(places.home)  # whose WAL we archive, and whose backups we make
     if "broker" in names:
         found["REDIS_URL"] = valkey.url(places, "broker")
     if "cache" in names:
@@ -129,6 +131,8 @@ def prepare_environment(*, start: bool = True) -> Places | None:
         return None
     for name, value in addresses(places, names).items():
         os.environ[name] = value
+    if "postgres" in names and not os.environ.get("BACKUP_KEY"):
+        os.environ["BACKUP_KEY"] = secret_key(data, "backup_key")
     if start:
         hold(places, names, by_hand=by_hand)
     return places

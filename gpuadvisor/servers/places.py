@@ -36,6 +36,11 @@ class Places:
         return self.home / "pg"
 
     @property
+    def spool(self) -> Path:
+        """Finished WAL on its way into the backups (archive.py)."""
+        return self.home / "spool"
+
+    @property
     def redis(self) -> Path:
         return self.home / "redis"
 

@@ -1,7 +1,10 @@
 """One PostgreSQL 18 on a socket: made, configured, its roles, and what an earlier run may have left."""
 
 import os
+import shlex
 import shutil
+import sys
+import time
 from pathlib import Path
 
 from gpuadvisor.servers import processes
@@ -74,14 +77,14 @@ def prepare(places: Places) -> None:
     """
     if not places.pg.exists():
         _make(places)
+    _make_spool(places)
     version = (places.pg / "PG_VERSION").read_text().strip()
     if version != MAJOR:
         raise Refused(
             f"{places.pg} was made by PostgreSQL {version}, and this is {MAJOR}: set DATA_DIR to a new folder."
         )
     lines = SETTINGS | {"unix_socket_directories": "'" + str(places.sockets).replace("'", "''") + "'"}
-    if places.is_temporary:
-        lines |= QUICK_SETTINGS
+    lines |= QUICK_SETTINGS if places.is_temporary else _archiving(places)
     file = places.pg / "gpuadvisor.conf"
     file.write_text("# Written anew at each start. Changes of your own: local.conf beside this file.\n")
     with file.open("a") as settings:
@@ -109,7 +112,49 @@ def _make(places: Places) -> None:
         )
     with (half / "postgresql.conf").open("a") as settings:
         settings.write("\ninclude_if_exists = 'gpuadvisor.conf'\ninclude_if_exists = 'local.conf'\n")
+    if places.spool.exists():  # WAL of a cluster that is gone, under names that ours will use
+        places.spool.rename(places.spool.with_name(f"spool.{int(time.time())}"))
     half.rename(places.pg)
+
+
+def _make_spool(places: Places) -> None:
+    """The folder for finished WAL, closed to all but the server's account (and root)."""
+    places.spool.mkdir(mode=0o700, exist_ok=True)
+    places.account.own(places.spool, 0o700)
+
+
+def _archiving(places: Places) -> dict[str, str]:
+    """Settings by which finished WAL goes into the spool; none where it is switched off, or nothing could do it."""
+    python = None if os.environ.get("BACKUP_DRIVER") == "off" else _python(places)
+    if python is None:
+        return {}
+    script = places.home / "archive.py"  # a copy: the checkout may be closed to the server's account
+    half = script.with_name(f"{script.name}.{os.getpid()}")
+    shutil.copyfile(Path(__file__).with_name("archive.py"), half)
+    half.chmod(0o644)
+    half.replace(script)
+    words = [shlex.quote(str(word)).replace("%", "%%") for word in (python, "-ISE", script)]
+    target = shlex.quote(str(places.spool)).replace("%", "%%") + "/%f"
+    command = " ".join([*words, '"%p"', target])
+    return {
+        "archive_mode": "on",
+        "archive_timeout": "'5min'",
+        "archive_command": "'" + command.replace("'", "''") + "'",
+        "summarize_wal": "on",  # for incremental backups
+    }
+
+
+def _python(places: Places) -> str | None:
+    """A Python that the server's account can start: ours may lie in a closed folder."""
+    ours = getattr(sys, "_base_executable", sys.executable)
+    for program in (ours, "/usr/bin/python3", "/usr/local/bin/python3", shutil.which("python3")):
+        if not program or not Path(program).exists():
+            continue
+        if places.account.first_closed(Path(program).resolve().parent) is None:
+            found = processes.run_as(places.account, [program, "-ISE", "-c", "pass"])
+            if found.returncode == 0:
+                return program
+    return None
 
 
 def _clear_stale(places: Places) -> None:

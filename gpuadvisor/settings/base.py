@@ -174,6 +174,26 @@ DATABASES["default"] |= {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# -- Backups: of the embedded server always, of one of your own by BACKUP_KEY and BACKUP_DIR, or BACKUP_STANZA ---------
+EMBEDDED_POSTGRES = env.str("EMBEDDED_POSTGRES", default="")  # where its files stand; set by us, with DATABASE_URL
+BACKUP_KEY = env.key("BACKUP_KEY")  # apart from SECRET_KEY: who reads the one cannot open the other's
+BACKUP_KEY_FALLBACKS = env.list("BACKUP_KEY_FALLBACKS", default=[])
+BACKUP_DIR = env.str("BACKUP_DIR", default="") or (str(DATA_DIR / "backups") if EMBEDDED_POSTGRES else "")
+BACKUP_COPY_DIR = env.str("BACKUP_COPY_DIR", default="")  # another disk, or a mounted store elsewhere
+BACKUP_DAYS = env.int("BACKUP_DAYS", default=30)
+BACKUP_SPOOL = env.str("BACKUP_SPOOL", default="") or (str(Path(EMBEDDED_POSTGRES) / "spool") * bool(EMBEDDED_POSTGRES))
+BACKUP_STANZA = env.str("BACKUP_STANZA", default="")  # of pgBackRest
+BACKUP_PGBACKREST_CONFIG = env.str("BACKUP_PGBACKREST_CONFIG", default="")
+BACKUP_USER = env.str("BACKUP_USER", default="postgres")  # under whom root runs pgBackRest
+BACKUP_PG_BIN = env.str("BACKUP_PG_BIN", default="")  # the server's programs, where they are not found by themselves
+BACKUP_DRIVER = env.str("BACKUP_DRIVER", default="") or (  # basebackup | pgbackrest | off
+    "pgbackrest" if BACKUP_STANZA else "basebackup" if BACKUP_KEY and BACKUP_DIR and BACKUP_SPOOL else "off"
+)
+if BACKUP_DRIVER not in ("basebackup", "pgbackrest", "off"):
+    raise ImproperlyConfigured("BACKUP_DRIVER is basebackup, pgbackrest or off.")
+if BACKUP_DRIVER != "off" and BACKUP_KEY and len(BACKUP_KEY) < 32:
+    raise ImproperlyConfigured("BACKUP_KEY is shorter than 32 characters.")
+
 # -- Redis: one instance for messages (REDIS_URL), one for what may vanish (CACHE_URL) ---------------------------------
 REDIS_URL = env.str("REDIS_URL")
 CACHE_URL = env.str("CACHE_URL")
