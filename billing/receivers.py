@@ -10,10 +10,10 @@ from django.dispatch import receiver
 from gpuadvisor.accounts.models import Tier, User
 from gpuadvisor.core import clock
 
-from . import shrinking, sync
+from . import banner, notices, shrinking, sync
 from .models import PlanChange, Subscription
 from .plans import is_above
-from .signals import plan_changed
+from .signals import plan_changed, rows_closed
 
 
 @receiver(post_save, sender=User)
@@ -47,3 +47,15 @@ def follow_plan(user: User, before: str, after: str, **_: Any) -> None:
         shrinking.settle(user)
     else:
         shrinking.shrink(user)
+
+
+@receiver(plan_changed)
+def look_for_a_banner(user: User, **_: Any) -> None:
+    """What the banner says may be another thing now."""
+    banner.forget(user.pk)
+
+
+@receiver(rows_closed)
+def tell_what_closed(user: User, counts: dict[str, int], **_: Any) -> None:
+    """One mail at the end of a grace, where anything was closed."""
+    notices.closed(user, counts)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 
 from celery import shared_task
+from django.conf import settings
 
 from gpuadvisor.core.jobs import once_per_slot
 
-from . import reconciling
+from . import client, reconciling
+from .models import Subscription
+
+log = logging.getLogger(__name__)
 
 
 @shared_task
@@ -23,3 +28,16 @@ def night() -> int:
 def go_on() -> int:
     """Go on with a comparison that is not finished; the number of differences found."""
     return reconciling.go_on()
+
+
+@shared_task
+def ask_about(pk: str) -> int:
+    """Compare the account of one subscription, as staff asked; the number of differences found."""
+    row = Subscription.objects.filter(pk=pk).select_related("user").first()
+    if row is None or not settings.BILLING_ENABLED:
+        return 0
+    try:
+        return len(reconciling.account(row.user).differences)
+    except (client.StripeAway, client.StripeRefused) as error:
+        log.warning("Stripe could not be asked about %s: %s", row.user_id, error)
+        return 0

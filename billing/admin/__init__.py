@@ -20,8 +20,8 @@ from gpuadvisor.core.admin import ReadOnlyAdmin
 from gpuadvisor.core.errors import DomainError
 
 from .. import events, grants
-from ..models import Grant, PlanChange, StripeEvent, Subscription, Visit
-from . import invoices  # noqa: F401 (registers its lists)
+from ..models import Grant, StripeEvent, Visit
+from . import drifts, invoices, subscriptions  # noqa: F401 (register their lists)
 
 if TYPE_CHECKING:
     from gpuadvisor.accounts.models import User
@@ -29,18 +29,6 @@ if TYPE_CHECKING:
 for model in apps.get_app_config("djstripe").get_models():  # empty until billing is built, and some lists break on rows
     if admin.site.is_registered(model):
         admin.site.unregister(model)
-
-
-@admin.register(Subscription)
-class SubscriptionAdmin(ReadOnlyAdmin):
-    list_display = (
-        *("user", "tier", "paid_tier", "status", "interval", "monthly_price", "current_period_end", "cancel_at"),
-        *("cancelled_at", "synced_at"),
-    )
-    list_filter = ("tier", "status")
-    search_fields = ("user__email", "stripe_customer_id", "stripe_subscription_id")
-    list_select_related = ("user",)
-    ordering = ("-created_at",)
 
 
 @admin.register(StripeEvent)
@@ -88,16 +76,6 @@ class VisitAdmin(ReadOnlyAdmin):
         *("user", "kind", "tier", "interval", "flow", "state", "error", "session_id", "begun_at", "ready_at"),
         *("expires_at", "lease_until"),
     )
-
-
-@admin.register(PlanChange)
-class PlanChangeAdmin(ReadOnlyAdmin):
-    list_display = ("at", "user", "before", "after", "price_before", "price_after", "source")
-    list_filter = ("source", "after", "at")
-    search_fields = ("user__email",)
-    list_select_related = ("user",)
-    date_hierarchy = "at"
-    ordering = ("-at",)
 
 
 class GrantForm(forms.ModelForm):  # type: ignore[type-arg]

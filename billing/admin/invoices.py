@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
@@ -11,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from gpuadvisor.core import formats
 from gpuadvisor.core.admin import ReadOnlyAdmin
 
-from ..amounts import places
+from ..invoices import written
 from ..models import Invoice, PlanNotice
 
 
@@ -29,23 +27,19 @@ class InvoiceAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("total"), ordering="total")
     def total_(self, row: Invoice) -> str:
-        return _sum(row.total, row)
+        return written(row.total, row)
 
     @admin.display(description=_("paid"), ordering="paid")
     def paid_(self, row: Invoice) -> str:
-        return _sum(row.paid, row)
+        return written(row.paid, row)
 
     @admin.display(description=_("refunded"), ordering="refunded")
     def refunded_(self, row: Invoice) -> str:
-        return _sum(row.refunded, row) if row.refunded else formats.DASH
+        return written(row.refunded, row) if row.refunded else formats.DASH
 
     @admin.display(description=_("at Stripe"))
     def page(self, row: Invoice) -> str:
         return format_html('<a href="{}" rel="noreferrer">{}</a>', row.url, _("Open")) if row.url else formats.DASH
-
-
-def _sum(value: Any, row: Invoice) -> str:
-    return formats.money(value, row.currency.upper(), places(row.currency))
 
 
 @admin.register(PlanNotice)
