@@ -6,19 +6,22 @@ A refund changes no plan: that follows the subscription alone. Whatever is writt
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from gpuadvisor.accounts.models import User
-from gpuadvisor.core import clock
+from gpuadvisor.core import clock, formats
 
 from . import client
-from .amounts import amount
+from .amounts import amount, places
 from .models import Invoice, Subscription
 
 Told = dict[str, Any]
@@ -30,6 +33,48 @@ def visible_to(user: User) -> QuerySet[Invoice]:
     """A host's own, the newest first; a draft is not a bill yet, and one of nothing (a trial's) is none."""
     rows = Invoice.objects.filter(user=user).exclude(status=Invoice.Status.DRAFT).exclude(total=0)
     return rows.order_by("-billed_at", "-pk")
+
+
+@dataclass(frozen=True)
+class Line:
+    """An invoice as the plan page lists it: sums as text, its state in words, what Stripe's page is good for."""
+
+    row: Invoice
+    total: str
+    refunded: str
+    word: str
+    level: str
+    link: str
+
+    @property
+    def name(self) -> str:
+        """By what links to it are told apart."""
+        return self.row.number or formats.full_day(formats.local(self.row.billed_at).date())
+
+
+def lines(user: User, limit: int = SHOWN) -> list[Line]:
+    """The newest invoices of a host."""
+    return [_line(row) for row in visible_to(user)[:limit]]
+
+
+def _line(row: Invoice) -> Line:
+    words = {
+        Invoice.Status.OPEN: (_("To be paid"), "warn"),
+        Invoice.Status.PAID: (_("Paid"), "ok"),
+        Invoice.Status.VOID: (_("Withdrawn"), ""),
+        Invoice.Status.UNCOLLECTIBLE: (_("Not paid"), "bad"),
+    }
+    word, level = words.get(Invoice.Status(row.status), (row.get_status_display(), ""))
+    if row.refunded:
+        word, level = (_("Refunded"), "") if row.refunded >= row.paid else (_("Refunded in part"), "")
+    link = _("Pay") if row.status == Invoice.Status.OPEN else _("Open")
+    refunded = written(row.refunded, row) if row.refunded else ""
+    return Line(row, written(row.total, row), refunded, word, level, link)
+
+
+def written(value: Decimal, row: Invoice) -> str:
+    """A sum of an invoice as pages show it."""
+    return formats.money(value, row.currency.upper(), places(row.currency))
 
 
 # -- Following ---------------------------------------------------------------------------------------------------------

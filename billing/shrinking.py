@@ -24,6 +24,7 @@ from gpuadvisor.core.errors import DomainError
 from . import limits
 from .models import Subscription
 from .plans import GRACE_DAYS
+from .signals import rows_closed
 
 log = logging.getLogger(__name__)
 GRACE = timedelta(days=GRACE_DAYS)
@@ -179,6 +180,9 @@ def _settle(user: User, *, until: datetime | None = None) -> None:
     is_waiting = grace is not None and grace > now
     for part in found:
         _bring(user, part, is_waiting=is_waiting)
+    if row.grace_until and not is_waiting:
+        closing = {part.what: len(part.surplus) for part in found if part.surplus}
+        rows_closed.send(sender=Subscription, user=user, counts=closing)
     grace = grace if is_waiting else None
     if grace != row.grace_until:
         Subscription.objects.filter(pk=row.pk).update(grace_until=grace)

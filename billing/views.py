@@ -21,7 +21,7 @@ from gpuadvisor.accounts.models import AppRequest
 from gpuadvisor.core.errors import DomainError
 from gpuadvisor.core.http import go_to, render_page, wants_fragment
 
-from . import selectors, visits
+from . import invoices, selectors, visits
 from .models import Visit
 from .plans import GRACE_DAYS, PLANS, TRIAL_DAYS, TRIAL_TIER
 
@@ -60,6 +60,7 @@ def _plan_context(request: AppRequest) -> dict[str, Any]:
         "standing": selectors.standing(request.user),
         "buying": selectors.buying(request.user),
         "offers": [offer for offer in selectors.offers() if offer.is_sold],
+        "invoices": invoices.lines(request.user),
         "billing_on": settings.BILLING_ENABLED,
         "trial_days": TRIAL_DAYS,
         "trial_plan": PLANS[TRIAL_TIER].title,
