@@ -77,7 +77,7 @@ with own as materialized (
   select g.id, g.id::text as subject, p.user_id, coalesce(m.seen_until, %(first_look)s) as mark
     from portfolios p join gpu_configurations g on g.portfolio_id = p.id and g.is_active
     left join alert_marks m on m.subject = g.id::text
-   where p.user_id in (select user_id from own) and p.is_active and p.state = 'active'
+   where p.user_id in (select user_id from own) and p.is_active and p.state = 'active' and p.closed_by_plan_at is null
 ), gpus as materialized (
   select id, subject, user_id, greatest(mark, %(since)s) as mark from known where mark between %(oldest)s and %(newest)s
 ), shares as materialized ({SHARES}

@@ -23,6 +23,7 @@ from gpuadvisor.core.errors import DomainError
 from gpuadvisor.core.ids import uuid7
 from gpuadvisor.core.nudge import nudge
 from portfolios.models import MaintenanceWindow, Portfolio
+from portfolios.services import refuse_read_only
 
 from . import banner, beginning, closing, messages, shrinking
 from . import channels as kinds
@@ -372,9 +373,11 @@ def add_window(
 ) -> MaintenanceWindow:
     """A time in which nothing is told of a portfolio.
 
-    Raises: DomainError where it ends before it starts, is over already, or lasts more than 30 days.
+    Raises: DomainError where it ends before it starts, is over already, or lasts more than 30 days; where the portfolio
+    is read-only.
     """
     _hold(portfolio.user)
+    refuse_read_only(portfolio)
     if pk and (made := MaintenanceWindow.objects.filter(pk=pk, portfolio__user=portfolio.user_id).first()):
         return made
     now = clock.now()
@@ -393,4 +396,6 @@ def add_window(
 
 
 def delete_window(window: MaintenanceWindow) -> None:
+    """Raises: ReadOnly."""
+    refuse_read_only(window.portfolio)
     window.delete()

@@ -17,7 +17,9 @@ from ..models import Episode, Watch
 from .episodes import recount
 
 OFF = _("The rule is off.")
-GONE = _("What it was about is not looked at any more: retired, deleted, or in a portfolio that is not active.")
+GONE = _(
+    "What it was about is not looked at any more: retired, deleted, or in a portfolio that is archived or read-only."
+)
 # Of rules about shares only: a suggestion that goes ends by itself, and a price is of no portfolio.
 LEFT = """
 select w.id, w.episode_id from alert_watches w
@@ -25,7 +27,7 @@ select w.id, w.episode_id from alert_watches w
  where not exists (
    select from gpu_configurations g join portfolios p on p.id = g.portfolio_id
     where g.id = case when w.subject ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then w.subject::uuid end
-      and g.is_active and p.is_active and p.state = 'active' and p.user_id = a.user_id
+      and g.is_active and p.is_active and p.state = 'active' and p.closed_by_plan_at is null and p.user_id = a.user_id
       and case a.conditions->>'scope' when 'portfolio' then a.conditions->>'scope_id' = p.id::text
                                       when 'gpu' then a.conditions->>'scope_id' = g.id::text else true end)
 """

@@ -257,7 +257,11 @@ def move(gpu):
     GPUConfiguration.objects.filter(pk=gpu.pk).update(portfolio=other)
 
 
-@pytest.mark.parametrize("change", [retire, archive, move, GPUConfiguration.delete])
+def close_by_plan(gpu):
+    Portfolio.objects.filter(pk=gpu.portfolio_id).update(closed_by_plan_at=NOON)
+
+
+@pytest.mark.parametrize("change", [retire, archive, close_by_plan, move, GPUConfiguration.delete])
 def test_what_is_looked_at_no_more_ends_without_a_message(gpu, change):
     """An episode of a GPU that is gone would stay open, and be told again, for ever."""
     scope = {"threshold": "60", "scope": "portfolio", "scope_id": str(gpu.portfolio_id)}
