@@ -102,6 +102,8 @@ def _begin(request: AppRequest, kind: str, **wish: str) -> HttpResponse:
     except DomainError as error:
         context = {"refusal": error.user_message, "buying": selectors.buying(request.user)}
         return render_page(request, "billing/refused.html", context, status=STATUSES.get(error.code, 409))
+    if begun.state == Visit.State.READY:  # clicked again a moment later
+        return redirect(begun.url)
     return go_to(request, "billing:visit", pk=begun.pk)
 
 
@@ -113,6 +115,8 @@ def visit(request: AppRequest, pk: UUID) -> HttpResponse:
     shown = visits.state(row)
     if shown.url and wants_fragment(request):
         return HttpResponseClientRedirect(shown.url)
+    if shown.word == "ready" and visits.is_just_ready(row):  # sooner than the page came: on at once
+        return redirect(shown.url)
     if shown.word == "over":
         return redirect(shown.url if shown.url.startswith("/") else reverse("billing:plan"))
     context = {

@@ -37,6 +37,7 @@ SECONDS = 12.0  # for all that Stripe is asked: what comes of it shall show with
 LEASE = timedelta(seconds=30)
 SLOW = timedelta(seconds=10)  # a visit that waits for longer is told of as slow: the page has a sentence by then
 LATE = timedelta(minutes=10)  # nobody waits for one so old any more
+JUST = timedelta(seconds=5)
 FRESH = timedelta(seconds=60)  # a click on what is ready for longer prepares another: Stripe's page may have closed
 AWAY, AWAYS = timedelta(seconds=30), 4  # so many that Stripe did not answer: the next ones do not ask
 KEPT = timedelta(days=90)
@@ -146,6 +147,11 @@ def _is_usable(visit: Visit, now: datetime) -> bool:
     if visit.state == Visit.State.WAITING:
         return visit.begun_at > now - LATE
     return visit.ready_at is not None and visit.ready_at > now - FRESH
+
+
+def is_just_ready(visit: Visit) -> bool:
+    """Whether its host cannot have been at Stripe yet; who comes back from there later finds a page, no loop."""
+    return visit.ready_at is not None and visit.ready_at > clock.now() - JUST
 
 
 def state(visit: Visit, now: datetime | None = None) -> Shown:

@@ -398,8 +398,11 @@ def test_the_page_goes_on_to_stripe_by_itself_and_offers_a_link_without_script(s
     tasks.prepare_visit(str(visit.pk))
     visit.refresh_from_db()
     assert host_client.get(to, headers={"HX-Request": "true"}).headers["HX-Redirect"] == visit.url
+    assert host_client.get(to).headers["Location"] == visit.url
+    Visit.objects.update(ready_at=clock.now() - timedelta(seconds=20))  # who comes back from there is not sent again
     page = host_client.get(to)
     assert f'href="{visit.url}"' in page.content.decode()
+    assert host_client.post(reverse("billing:buy"), BUY).headers["Location"] == visit.url
     host_client.force_login(stranger)
     assert host_client.get(to).status_code == 404
 
