@@ -17,7 +17,7 @@ from gpuadvisor.accounts.models import AppRequest
 from gpuadvisor.core.errors import DomainError
 from gpuadvisor.core.http import go_to, render_page
 
-from . import shrinking
+from . import banner, shrinking
 from .models import Subscription
 from .plans import GRACE_DAYS, LIMITS, PLANS, Limit
 
@@ -42,16 +42,15 @@ class Choice:
     limit: Limit
     part: shrinking.Part
     lines: list[Line]
-    closed_word: StrOrPromise
     more: UUID | None
-    error: str = ""
 
 
 @never_cache
 @require_http_methods(["GET", "POST"])
 def keep(request: AppRequest) -> HttpResponse:
     """Before the grace ends and after: what counts, what closes and when, and which rows the host keeps."""
-    what, error, ticked = "", "", []
+    what, error = "", ""
+    ticked: list[UUID] = []
     if request.method == "POST":
         what = request.POST.get("what", "")
         try:
@@ -60,13 +59,14 @@ def keep(request: AppRequest) -> HttpResponse:
         except DomainError as refused:
             error = refused.user_message
         else:
+            banner.forget(request.user.pk)
             return go_to(request, "billing:keep", toast_text=_("Saved: “%s”.") % LIMITS[what].title)
     subscription = Subscription.objects.filter(user=request.user).only("grace_until").first()
     choices = []
     for part in shrinking.parts(request.user):
         if part.is_over:
-            sent: dict[str, Any] = {"ticked": ticked, "error": error} if error and part.what == what else {}
-            choices.append(_choice(part, after=request.GET.get(part.what, ""), **sent))
+            sent = ticked if error and part.what == what else None
+            choices.append(_choice(part, after=request.GET.get(part.what, ""), ticked=sent))
     context: dict[str, Any] = {
         "choices": choices,
         "grace_until": subscription.grace_until if subscription else None,
@@ -85,14 +85,16 @@ def _keys(texts: list[str]) -> list[UUID]:
         raise DomainError(_("One of these is not there any more: look at the list again."), code="gone") from None
 
 
-def _choice(part: shrinking.Part, *, after: str, ticked: list[UUID] | None = None, error: str = "") -> Choice:
-    """What is kept comes first, on each page; then the others, the newest first."""
+def _choice(part: shrinking.Part, *, after: str, ticked: list[UUID] | None = None) -> Choice:
+    """All in order of age; of many what is kept comes first on each page, then the others, the newest first."""
     kept = set(part.fits if ticked is None else ticked)
-    closed_word = CLOSED.get(part.what, gettext_lazy("Read-only"))
-    first = [row for row in part.rows if row.pk in kept]
-    others = [row for row in reversed(part.rows) if row.pk not in kept]
-    begin = next((at + 1 for at, row in enumerate(others) if str(row.pk) == after), 0)
-    page = others[begin : begin + SHOWN]
-    lines = [Line(row, row.pk in kept, closed_word if row.is_closed else "") for row in first + page]
-    more = page[-1].pk if page and begin + SHOWN < len(others) else None
-    return Choice(part.what, LIMITS[part.what], part, lines, closed_word, more, error)
+    rows, more = part.rows, None
+    if len(rows) > SHOWN:
+        others = [row for row in reversed(rows) if row.pk not in kept]
+        begin = next((at + 1 for at, row in enumerate(others) if str(row.pk) == after), 0)
+        page = others[begin : begin + SHOWN]
+        more = page[-1].pk if page and begin + SHOWN < len(others) else None
+        rows = [row for row in rows if row.pk in kept] + page
+    word = CLOSED.get(part.what, gettext_lazy("Read-only"))
+    lines = [Line(row, row.pk in kept, word if row.is_closed else "") for row in rows]
+    return Choice(part.what, LIMITS[part.what], part, lines, more)
