@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-import djstripe.admin  # noqa: F401 (registers its forty lists first)
 from django import forms
-from django.apps import apps
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ActionForm
 from django.db.models import QuerySet
@@ -21,15 +19,10 @@ from gpuadvisor.core.errors import DomainError
 
 from .. import events, grants
 from ..models import Grant, StripeEvent, Visit
-from . import drifts, invoices, subscriptions  # noqa: F401 (register their lists)
+from . import drifts, invoices, stripe_tables, subscriptions  # noqa: F401 (register their lists)
 
 if TYPE_CHECKING:
     from gpuadvisor.accounts.models import User
-
-for model in apps.get_app_config("djstripe").get_models():  # empty until billing is built, and some lists break on rows
-    if admin.site.is_registered(model):
-        admin.site.unregister(model)
-
 
 @admin.register(StripeEvent)
 class StripeEventAdmin(ReadOnlyAdmin):
