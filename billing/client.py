@@ -197,6 +197,19 @@ def create_customer(**fields: Any) -> dict[str, Any]:
     return plain(stripe.Customer.create(**fields))
 
 
+def delete_customer(key: str) -> bool:
+    """Delete a customer for good; what still runs ends at once. Stripe keeps its invoices.
+
+    False where Stripe has no such customer any more.
+    """
+    try:
+        return bool(stripe.Customer.delete(key).deleted)
+    except stripe.InvalidRequestError as error:
+        if error.code != "resource_missing":
+            raise
+        return False
+
+
 def create_subscription(**fields: Any) -> dict[str, Any]:
     return plain(stripe.Subscription.create(**fields))
 
