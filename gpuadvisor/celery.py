@@ -17,6 +17,7 @@ app.autodiscover_tasks(["billing"], related_name="tasks_notices")
 app.autodiscover_tasks(["billing"], related_name="tasks_reconcile")
 app.autodiscover_tasks(["alerts"], related_name="tasks_evaluating")
 app.autodiscover_tasks(["alerts"], related_name="tasks_incoming")
+app.autodiscover_tasks(["gpuadvisor.operations"], related_name="tasks_privacy")
 
 # Jobs take a slot (core.jobs), so a second beat starts nothing twice. What is due every minute or more often expires
 # when the next is due, so that no pile awaits a worker that was down.
@@ -83,6 +84,24 @@ app.conf.beat_schedule = {
         "task": "alerts.tasks_evaluating.look_around",
         "schedule": 300.0,
         "options": {"expires": 300.0},
+    },
+    "operations.make-exports": {
+        "task": "gpuadvisor.operations.tasks_privacy.make_exports",
+        "schedule": 60.0,
+        "options": {"expires": 60.0},
+    },
+    "operations.erase-accounts": {
+        "task": "gpuadvisor.operations.tasks_privacy.erase_accounts",
+        "schedule": 60.0,
+        "options": {"expires": 60.0},
+    },
+    "operations.expire-exports": {
+        "task": "gpuadvisor.operations.tasks_privacy.expire_exports",
+        "schedule": crontab(minute="*/10"),
+    },
+    "operations.look-after-erasures": {
+        "task": "gpuadvisor.operations.tasks_privacy.look_after_erasures",
+        "schedule": crontab(minute=41, hour="*/6"),
     },
     "portfolios.top-up-demo": {"task": "portfolios.tasks.top_up_demo", "schedule": crontab(minute=5, hour="*/6")},
 }

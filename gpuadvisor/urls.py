@@ -10,6 +10,7 @@ urlpatterns = [
     path("", include("billing.urls")),
     path("", include("market.urls")),
     path("", include("portfolios.urls")),
+    path("", include("gpuadvisor.operations.privacy.urls")),
     path("chat/", include("chat.urls")),
     path("alerts/", include("alerts.urls")),
     path("api/", include("gpuadvisor.api.urls")),

@@ -39,6 +39,7 @@ PUBLIC = {
     "market:sitemap": 200,
     "portfolios:calculator": 200,
     "billing:pricing": 200,
+    "privacy:keep": 404,  # without a signed link
     "portfolios:calculator-save": 404,  # without a model; with one nobody is sent to sign up
     "chat:stream": 200,  # an EventSource gets a message that asks to sign in, not a page
     "api:home": 302,
@@ -129,6 +130,10 @@ MEMBER = {
     "billing:left": 302,
     "billing:keep": 200,
     "accounts:tokens": 200,
+    "privacy:index": 200,
+    "privacy:export": 405,
+    "privacy:delete": 200,
+    "privacy:undo": 405,
     "accounts:tokens-create": 200,
     "portfolios:dashboard": 200,
     "portfolios:dashboard-index": 302,
@@ -251,10 +256,12 @@ OWNED = {
     "portfolios:metric-import-refused": "import",
     "portfolios:metric-import-discard": "import",
     "accounts:token-revoke": "token",
+    "privacy:download": "export",
     "mfa_remove_webauthn": "passkey",
     "mfa_edit_webauthn": "passkey",
 }
 READ_ONLY = {  # these answer 405 to the other
+    "privacy:download",
     "alerts:episode",
     "alerts:log-entry",
     "billing:visit",

@@ -7,6 +7,9 @@ from fido2.utils import websafe_encode
 from fido2.webauthn import Aaguid, AttestationObject, AttestedCredentialData, AuthenticatorData, CollectedClientData
 
 from gpuadvisor.accounts import api_tokens
+from gpuadvisor.core import clock
+from gpuadvisor.operations.models import Export
+from gpuadvisor.operations.privacy import exporting
 from tests.factories import (
     AlertDeliveryFactory,
     AlertFactory,
@@ -47,6 +50,17 @@ def credential():
     return {"id": name, "rawId": name, "type": "public-key", "response": response, "clientExtensionResults": {}}
 
 
+def export_of(host):
+    """An export that can be taken, with its file."""
+    now = clock.now()
+    row = Export.objects.create(
+        user=host, state="ready", asked_at=now, ready_at=now, expires_at=now + exporting.KEPT, bytes=2
+    )
+    exporting.folder().mkdir(parents=True, exist_ok=True)
+    exporting.path_of(row.pk).write_bytes(b"PK")
+    return row
+
+
 def one_of_each(host):
     """Keys by kind."""
     gpu = GPUConfigurationFactory(portfolio__user=host)
@@ -73,6 +87,7 @@ def one_of_each(host):
         "fee": FeeOverrideFactory(user=host).pk,
         "comp_set": CompSetFactory(user=host, gpu_model=gpu.gpu_model).pk,
         "import": MetricImportFactory(user=host).pk,
+        "export": export_of(host).pk,
         "token": api_tokens.create_token(user=host, name="Home server")[0].pk,
         "conversation": talk.pk,
         "question": answer.question_id,

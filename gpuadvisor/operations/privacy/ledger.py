@@ -1,4 +1,4 @@
-"""Which accounts were erased, in a file outside the database: a restored database brings them back, this takes them away.
+"""Which accounts were erased, in a file outside the database: a restore brings them back, this takes them away again.
 
 One line of JSON for each, only ever added to. `mac` is over the line and the `mac` of the line before, so a line that
 was changed, put in or taken out shows. A copy lies in each folder of backups. A line holds an account's key, no person.
