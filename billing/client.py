@@ -97,6 +97,11 @@ def plain(obj: Any) -> dict[str, Any]:
     return cast("dict[str, Any]", json.loads(str(obj)))
 
 
+def lively(told: dict[str, Any]) -> Any:
+    """The reverse of `plain`: an object of the library, as dj-stripe wants it."""
+    return stripe.convert_to_stripe_object(told, settings.STRIPE_KEY, settings.STRIPE_API_VERSION)
+
+
 def customer(key: str) -> dict[str, Any]:
     """A customer; one that was deleted has `deleted`, one that never was is told of in the same way."""
     try:

@@ -11,6 +11,8 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 
+from gpuadvisor.core.money import amount
+
 from .. import selectors_revenue
 from ..plans import PLANS
 from ..selectors_revenue import Revenue
@@ -71,10 +73,11 @@ def _csv(found: Revenue) -> HttpResponse:
         rates = ("" if rate is None else f"{rate:.2f}" for rate in (month.account_churn, month.money_churn))
         writer.writerow(
             [
-                *(f"{month.month:%Y-%m}", month.start, month.new, month.expansion, month.moved_in),
-                *(month.contraction, month.churned, month.moved_out, month.end),
+                f"{month.month:%Y-%m}",
+                *map(amount, (month.start, month.new, month.expansion, month.moved_in)),
+                *map(amount, (month.contraction, month.churned, month.moved_out, month.end)),
                 *(month.paying_at_start, month.lost, month.paying_at_end, *rates, month.trials, month.converted),
-                *(cash.invoices, cash.paid, cash.refunded, cash.net),
+                *(cash.invoices, *map(amount, (cash.paid, cash.refunded, cash.net))),
             ]
         )
     return answer

@@ -15,8 +15,8 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django_stubs_ext import StrPromise
@@ -219,7 +219,7 @@ def _stamp(moment: datetime) -> str:
 
 
 def _lines(texts: Iterable[str]) -> SafeString | str:
-    return format_html_join(format_html("<br>"), "{}", ((text,) for text in texts)) or "–"
+    return format_html_join(mark_safe("<br>"), "{}", ((text,) for text in texts)) or "–"
 
 
 @admin.register(PlanChange)

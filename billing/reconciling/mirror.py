@@ -40,7 +40,7 @@ def store(kind: str, told: list[dict[str, Any]], this: Round) -> None:
         this.mirrors -= 1
         try:
             with transaction.atomic(), client.within(client.EVENT_SECONDS):
-                model.sync_from_stripe_data(one, api_key=settings.STRIPE_KEY)
+                model.sync_from_stripe_data(client.lively(one), api_key=settings.STRIPE_KEY)
         except client.StripeAway:
             raise
         except Exception:
