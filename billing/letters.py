@@ -99,6 +99,7 @@ def card_failed(row: Subscription) -> Letter:
             _("The payment for your %(plan)s plan did not come through: your card was declined.") % {"plan": plan},
             _("Your plan stays as it is. The card is tried again over the next days; where no payment comes through "
               "by %(day)s, your account moves to the Free plan.") % {"day": day},
+            _("With another card you can pay the open invoice at once: your plan page has it."),
             _safe(),
         ],
         action=_("Update the card"),
