@@ -112,13 +112,14 @@ def standing(user: User) -> Standing:
 class Buying:
     """What an account can do about its plan at Stripe.
 
-    `may_buy` where Checkout is open to it; `is_live` where a subscription runs there, which the Portal changes;
-    `no_trial` why the days to try are not offered. Prices in USD.
+    `may_buy` where Checkout is open to it; `is_live` where a subscription runs there, which the Portal changes, and
+    `was_live` where one has ended; `no_trial` why the days to try are not offered. Prices in USD.
     """
 
     is_on: bool
     is_demo: bool
     is_live: bool
+    was_live: bool
     has_customer: bool
     tier: str
     interval: str
@@ -170,6 +171,7 @@ def buying(user: User) -> Buying:
         is_on=settings.BILLING_ENABLED,
         is_demo=user.is_demo,
         is_live=visits.is_live(row),
+        was_live=bool(row.stripe_subscription_id) and not visits.is_live(row),
         has_customer=bool(row.stripe_customer_id),
         tier=row.paid_tier,
         interval=row.interval,
@@ -190,6 +192,7 @@ class Arrival:
     is_here: bool
     plan: Plan
     chosen: Plan | None
+    ends_at: datetime | None
 
 
 def arrival(visit: Visit) -> Arrival:
@@ -206,4 +209,5 @@ def arrival(visit: Visit) -> Arrival:
         is_here=is_here,
         plan=PLANS[row.tier],
         chosen=PLANS.get(tier),
+        ends_at=row.cancel_at,
     )

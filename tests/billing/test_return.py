@@ -8,6 +8,7 @@ from django.urls import reverse
 from billing import sync, tasks
 from billing.models import Subscription, Visit
 from tests.billing.test_visits import buys, prepared, row, shop  # noqa: F401 (a fixture)
+from tests.factories import UserFactory, VisitFactory
 
 
 def url(visit, **more):
@@ -20,6 +21,12 @@ def paid(shop, host):  # noqa: F811
     visit = prepared(host)
     shop.pay(visit.session_id)
     return visit
+
+
+@pytest.fixture
+def visit(billing_on, host):
+    """One that is ready, and no more."""
+    return VisitFactory(user=host, state="ready")
 
 
 def test_coming_back_changes_no_plan_and_waits(paid, host, host_client):
@@ -43,12 +50,25 @@ def test_the_plan_arrives_by_the_webhook_and_the_page_says_so(paid, shop, host, 
     assert "hx-get" not in part
 
 
-def test_after_a_minute_it_says_that_one_need_not_wait(paid, host_client, settings):
+def test_after_a_minute_it_says_that_one_need_not_wait(visit, host_client, settings):
     settings.CONTACT_EMAIL = "plans@example.com"
-    page = host_client.get(url(paid, since=int(time.time()) - 61)).content.decode()
+    page = host_client.get(url(visit, since=int(time.time()) - 61)).content.decode()
     for words in ("What you paid is safe at Stripe", "the plan follows by itself", "plans@example.com"):
         assert words in page
     assert "hx-get" in page
+
+
+@pytest.mark.parametrize(
+    ("flow", "words"), [("card", "your card is changed"), ("cancel", "plan is cancelled and ends")]
+)
+def test_what_was_done_in_the_portal_is_told(shop, host, host_client, flow, words):  # noqa: F811
+    buys(shop, host)
+    visit = prepared(host, "portal", flow=flow)
+    page = host_client.get(url(visit, since=int(time.time()) - 61)).content.decode()
+    assert "What you changed there holds" in page
+    shop.page(f"{shop.address}/portal/{visit.session_id}/{flow}", card="pays")
+    sync.follow(row(host).stripe_customer_id)
+    assert words in host_client.get(url(visit)).content.decode()
 
 
 def test_a_staff_grant_above_is_told_beside_what_was_paid(paid, host, host_client):
@@ -56,7 +76,6 @@ def test_a_staff_grant_above_is_told_beside_what_was_paid(paid, host, host_clien
 
     from billing import grants
     from gpuadvisor.core import clock
-    from tests.factories import UserFactory
 
     until = clock.now() + timedelta(days=3)
     grants.grant(user=host, tier="enterprise", until=until, reason="r", by=UserFactory(is_staff=True))
@@ -73,15 +92,15 @@ def test_without_a_visit_it_leads_to_the_plan(host_client, query):
 
 
 @pytest.mark.parametrize("since", ["x", "-1", "1e9", "9" * 400, "²", ""])
-def test_a_time_that_is_none_is_now(paid, host_client, since):
-    assert host_client.get(url(paid, since=since)).context["seconds"] <= 1
+def test_a_time_that_is_none_is_now(visit, host_client, since):
+    assert host_client.get(url(visit, since=since)).context["seconds"] <= 1
 
 
-def test_another_hosts_visit_is_not_there(paid, client, stranger):
+def test_another_hosts_visit_is_not_there(visit, client, stranger):
     client.force_login(stranger)
-    assert client.get(url(paid)).status_code == 404
+    assert client.get(url(visit)).status_code == 404
     client.logout()
-    assert client.get(url(paid)).status_code == 302
+    assert client.get(url(visit)).status_code == 302
 
 
 def test_whoever_turned_back_is_told_that_nothing_was_bought(paid, host, host_client):
