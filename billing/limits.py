@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from gpuadvisor.accounts.models import User
@@ -69,6 +70,15 @@ def claim(user: User, what: str) -> None:
 def _sentence(what: str, current: Usage) -> str:
     """What the plan allows and what to do, in the words of what is limited."""
     limit = current.limit or 0
+    if current.used > limit:  # after a plan that was larger
+        words = {"limit": limit, "used": current.used, "n": current.used - limit + 1}
+        return {
+            "portfolios": _("Your plan holds %(limit)d of your %(used)d portfolios: archive %(n)d to add another."),
+            "conversations": _(
+                "Your plan holds %(limit)d of your %(used)d conversations: delete %(n)d to begin another."
+            ),
+            "alerts": _("Your plan holds %(limit)d of your %(used)d alerts: delete %(n)d to add another."),
+        }[what] % words
     sentences = {
         "portfolios": ngettext(
             "Your plan holds %(limit)d portfolio, and you have it. Archive it to make room for another.",

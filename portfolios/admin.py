@@ -35,8 +35,8 @@ from .models import (
 
 @admin.register(Portfolio)
 class PortfolioAdmin(ReadOnlyAdmin):
-    list_display = ("name", "user", "state", "total_power_consumption", "estimated_monthly_revenue", "created_at")
-    list_filter = ("state", "is_active", "created_at")
+    list_display = ("name", "user", "state", "total_power_consumption", "closed_by_plan_at", "created_at")
+    list_filter = ("state", "is_active", "closed_by_plan_at", "created_at")
     search_fields = ("name", "user__email")
     list_select_related: ClassVar = ["user"]
     ordering = ("-created_at",)
