@@ -101,7 +101,7 @@ def standing(user: User) -> Standing:
     return Standing(
         plan=plan,
         since=since or user.created_at,
-        until=given.until if given else subscription.cancel_at,
+        until=given.until if given else subscription.cancel_at if subscription.paid_tier != "free" else None,
         then=PLANS[subscription.paid_tier if given else "free"],
         is_granted=given is not None,
         lines=lines,

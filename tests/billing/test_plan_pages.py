@@ -1,6 +1,7 @@
 """What plans cost and allow, and what a host used of theirs (R-030 to R-033)."""
 
 import re
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -11,6 +12,7 @@ from django.urls import reverse
 from billing import limits, plans
 from billing.services import set_tier
 from gpuadvisor.accounts.models import Tier
+from gpuadvisor.core import clock
 from tests.factories import AlertFactory, ConversationFactory, PortfolioFactory
 
 PRICES = {"individual": (9, 90), "professional": (29, 290)}
@@ -92,6 +94,16 @@ def test_what_is_over_the_plan_is_said_and_kept(host_client, host):
     PortfolioFactory.create_batch(2, user=host)
     response = host_client.get(reverse("billing:plan"))
     assert "You have more than this plan holds. Nothing is deleted" in text_of(response)
+
+
+def test_a_plan_that_has_ended_has_no_end_any_more(host_client, host):
+    row = set_tier(host, "individual")
+    ends = clock.now() + timedelta(days=3)
+    type(row).objects.update(paid_tier="individual", cancel_at=ends)
+    assert host_client.get(reverse("billing:plan")).context["standing"].until == ends
+    set_tier(host, "free")
+    type(row).objects.update(paid_tier="free", status="canceled")
+    assert host_client.get(reverse("billing:plan")).context["standing"].until is None
 
 
 def test_a_ceiling_that_staff_set_is_the_limit_shown(host_client, host):
