@@ -67,17 +67,18 @@ def checkout_page(store: Store, key: str, error: str = "", asks: bool = False, c
         body += _button("Confirm", action, {"card": "confirmed", "code": code})
         body += _button("Refuse", action, {"card": "fails", "code": code})
         return page("Your bank", body)
-    field = (
-        f'<input name="code" placeholder="Promotion code" aria-label="Promotion code" value="{escape(code)}"> '
-        if session["allow_promotion_codes"]
-        else ""
-    )
     label = "Start trial" if trial else "Subscribe"
-    body += _button(f"{label} (card 4242)", action, {"card": "pays"}, field)
-    body += _button("Pay with a card that is declined", action, {"card": "fails"})
-    body += _button("Pay with a card whose bank asks", action, {"card": "asks"}, field)
+    cards = {"pays": f"{label} (card 4242)", "fails": "Pay with a card that is declined"}
+    cards["asks"] = "Pay with a card whose bank asks"
     if not checkout.needs_card(session):
-        body += _button(f"{label} without a card", action, {"card": "none"})
+        cards["none"] = f"{label} without a card"
+    body += f'<form method="post" action="{action}">'
+    if session["allow_promotion_codes"]:
+        words = 'placeholder="Promotion code" aria-label="Promotion code"'
+        body += f'<p><input name="code" {words} value="{escape(code)}"></p>'
+    for card, text in cards.items():
+        body += f'<p><button name="card" value="{card}">{escape(text)}</button></p>'
+    body += "</form>"
     if session["cancel_url"]:
         body += f'<p><a href="{escape(session["cancel_url"])}">Back</a></p>'
     return page("Checkout", body)
