@@ -259,9 +259,10 @@ def _chart(model: GPUModel, price: MarketNow | None, fleet: Fleet, found: Result
 
 
 def _add_gpu_url(fleet: Fleet) -> str:
-    """The form of the only portfolio; with several, their list."""
-    if len(fleet.portfolios) == 1:
-        return reverse("portfolios:gpu-add", kwargs={"pk": fleet.portfolios[0].pk})
+    """The form of the only portfolio that may be written to; with several, their list."""
+    found = [portfolio for portfolio in fleet.portfolios if not portfolio.is_read_only]
+    if len(found) == 1:
+        return reverse("portfolios:gpu-add", kwargs={"pk": found[0].pk})
     return reverse("portfolios:list") if fleet.portfolios else reverse("portfolios:create")
 
 
