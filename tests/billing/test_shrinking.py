@@ -189,7 +189,7 @@ def test_an_archived_one_comes_back_only_where_there_is_room(host, seven):
     set_tier(host, "individual")
     end_grace(host)
     services.archive_portfolio(portfolio=seven[1])
-    with pytest.raises(limits.LimitReached, match="holds 3 portfolios, and you have 6. Archive 4"):
+    with pytest.raises(limits.LimitReached, match="holds 3 of your 6 portfolios: archive 4"):
         services.restore_portfolio(portfolio=seven[1])
     for portfolio in seven[2:6]:
         services.archive_portfolio(portfolio=portfolio)
