@@ -131,11 +131,16 @@ def _handle(event: StripeEvent) -> None:
         row = sync.follow(event.customer)
         if row and event.kind == TRIAL_ENDS:
             _trial_ends(row, told)
-    invoices.follow(event.kind, told)
-    if event.kind == "charge.dispute.created":
-        disputes.tell_staff(told)
-    with client.within(client.EVENT_SECONDS):
-        Event.process(event.payload, api_key=settings.STRIPE_KEY)
+    try:
+        invoices.follow(event.kind, told)
+        if event.kind == "charge.dispute.created":
+            disputes.tell_staff(told)
+        with client.within(client.EVENT_SECONDS):
+            Event.process(event.payload, api_key=settings.STRIPE_KEY)
+    except client.StripeRefused as refused:
+        if refused.code != "resource_missing":
+            raise
+        log.info("Stripe event %s (%s) tells of what Stripe has no more", event.event_id, event.kind)
 
 
 def _trial_ends(row: Subscription, told: dict[str, Any]) -> None:

@@ -10,7 +10,13 @@ from gpuadvisor.core.models import QueuedMail
 # What a site would ask Stripe to tell it, and no more: dj-stripe stores each, which takes its time.
 HEARD = (
     *("customer.subscription.", "customer.deleted", "invoice.paid", "invoice.payment_failed"),
-    *("invoice.payment_action_required", "invoice.marked_uncollectible", "credit_note.", "charge.refunded"),
+    *(
+        "invoice.payment_action_required",
+        "invoice.marked_uncollectible",
+        "invoice.voided",
+        "credit_note.",
+        "charge.refunded",
+    ),
     "charge.dispute.created",
 )
 

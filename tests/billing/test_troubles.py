@@ -1,6 +1,5 @@
 """What becomes of a plan when something goes wrong with the money, or it ends (R-021, R-033; J7)."""
 
-import json
 from datetime import timedelta
 
 import pytest
@@ -8,7 +7,7 @@ import stripe
 from django.core.cache import caches
 
 from billing import client as door
-from billing import events, grants, notices, sync
+from billing import events, grants, invoices, notices, sync
 from billing.models import Invoice, PlanNotice, StripeEvent, Subscription
 from gpuadvisor.core import clock, mail
 from gpuadvisor.core.models import AuditEntry, QueuedMail
@@ -20,8 +19,15 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def walk(billing_on, client, monkeypatch):
+def whole_walk(billing_on, client, monkeypatch):
     return Walk(billing_on, client, monkeypatch)
+
+
+@pytest.fixture
+def walk(whole_walk, monkeypatch):
+    """Without dj-stripe's half, which takes most of the time and which test_events looks at."""
+    monkeypatch.setattr(events.Event, "process", lambda *args, **kwargs: None)
+    return whole_walk
 
 
 @pytest.fixture
@@ -133,7 +139,7 @@ def test_a_first_payment_that_nobody_confirms_lapses(walk, host, payer, client):
     walk.on(days=1)
     assert (plan(host).tier, plan(host).status, plan(host).owed) == ("free", "incomplete_expired", {})
     assert walk.mails() == []
-    assert row.owed["url"] not in page(client, host)
+    assert row.owed["url"] not in page(client, host, "/settings/")
 
 
 def test_a_renewal_that_the_bank_asks_about_keeps_the_plan_until_confirmed(walk, host, payer, client):
@@ -217,18 +223,18 @@ def test_a_cancelled_plan_says_until_when_and_ends_with_a_mail(walk, host, payer
     assert "You cancelled your Professional plan" in mail.read(row).body
 
 
-def test_a_customer_deleted_at_stripe_leaves_a_free_account_that_may_buy_again(walk, host, payer):
+def test_a_customer_deleted_at_stripe_leaves_a_free_account_that_may_buy_again(whole_walk, host, payer):
     price = sell()[1]
     buy(payer, price)
-    walk.hear()
+    whole_walk.hear()
     stripe.Customer.delete(payer.id)
-    walk.hear()
+    whole_walk.hear()
     row = plan(host)
     assert (row.tier, row.stripe_customer_id, row.stripe_subscription_id) == ("free", None, None)
-    assert walk.mails() == ["Your Professional plan has ended"]
+    assert whole_walk.mails() == ["Your Professional plan has ended"]
     again = customer(metadata={door.USER_KEY: str(host.pk)})
     buy(again, price)
-    walk.hear()
+    whole_walk.hear()
     assert (plan(host).tier, plan(host).stripe_customer_id) == ("professional", again.id)
 
 
@@ -256,24 +262,24 @@ def test_a_refund_is_written_down_and_changes_no_plan(walk, host, payer):
     assert plan(host).tier == "free"
 
 
-@pytest.mark.parametrize("how", ["refund_amount", "credit_amount", "out_of_band_amount"])
-def test_a_credit_note_counts_once_whatever_way_the_money_went(walk, host, payer, how):
+def test_a_credit_note_counts_once_whatever_way_the_money_went(walk, host, payer):
     buy(payer)
     walk.hear()
-    stripe.CreditNote.create(invoice=paid(host).invoice_id, amount=1000, **{how: 1000})
+    for how, amount in (("refund_amount", 1000), ("credit_amount", 300), ("out_of_band_amount", 200)):
+        stripe.CreditNote.create(invoice=paid(host).invoice_id, amount=amount, **{how: amount})
     stripe.Refund.create(payment_intent=intent_of(paid(host)), amount=500)
     walk.hear()
-    assert (paid(host).refunded, plan(host).tier) == (15, "professional")
+    assert (paid(host).refunded, plan(host).tier) == (20, "professional")
 
 
-def test_a_dispute_is_told_to_staff_and_takes_nothing_away(walk, host, payer):
+def test_a_dispute_is_told_to_staff_and_takes_nothing_away(whole_walk, host, payer):
     boss = UserFactory(is_staff=True, is_superuser=True)
     UserFactory(is_staff=True)
     buy(payer)
-    walk.hear()
+    whole_walk.hear()
     charge = stripe.PaymentIntent.retrieve(intent_of(paid(host))).latest_charge
-    dispute = walk.standin.call("/disputes", {"charge": charge})["dispute"]
-    walk.hear()
+    dispute = whole_walk.standin.call("/disputes", {"charge": charge})["dispute"]
+    whole_walk.hear()
     (row,) = QueuedMail.objects.all()
     assert (row.to, row.subject) == (boss.email, "A payment of $29.00 is disputed")
     assert host.email in mail.read(row).body
@@ -311,29 +317,24 @@ def test_events_from_before_a_restore_end_in_what_stripe_says_now(walk, host, pa
     assert walk.mails() == ["Your Professional plan has ended"]  # its record was lost with the rest: told once more
 
 
-@pytest.mark.parametrize(
-    "told",
-    [
-        {"type": "invoice.paid", "data": {"object": {"object": "invoice", "id": "in_gone"}}},
-        {"type": "charge.refunded", "data": {"object": {"object": "charge", "id": "ch_x", "payment_intent": "pi_x"}}},
-        {"type": "radar.early_fraud_warning.created", "data": {"object": {"object": "x", "id": "issfr_1"}}},
-        {"type": "invoice.upcoming", "data": {"object": {"object": "invoice", "customer": "cus_gone"}}},
-        {
-            "type": "customer.subscription.deleted",
-            "data": {"object": {"object": "subscription", "id": "sub_gone", "customer": "cus_x"}},
-        },
-    ],
-    ids=lambda told: told["type"],
-)
-def test_an_event_of_what_nobody_knows_does_no_harm(walk, host, payer, told):
-    buy(payer)
-    walk.hear()
-    events.keep({"id": "evt_old", "object": "event", "livemode": False, **json.loads(json.dumps(told))})
+def test_events_of_what_nobody_knows_do_no_harm(whole_walk, host, payer):
+    """As after a restore on Stripe's side, or from an account that was cleared: e14."""
+    invoices.follow_one(buy(payer).latest_invoice)
+    sync.follow(payer.id)
+    told = [
+        ("invoice.paid", {"object": "invoice", "id": "in_gone", "customer": "cus_gone"}),
+        ("charge.refunded", {"object": "charge", "id": "ch_x", "payment_intent": "pi_x"}),
+        ("radar.early_fraud_warning.created", {"object": "radar.early_fraud_warning", "id": "issfr_1"}),
+        ("invoice.upcoming", {"object": "invoice", "customer": "cus_gone"}),
+        ("customer.subscription.deleted", {"object": "subscription", "id": "sub_x", "customer": "cus_gone"}),
+        ("credit_note.created", {"object": "credit_note", "id": "cn_x", "invoice": "in_gone"}),
+    ]
+    for kind, obj in told:
+        events.keep({"id": f"evt_{kind}", "object": "event", "type": kind, "livemode": False, "data": {"object": obj}})
     events.handle_due()
-    row = StripeEvent.objects.get(event_id="evt_old")
-    assert row.state in ("done", "due")
-    assert "could not be handled" not in row.last_error
-    assert (plan(host).tier, Invoice.objects.count(), walk.mails()) == ("professional", 1, [])
+    assert list(StripeEvent.objects.exclude(state="done").values_list("kind", "last_error")) == []
+    assert StripeEvent.objects.count() == len(told)
+    assert (plan(host).tier, Invoice.objects.count(), whole_walk.mails()) == ("professional", 1, [])
 
 
 # -- What staff gave ---------------------------------------------------------------------------------------------------
