@@ -18,6 +18,7 @@ app.autodiscover_tasks(["billing"], related_name="tasks_reconcile")
 app.autodiscover_tasks(["alerts"], related_name="tasks_evaluating")
 app.autodiscover_tasks(["alerts"], related_name="tasks_incoming")
 app.autodiscover_tasks(["gpuadvisor.operations"], related_name="tasks_privacy")
+app.autodiscover_tasks(["gpuadvisor.operations"], related_name="tasks_backups")
 
 # Jobs take a slot (core.jobs), so a second beat starts nothing twice. What is due every minute or more often expires
 # when the next is due, so that no pile awaits a worker that was down.
@@ -103,6 +104,15 @@ app.conf.beat_schedule = {
         "task": "gpuadvisor.operations.tasks_privacy.look_after_erasures",
         "schedule": crontab(minute=41, hour="*/6"),
     },
+    "backups.push-wal": {
+        "task": "gpuadvisor.operations.tasks_backups.push_wal",
+        "schedule": 60.0,
+        "options": {"expires": 60.0},
+    },
+    "backups.back-up": {"task": "gpuadvisor.operations.tasks_backups.back_up", "schedule": crontab(minute=41)},
+    "backups.mark": {"task": "gpuadvisor.operations.tasks_backups.mark", "schedule": crontab(minute=28)},
+    "backups.check": {"task": "gpuadvisor.operations.tasks_backups.check", "schedule": crontab(minute=11)},
+    "backups.copy": {"task": "gpuadvisor.operations.tasks_backups.copy", "schedule": crontab(minute=22, hour="*/6")},
     "portfolios.top-up-demo": {"task": "portfolios.tasks.top_up_demo", "schedule": crontab(minute=5, hour="*/6")},
 }
 

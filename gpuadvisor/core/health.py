@@ -21,19 +21,24 @@ CLOCK_DIFFERENCE_SECONDS = 5
 
 @dataclass
 class Health:
-    """`checks` by name: "ok" or a short sentence. Red checks stop serving, amber ones do not."""
+    """`checks` by name: "ok" or a short sentence. Red checks stop serving; alarms are red too, but do not."""
 
     checks: dict[str, str] = field(default_factory=dict)
     red: list[str] = field(default_factory=list)
     amber: list[str] = field(default_factory=list)
+    alarms: list[str] = field(default_factory=list)
 
     @property
     def status(self) -> str:
-        return "unavailable" if self.red else "degraded" if self.amber else "ok"
+        return "unavailable" if self.red else "alarm" if self.alarms else "degraded" if self.amber else "ok"
 
 
 class Trouble(Exception):
     """A check failed; its text is the sentence."""
+
+
+class Alarm(Trouble):
+    """Somebody must act now, though every page is served: no reason to take this host out."""
 
 
 def _database() -> None:
@@ -108,6 +113,9 @@ def check() -> Health:
             try:
                 run()
                 health.checks[name] = "ok"
+            except Alarm as alarm:
+                health.checks[name] = str(alarm)
+                health.alarms.append(name)
             except Trouble as trouble:
                 health.checks[name] = str(trouble)
                 found.append(name)

@@ -9,10 +9,16 @@ class OperationsConfig(AppConfig):
     verbose_name = "Operations"
 
     def ready(self) -> None:
-        from gpuadvisor.core import notices
+        from gpuadvisor.core import health, notices
 
         from . import after_restore
+        from .backups import afterwards
+        from .backups import health as backup_health
         from .privacy import banner, erasing
 
         notices.register(banner.erasure_notices)
         after_restore.register("deleted accounts", erasing.replay)
+        afterwards.register()
+        health.AMBER["archive"] = backup_health.archive
+        health.AMBER["backup"] = backup_health.backup
+        health.AMBER["restore-check"] = backup_health.restore_check

@@ -20,6 +20,7 @@ WITHOUT_SERVERS = {
     "findstatic",
     "help",
     "makemessages",
+    "restore",  # it must work where they do not
     "version",
 }
 
@@ -141,6 +142,12 @@ def prepare_environment(*, start: bool = True) -> Places | None:
 def hold(places: Places, names: list[str], *, by_hand: bool) -> None:
     """Have the servers `names` running until `release`, or the end of this process."""
     _attached.append(Attached(places, names, by_hand=by_hand))
+
+
+def embedded_servers(places: Places) -> list[str]:
+    """Those of the servers that the environment finds at the addresses of ours."""
+    ours = addresses(places, list(NAMES))
+    return [server for server, name in NAMES.items() if os.environ.get(name) == ours[name]]
 
 
 def needs_servers(arguments: list[str]) -> bool:

@@ -388,6 +388,7 @@ CELERY_TASK_ROUTES = {
     "chat.tasks.*": {"queue": "chat"},
     "billing.tasks.prepare_visit": {"queue": "chat"},  # a host waits for it, and it waits for Stripe
     "billing.tasks.*": {"queue": "alerts"},
+    "gpuadvisor.operations.tasks_backups.*": {"queue": env.str("BACKUP_QUEUE", default="bulk")},  # one host's, of many
 }
 
 # -- Stripe: without a key and the secret of its webhook billing is off ------------------------------------------------
