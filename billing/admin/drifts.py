@@ -51,11 +51,8 @@ class StateFilter(admin.SimpleListFilter):
 class DriftAdmin(ReadOnlyAdmin):
     """Differences, the last comparison above them, and "Compare now"."""
 
-    list_display = (
-        *("found_at", "user", "customer", "field", "ours", "theirs", "is_put_right", "error"),
-        *("seen_at", "repaired_at", "left_at"),
-    )
-    list_filter = (StateFilter, "field", "found_at")
+    list_display = ("found_at", "who", "field", "compared", "is_put_right", "error")
+    list_filter = (StateFilter, "found_at")
     search_fields = ("user__email", "customer__exact")
     search_help_text = _("An e-mail address, or the whole id of a customer (cus_…).")
     list_select_related = ("user",)
@@ -122,6 +119,14 @@ class DriftAdmin(ReadOnlyAdmin):
                 audit.record(user=cast("User", request.user), action="billing.drift-left", details={"drifts": keys})
         said = ngettext("%(count)d difference is left.", "%(count)d differences are left.", len(keys))
         self.message_user(request, said % {"count": len(keys)}, messages.SUCCESS if keys else messages.WARNING)
+
+    @admin.display(description=_("whose"), ordering="user__email")
+    def who(self, row: Drift) -> str:
+        return row.user.email if row.user else row.customer
+
+    @admin.display(description=_("ours → Stripe's"))
+    def compared(self, row: Drift) -> str:
+        return f"{row.ours or '–'} → {row.theirs or '–'}"
 
     @admin.display(description=_("put right"), boolean=True)
     def is_put_right(self, row: Drift) -> bool:

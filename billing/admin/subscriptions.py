@@ -81,8 +81,8 @@ class NowFilter(admin.SimpleListFilter):
 @admin.register(Subscription)
 class SubscriptionAdmin(ReadOnlyAdmin):
     list_display = (
-        *("user", "tier", "paid_tier", "status", "interval", "monthly_price", "current_period_end", "cancel_at"),
-        *("grace_until", "synced_at", "compared_at"),
+        *("user", "tier", "status", "interval", "monthly_price", "current_period_end", "cancel_at", "grace_until"),
+        "compared_at",
     )
     list_filter = (NowFilter, "tier", "paid_tier", "status", "interval")
     search_fields = ("user__email", "stripe_customer_id__exact", "stripe_subscription_id__exact")
