@@ -229,8 +229,8 @@ def _reason(old: Subscription, best: Told | None) -> str:
     details = best.get("cancellation_details") or {}
     if details.get("reason") in ("payment_failed", "payment_disputed") or best["status"] == "unpaid":
         return "payment"
-    end = best.get("trial_end")
-    is_trial = bool(end) and (best.get("ended_at") or end) <= end + TRIAL_SLACK
+    end = int(best.get("trial_end") or 0)
+    is_trial = end > 0 and int(best.get("ended_at") or end) <= end + TRIAL_SLACK
     if best["status"] == "paused" or is_trial:
         return "trial"
     return "cancelled"

@@ -13,7 +13,7 @@ from gpuadvisor.core import clock, mail
 from gpuadvisor.core.models import AuditEntry, QueuedMail
 from tests.billing.moved import Walk
 from tests.billing.standin_shop import customer, sell
-from tests.factories import UserFactory
+from tests.factories import PortfolioFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -210,6 +210,7 @@ def test_a_cancelled_plan_says_until_when_and_ends_with_a_mail(walk, host, payer
     bought = buy(payer)
     stripe.Subscription.modify(bought.id, cancel_at_period_end=True)
     walk.hear()
+    PortfolioFactory.create_batch(3, user=host)
     until = plan(host).cancel_at
     assert f"{until:%b %-d, %Y}" in page(client, host)
     stripe.Subscription.modify(bought.id, cancel_at_period_end=False)
@@ -220,7 +221,12 @@ def test_a_cancelled_plan_says_until_when_and_ends_with_a_mail(walk, host, payer
     assert (plan(host).tier, plan(host).status) == ("free", "canceled")
     (row,) = QueuedMail.objects.all()
     assert row.subject == "Your Professional plan has ended"
-    assert "You cancelled your Professional plan" in mail.read(row).body
+    body = mail.read(row).body
+    grace = f"{plan(host).grace_until:%b %-d, %Y}"
+    assert "You cancelled your Professional plan" in body
+    assert f"Until {grace} all that you have goes on as before." in body
+    assert "/settings/plan/keep/" in body
+    assert f"On {grace} this closes: 2 portfolios." in page(client, host, "/settings/")
 
 
 def test_a_customer_deleted_at_stripe_leaves_a_free_account_that_may_buy_again(whole_walk, host, payer):
