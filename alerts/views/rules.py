@@ -44,7 +44,6 @@ def rules(request: AppRequest) -> HttpResponse:
         "rules": page,
         "usage": usage,
         "has_closed": any(one.alert.closed_by_plan_at for one in page),
-        "holds": shrinking.holds(usage.limit),
         "recommended": selectors.recommended_left(request.user),
         "effect_days": selectors.EFFECT_DAYS,
         "loses": LOSES,
@@ -65,7 +64,11 @@ def new(request: AppRequest) -> HttpResponse:
     # Looking at a form that cannot be sent is for the demo only.
     is_refused = usage.is_full and request.method == "GET" and not request.user.is_demo
     if not kind or is_refused:
-        return render_page(request, "alerts/rule_types.html", {"usage": usage, "is_refused": is_refused})
+        return render_page(
+            request,
+            "alerts/rule_types.html",
+            {"usage": usage, "is_refused": is_refused, "to_delete": usage.used - (usage.limit or 0) + 1},
+        )
     if kind not in FORMS:
         raise Http404
     conditions = selectors.conditions_of(like) if like else parse(kind, _start(request, kind))

@@ -70,7 +70,7 @@ def composer(user: User, conversation: Conversation | None = None) -> Composer:
         offer = next_plan(user, "messages")
         is_elsewhere = not kept.is_full
     elif conversation is None and kept.is_full:
-        blocked = _full_list(kept.limit or 0)
+        blocked = _full_list(kept)
         offer = next_plan(user, "conversations")
     is_short = day.is_full and running is None  # an answer on its way holds what it may need, and gives it back
     if is_short and not blocked:
@@ -129,7 +129,17 @@ def _full_room(limit: int) -> str:
     ) % {"limit": limit}
 
 
-def _full_list(limit: int) -> str:
+def _full_list(kept: limits.Usage) -> str:
+    limit = kept.limit or 0
+    if kept.used > limit:
+        words = {"limit": limit, "used": kept.used, "many": kept.used - limit + 1}
+        return (
+            _(
+                "Your plan holds %(limit)d of your %(used)d conversations: delete %(many)d to begin another."
+                " Archived ones count, too."
+            )
+            % words
+        )
     return ngettext(
         "Your plan holds %(limit)d conversation, and you have it. Delete it to begin another.",
         "Your plan holds %(limit)d conversations, and you have them. Delete one to begin another; archived ones count,"

@@ -12,6 +12,7 @@ from alerts import services, shrinking
 from alerts.conditions import parse
 from alerts.evaluating import evaluate_prices, evaluate_shares, evaluate_suggestions, remind, tidy
 from alerts.models import Alert, AlertDelivery, AlertLog, Episode, Mark
+from billing import limits
 from billing import shrinking as by_plan
 from billing.models import Subscription
 from billing.services import set_tier
@@ -242,10 +243,17 @@ def test_pausing_one_makes_no_room(host, nine):
 # -- Pages -------------------------------------------------------------------------------------------------------------
 def test_the_list_says_which_are_paused_by_the_plan_and_where_to_choose(host_client, host, nine):
     page = host_client.get(reverse("alerts:rules")).content.decode()
-    assert page.count("Paused: your plan holds 3 alerts") == 6
+    assert page.count("your plan holds 3 alerts") == 6
     assert "Your plan holds 3 alerts: the others are paused." in page
     assert page.count(reverse("billing:keep")) == 7
     assert page.count("/resume/") == 0
+
+
+def test_a_new_one_is_refused_with_how_many_have_to_go(host_client, host, nine):
+    page = host_client.get(reverse("alerts:new")).content.decode()
+    assert "Your plan holds 3 of your 9 rules: delete 7 to add another" in page
+    with pytest.raises(DomainError, match="Your plan holds 3 of your 9 alerts: delete 7 to add another"):
+        limits.claim(host, "alerts")
 
 
 def test_the_page_of_a_paused_rule_says_so_and_its_changes_are_kept(host_client, host, nine):

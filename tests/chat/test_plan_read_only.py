@@ -92,6 +92,7 @@ def test_a_new_one_is_refused_as_the_plan_is_full(host_client, seven):
     answer = host_client.post(reverse("chat:ask"), {"text": "Another?"})
     assert answer.status_code == 422
     assert "Another?" in answer.content.decode()
+    assert "Your plan holds 5 of your 7 conversations: delete 3 to begin another" in answer.content.decode()
     assert Conversation.objects.count() == 7
 
 
