@@ -211,7 +211,7 @@ class _Turn:
         rows = one.rows(self.owner)
         if progress["after"] is not None:
             rows = rows.filter(_behind(order, progress["after"]))
-        names = [name if name != "pk" else one.model._meta.pk.attname for name in order]  # type: ignore[union-attr]
+        names = [name if name != "pk" else one.model._meta.pk.attname for name in order]
         found: Iterator[Any] = rows.order_by(*names).values_list(*told, *names)[:most].iterator(chunk_size=FETCHED)
         if (row := next(found, None)) is None:
             self._end_of(one)

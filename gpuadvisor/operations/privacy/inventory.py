@@ -187,7 +187,7 @@ def owner_of(user: User) -> Owner:
         *Subscription.objects.filter(user=user).values_list("stripe_customer_id", flat=True),
         *Invoice.objects.filter(user=user).values_list("customer", flat=True),
         *Customer.objects.filter(subscriber=user).values_list("id", flat=True),
-    } - {None, ""}  # type: ignore[assignment]
+    } - {None, ""}
     sessions = UserSession.objects.filter(user=user).values_list("session_key", flat=True)
     return Owner(user.pk, tuple(sorted(addresses)), tuple(sorted(customers)), tuple(sessions))
 

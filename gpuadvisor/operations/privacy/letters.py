@@ -28,7 +28,7 @@ def export_ready(user: User, row: Export) -> None:
             _("Your export is ready"),
             [
                 _("Everything that we hold of your account is in one file of %(size)s.")
-                % {"size": filesizeformat(row.bytes)},
+                % {"size": filesizeformat(row.bytes or 0)},
                 _("It can be taken until %(when)s, by you alone: sign in first. Then it is deleted here.")
                 % {"when": formats.moment(row.expires_at or row.asked_at)},
             ],

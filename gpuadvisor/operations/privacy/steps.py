@@ -63,9 +63,29 @@ def close(row: Erasure, until: float) -> bool:
             status=AlertDelivery.Status.CANCELLED, lease=None, lease_until=None, ended_at=clock.now()
         )
         Answer.objects.filter(user=user, state__in=("waiting", "working")).update(is_stop_asked=True)
+        if "plan" not in row.steps:
+            row.steps["plan"] = _end_plan(user)
         row.save(update_fields=["steps"])
     _end_sessions(user)
     return True
+
+
+def _end_plan(user: User) -> str:
+    """In the book of revenue the plan ends with the account; which plan it was."""
+    plan = Subscription.objects.filter(user=user).first()
+    if plan is None:
+        return ""
+    if plan.tier != "free":
+        PlanChange.objects.create(
+            user=user,
+            before=plan.tier,
+            after="free",
+            price_before=sync.paying(plan),
+            price_after=0,
+            source=PlanChange.Source.PROGRAM,
+            at=clock.now(),
+        )
+    return plan.tier
 
 
 def _end_sessions(user: User) -> None:
@@ -153,7 +173,7 @@ def _gpus(owner: Owner) -> QuerySet[Any, UUID]:
 
 def _raw_delete(found: QuerySet[Any]) -> int:
     """Without asking each row what hangs on it: the order of the tables has seen to that."""
-    return int(found._raw_delete(found.db))  # type: ignore[attr-defined]
+    return int(found._raw_delete(found.db))
 
 
 def _forget_in_admin(one: Held, owner: Owner) -> None:
@@ -163,7 +183,7 @@ def _forget_in_admin(one: Held, owner: Owner) -> None:
     keys: list[Any] = []
     for text in named:
         with suppress(Exception):
-            keys.append(one.model._meta.pk.to_python(text))  # type: ignore[union-attr]
+            keys.append(one.model._meta.pk.to_python(text))
     if keys:
         mine = [str(pk) for pk in one.rows(owner).filter(pk__in=keys).values_list("pk", flat=True)]
         history.filter(object_id__in=mine).update(object_repr="", change_message="")
@@ -179,7 +199,6 @@ def person(row: Erasure, until: float) -> bool:
         if user is None:
             return True
         owner = inventory.owner_of(user)
-        _end_plan(user)
         _keep_without_name(user, owner)
         for one in inventory.deletion_order():
             if not one.table.is_kept and one.model is not User:
@@ -196,21 +215,6 @@ def person(row: Erasure, until: float) -> bool:
         row.steps["mails"] = [str(pk) for pk in sent]
         row.save(update_fields=["user", "steps"])
     return True
-
-
-def _end_plan(user: User) -> None:
-    """In the book of revenue the plan ends with the account."""
-    plan = Subscription.objects.filter(user=user).first()
-    if plan is not None and plan.tier != "free":
-        PlanChange.objects.create(
-            user=user,
-            before=plan.tier,
-            after="free",
-            price_before=sync.paying(plan),
-            price_after=0,
-            source=PlanChange.Source.PROGRAM,
-            at=clock.now(),
-        )
 
 
 def _keep_without_name(user: User, owner: Owner) -> None:
