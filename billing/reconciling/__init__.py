@@ -116,9 +116,9 @@ def release(run: Reconciliation) -> None:
     Reconciliation.objects.filter(pk=run.pk, lease=run.lease).update(lease=None, lease_until=None)
 
 
-def work(run: Reconciliation, *, end: float | None = None) -> list[Difference]:
+def work(run: Reconciliation, *, end: float | None = None, is_sure: bool = False) -> list[Difference]:
     """Go on with a comparison until it is whole, until `end` (of time.monotonic), or until Stripe stays away."""
-    this = Round(run.begun_at, end=end, mirrors=max(0, mirror.MOST - run.mirrored))
+    this = Round(run.begun_at, end=end, is_sure=is_sure, mirrors=max(0, mirror.MOST - run.mirrored))
     before = (run.compared, run.found, run.repaired, run.mirrored)
     try:
         while run.ended_at is None and this.has_time():
@@ -128,11 +128,15 @@ def work(run: Reconciliation, *, end: float | None = None) -> list[Difference]:
                 return this.differences
     except comparing.OutOfTime:
         _record(run, this, before)
+    except comparing.WrongStripe as wrong:
+        run.error, run.ended_at = str(wrong)[:300], clock.now()
+        _record(run, this, before)
+        log.error("The comparison with Stripe ended: %s", wrong)
     except (client.StripeAway, client.StripeRefused) as error:
         run.error = f"{error} It goes on the next night."[:300]
         _record(run, this, before)
         log.warning("The comparison with Stripe stopped: %s", error)
-    if run.ended_at:
+    if run.ended_at and not run.error:
         comparing.close_vanished(run.begun_at)
     if run.ended_at or run.error:
         telling.tell(run)
@@ -214,7 +218,10 @@ def check() -> None:
     if number := comparing.open_drifts().count():
         raise health.Trouble(f"{number} differences from Stripe are not put right: the admin tells which")
     now = clock.now()
-    whole = Reconciliation.objects.exclude(ended_at=None).order_by("-begun_at").first()
+    last = Reconciliation.objects.exclude(ended_at=None).order_by("-begun_at").first()
+    if last and last.error:
+        raise health.Trouble("the comparison with Stripe took no plan away that Stripe does not know: the admin tells")
+    whole = last
     first = Reconciliation.objects.order_by("begun_at").first()
     since = whole.begun_at if whole else first.begun_at if first else now
     if now - since > SILENT:

@@ -47,16 +47,22 @@ class OutOfTime(Exception):
     """The task's time is over in the middle of a batch, which is begun anew: what was put right stays so."""
 
 
+class WrongStripe(Exception):
+    """Stripe knows too few of those who pay: it is hardly the account that they pay to. The text is a sentence."""
+
+
 @dataclass
 class Round:
     """What one comparison carries from batch to batch. Where it only looks, nothing is written.
 
+    `is_sure`: whoever asked knows that this is the right Stripe, however few it knows.
     Units: `mirrors` objects that may still be stored in dj-stripe's tables; `end` of time.monotonic.
     """
 
     begun_at: datetime
     end: float | None = None
     only_looks: bool = False
+    is_sure: bool = False
     mirrors: int = 0
     compared: int = 0
     mirrored: int = 0

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, F, Q
+from django.db.models import Count, F, Q, QuerySet
 
 from gpuadvisor.accounts.models import Tier, User
 from gpuadvisor.core import clock
@@ -22,6 +22,11 @@ ROWS = 20  # of ours in one batch: each is asked about by itself
 STRAYS = 200  # in one night
 
 Told = dict[str, Any]
+FEW = 20  # accounts that may lose their plan in one night, whatever share of all they are
+WRONG = (
+    "Stripe does not know %s accounts that pay, more than half of all: is it the right account of Stripe? "
+    "No plan was taken away. If it is right, run reconcile_stripe --sure."
+)
 NO_ACCOUNT = "No account goes with this customer of ours, and nothing is paid: delete it at Stripe."
 TWICE = "More than one account names this customer: ask Stripe whose it is, and clear the other."
 
@@ -117,13 +122,18 @@ def _may_count_more(row: Subscription, one: Told) -> bool:
 
 
 def rows(cursor: str, this: Round) -> str | None:
-    """Our own rows that Stripe's lists did not vouch for, then what Stripe's lists cannot show."""
+    """Our own rows that Stripe's lists did not vouch for, then what Stripe's lists cannot show.
+
+    Raises: comparing.WrongStripe, before anything is taken away.
+    """
     claims = Q(stripe_subscription_id__isnull=False) | Q(stripe_customer_id__isnull=False) | ~Q(paid_tier=Tier.FREE)
     unsure = Subscription.objects.filter(claims).select_related("user").order_by("pk")
     if this.only_looks:
         unsure = unsure.exclude(pk__in=this.vouched)
     else:
         unsure = unsure.filter(Q(compared_at=None) | Q(compared_at__lt=this.begun_at))
+    if not (this.only_looks or this.is_sure):
+        _doubt(unsure)
     if cursor:
         unsure = unsure.filter(pk__gt=UUID(cursor))
     batch = list(unsure[:ROWS])
@@ -137,6 +147,13 @@ def rows(cursor: str, this: Round) -> str | None:
         return str(batch[-1].pk)
     _strays(this)
     return None
+
+
+def _doubt(unsure: QuerySet[Subscription]) -> None:
+    """With another account's key, or an emptied stand-in, all who pay would lose their plan in one night."""
+    unknown = unsure.exclude(paid_tier=Tier.FREE).count()
+    if unknown > FEW and 2 * unknown > Subscription.objects.exclude(paid_tier=Tier.FREE).count():
+        raise comparing.WrongStripe(WRONG % unknown)
 
 
 def ask_about(customer: str, this: Round) -> None:

@@ -15,7 +15,8 @@ from djstripe.models import APIKey
 
 from billing import client, invoices, reconciling, sync
 from billing.models import Drift, Invoice, PlanChange, Reconciliation, Subscription
-from billing.reconciling import comparing, mirror
+from billing.reconciling import comparing, mirror, pages
+from billing.services import set_tier
 from gpuadvisor.core import clock, health
 from gpuadvisor.core.models import QueuedMail
 from tests.billing.conftest import KEY, started
@@ -294,6 +295,28 @@ def test_who_has_no_time_left_goes_on_later(payer, monkeypatch):
     monkeypatch.setattr(reconciling, "SECONDS", 60.0)
     reconciling.go_on()
     assert Reconciliation.objects.get().ended_at
+
+
+def test_with_another_accounts_key_nobody_loses_a_plan(shop, monkeypatch, capsys):
+    """Stripe knows none of those who pay: it is hardly theirs."""
+    monkeypatch.setattr(pages, "FEW", 2)
+    UserFactory(is_staff=True, is_superuser=True)
+    hosts = [UserFactory() for _ in range(3)]
+    for number, one in enumerate(hosts):
+        set_tier(one, "individual")
+        Subscription.objects.filter(user=one).update(paid_tier="individual", stripe_customer_id=f"cus_{number}")
+    run, found = compare()
+    assert (found, bool(run.ended_at)) == ([], True)
+    assert "is it the right account of Stripe?" in run.error
+    assert {plan(one).tier for one in hosts} == {"individual"}
+    assert "stopped" in QueuedMail.objects.get().subject
+    with pytest.raises(health.Trouble, match="took no plan away"):
+        reconciling.check()
+    with pytest.raises(CommandError, match="right account"):
+        call_command("reconcile_stripe")
+    call_command("reconcile_stripe", "--sure")
+    assert {plan(one).tier for one in hosts} == {"free"}
+    reconciling.check()
 
 
 def test_health_tells_where_nothing_was_compared_for_days(payer):

@@ -28,11 +28,15 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="tell it as JSON")
         parser.add_argument("--account", metavar="EMAIL", help="this account alone")
 
+        parser.add_argument(
+            "--sure", action="store_true", help="go on though Stripe does not know most of those who pay"
+        )
+
     def handle(self, *, check: bool, **options: Any) -> None:
         if not settings.STRIPE_KEY:
             raise CommandError("Set STRIPE_KEY first.")
         try:
-            compared, found = self._compare(check, options["account"])
+            compared, found = self._compare(check, options["account"], options["sure"])
         except reconciling.Busy:
             raise CommandError("Another comparison is under way: try again in five minutes.") from None
         except (client.StripeAway, client.StripeRefused) as error:
@@ -42,7 +46,7 @@ class Command(BaseCommand):
         if open_ones:
             raise CommandError(f"{len(open_ones)} differences from Stripe are open.")
 
-    def _compare(self, check: bool, email: str | None) -> tuple[int, list[Difference]]:
+    def _compare(self, check: bool, email: str | None, is_sure: bool) -> tuple[int, list[Difference]]:
         if email:
             user = User.objects.filter(email=User.objects.normalize_email(email)).first()
             if user is None:
@@ -55,7 +59,9 @@ class Command(BaseCommand):
         run = reconciling.take()
         found: list[Difference] = []
         while True:
-            found += reconciling.work(run, end=time.monotonic() + SECONDS)
+            found += reconciling.work(run, end=time.monotonic() + SECONDS, is_sure=is_sure)
+            if run.ended_at and run.error:
+                raise CommandError(run.error)
             if run.ended_at:
                 return Reconciliation.objects.get(pk=run.pk).compared, found
             if run.error:
