@@ -51,7 +51,7 @@ class StateFilter(admin.SimpleListFilter):
 class DriftAdmin(ReadOnlyAdmin):
     """Differences, the last comparison above them, and "Compare now"."""
 
-    list_display = ("found_at", "who", "field", "compared", "is_put_right", "error")
+    list_display = ("found_at", "who", "field", "compared", "outcome")
     list_filter = (StateFilter, "found_at")
     search_fields = ("user__email", "customer__exact")
     search_help_text = _("An e-mail address, or the whole id of a customer (cus_…).")
@@ -126,11 +126,14 @@ class DriftAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("ours → Stripe's"))
     def compared(self, row: Drift) -> str:
-        return f"{row.ours or '–'} → {row.theirs or '–'}"
+        ours, theirs = (text.removesuffix("+00:00") or "–" for text in (row.ours, row.theirs))
+        return f"{ours} → {theirs}"
 
-    @admin.display(description=_("put right"), boolean=True)
-    def is_put_right(self, row: Drift) -> bool:
-        return row.repaired_at is not None
+    @admin.display(description=_("outcome"))
+    def outcome(self, row: Drift) -> str:
+        if row.repaired_at:
+            return str(_("Put right"))
+        return row.error or str(_("Left as it is") if row.left_at else _("Open"))
 
     @admin.display(description=_("account"))
     def account(self, row: Drift) -> SafeString | str:

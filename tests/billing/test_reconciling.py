@@ -191,6 +191,7 @@ def test_a_customer_of_another_product_is_no_business_of_ours(shop):
     assert (found, run.mirrored) == ([], 0)
 
 
+@pytest.mark.slow
 def test_more_than_a_handful_put_right_is_told_too(shop):
     UserFactory(is_staff=True, is_superuser=True)
     hosts = [UserFactory() for _ in range(3)]
@@ -225,7 +226,7 @@ def test_dj_stripes_tables_are_filled_by_and_by(payer, monkeypatch):
 
 
 # -- Stripe away -------------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("fault", ["429", "500", "closed"])
+@pytest.mark.parametrize("fault", ["429", *(pytest.param(one, marks=pytest.mark.slow) for one in ("500", "closed"))])
 def test_it_goes_on_where_stripe_went_away_and_says_so(payer, shop, host, fault):
     UserFactory(is_staff=True, is_superuser=True)
     Subscription.objects.update(status="canceled")

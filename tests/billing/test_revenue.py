@@ -82,7 +82,7 @@ CHANGES = st.builds(
 TIERS = ["individual", "professional", "enterprise", "free"]
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(st.lists(CHANGES, max_size=30))
 def test_what_came_and_went_always_makes_the_end(changes):
     every = {tier: months(changes, JANUARY, date(2026, 5, 1), tier) for tier in ["", *TIERS]}
