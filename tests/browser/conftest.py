@@ -35,12 +35,19 @@ def browser_type_launch_args(browser_type_launch_args):
     return {**browser_type_launch_args, "executable_path": CHROMIUM, "args": [*quiet, "--disable-component-update"]}
 
 
-@contextmanager
-def run_site(**more):
-    """The site on a free port, with more variables of its environment; its address."""
+def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def run_site(port=None, has_worker=False, **more):
+    """The site on a free port, with more variables of its environment; its address.
+
+    With a worker for what hosts wait for and, where EMAIL_URL is one of the variables, for mails. No beat sweeps.
+    """
+    port = port or free_port()
     name = connection.settings_dict["NAME"]
     base, _, query = os.environ["DATABASE_URL"].partition("?")
     folder = tempfile.mkdtemp(prefix="gpa-browser-")
@@ -61,15 +68,23 @@ def run_site(**more):
         [*command, "--no-proxy-headers", "--no-access-log", "--log-level", "warning"], env=env, cwd=settings.BASE_DIR
     )
     address = f"http://localhost:{port}"
-    for _ in range(150):
+    for _ in range(600):  # a busy machine is no finding
         try:
             urllib.request.urlopen(f"{address}/health/live", timeout=2)
             break
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
+    processes = [process]
+    if has_worker:
+        celery = [sys.executable, "-m", "celery", "--quiet", "-A", "gpuadvisor", "worker", "--loglevel", "WARNING"]
+        queues = ["-P", "threads", "--concurrency", "3", "-Q", "alerts,chat"]
+        alone = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+        processes.append(subprocess.Popen([*celery, *queues, *alone], env=env, cwd=settings.BASE_DIR))
     yield address
-    process.terminate()
-    process.wait(15)
+    for one in reversed(processes):
+        one.terminate()
+    for one in processes:
+        one.wait(15)
     shutil.rmtree(folder, ignore_errors=True)
 
 
