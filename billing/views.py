@@ -14,7 +14,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
 from gpuadvisor.accounts.models import AppRequest
@@ -71,21 +71,21 @@ def _plan_context(request: AppRequest) -> dict[str, Any]:
 
 
 # -- To Stripe ---------------------------------------------------------------------------------------------------------
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def buy(request: AppRequest) -> HttpResponse:
     """The way to Checkout: `tier` and `interval`, or both as one `choice` ("professional year")."""
     tier, interval = _choice(request)
     return _begin(request, Visit.Kind.CHECKOUT, tier=tier, interval=interval)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def portal(request: AppRequest) -> HttpResponse:
     """The way to the Billing Portal; `flow` "card" or "cancel" opens it there, a plan at the change to it."""
     tier, interval = _choice(request)
     return _begin(request, Visit.Kind.PORTAL, tier=tier, interval=interval, flow=request.POST.get("flow", ""))
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def trial(request: AppRequest) -> HttpResponse:
     """The start of the days to try."""
     return _begin(request, Visit.Kind.TRIAL)
@@ -97,6 +97,8 @@ def _choice(request: AppRequest) -> tuple[str, str]:
 
 
 def _begin(request: AppRequest, kind: str, **wish: str) -> HttpResponse:
+    if request.method != "POST":  # whoever had to sign in again comes back to this address
+        return redirect("billing:plan")
     try:
         begun = visits.begin(request.user, kind, **wish)
     except DomainError as error:

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 PREPARE = "billing.tasks.prepare_visit"
 SECONDS = 12.0  # for all that Stripe is asked: what comes of it shall show within 15 s of the click
-LEASE = timedelta(seconds=30)
+LEASE = timedelta(seconds=20)
 SLOW = timedelta(seconds=10)  # a visit that waits for longer is told of as slow: the page has a sentence by then
 LATE = timedelta(minutes=10)  # nobody waits for one so old any more
 JUST = timedelta(seconds=5)

@@ -123,9 +123,9 @@ MEMBER = {
     "portfolios:next-steps": 200,
     "accounts:settings": 200,
     "billing:plan": 200,
-    "billing:buy": 405,
-    "billing:portal": 405,
-    "billing:trial": 405,
+    "billing:buy": 302,
+    "billing:portal": 302,
+    "billing:trial": 302,
     "billing:return": 302,  # without a visit
     "billing:left": 302,
     "billing:keep": 200,
