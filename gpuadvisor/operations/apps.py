@@ -12,9 +12,10 @@ class OperationsConfig(AppConfig):
         from gpuadvisor.core import health, notices
 
         from . import after_restore
+        from .backups import admin  # noqa: F401 (it registers itself)
         from .backups import afterwards
         from .backups import health as backup_health
-        from .privacy import banner, erasing
+        from .privacy import admin, banner, erasing  # noqa: F401 (the admin registers itself)
 
         notices.register(banner.erasure_notices)
         after_restore.register("deleted accounts", erasing.replay)
