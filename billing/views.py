@@ -26,7 +26,7 @@ from .models import Visit
 from .plans import GRACE_DAYS, PLANS, TRIAL_DAYS, TRIAL_TIER
 
 DOORS = {"checkout": "billing:buy", "portal": "billing:portal", "trial": "billing:trial"}  # by kind of visit
-STATUSES = {"demo": 403, "invalid": 400}  # of a refusal; else 409
+STATUSES = {"demo": 403, "invalid": 400, "often": 429}  # of a refusal; else 409
 
 
 @login_not_required

@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import close_old_connections, connection, transaction
 from django.db.models import Q
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
@@ -39,6 +40,7 @@ SLOW = timedelta(seconds=10)  # a visit that waits for longer is told of as slow
 LATE = timedelta(minutes=10)  # nobody waits for one so old any more
 JUST = timedelta(seconds=5)
 FRESH = timedelta(seconds=60)  # a click on what is ready for longer prepares another: Stripe's page may have closed
+MOST = 30  # visits that an account begins in an hour: each may make something at Stripe
 AWAY, AWAYS = timedelta(seconds=30), 4  # so many that Stripe did not answer: the next ones do not ask
 KEPT = timedelta(days=90)
 FLOWS = ("", "card", "cancel")
@@ -66,7 +68,7 @@ FOR_STAFF: Mapping[str, StrOrPromise] = {
 
 @dataclass(frozen=True)
 class Shown:
-    """What a page tells of a visit. `word`: waiting, slow, ready, failed, over; `url` where to go on."""
+    """What a page tells of a visit. `word`: waiting, slow, ready, stale, failed, over; `url` where to go on."""
 
     word: str
     text: StrOrPromise = ""
@@ -85,12 +87,14 @@ def begin(user: User, kind: str, *, tier: str = "", interval: str = "", flow: st
     """The way to Stripe that a host asked for: the open one where it is the same, else a new one.
 
     With `kind` portal: `flow` "card" or "cancel" opens it there, a `tier` and `interval` at the change to that plan.
-    Raises: DomainError (codes demo, off, invalid, has-plan, no-customer, trial-used, tier).
+    Raises: DomainError (codes demo, off, invalid, often, has-plan, no-customer, trial-used).
     """
     if user.is_demo:
-        raise DomainError(_("The demo account cannot take a plan: sign up for an account of your own."), code="demo")
+        raise DomainError(
+            gettext("The demo account cannot take a plan: sign up for an account of your own."), code="demo"
+        )
     if not settings.BILLING_ENABLED:
-        raise DomainError(_("Billing is off on this site: no plan can be bought here."), code="off")
+        raise DomainError(gettext("Billing is off on this site: no plan can be bought here."), code="off")
     services.lock(user)
     row = Subscription.objects.filter(user=user).first() or Subscription(user=user)
     _check(row, kind, tier, interval, flow)
@@ -101,6 +105,8 @@ def begin(user: User, kind: str, *, tier: str = "", interval: str = "", flow: st
     else:
         if open_one:
             Visit.objects.filter(pk=open_one.pk).update(state=Visit.State.DONE)
+        if Visit.objects.filter(user=user, begun_at__gt=now - timedelta(hours=1)).count() >= MOST:
+            raise DomainError(gettext("You asked for this very often. Try again in an hour."), code="often")
         visit = Visit.objects.create(user=user, kind=kind, tier=tier, interval=interval, flow=flow, begun_at=now)
     if visit.state == Visit.State.WAITING:
         transaction.on_commit(partial(nudge, PREPARE, str(visit.pk)), robust=True)  # the sweep makes it sure
@@ -110,14 +116,14 @@ def begin(user: User, kind: str, *, tier: str = "", interval: str = "", flow: st
 def _check(row: Subscription, kind: str, tier: str, interval: str, flow: str) -> None:
     """Raises: DomainError where this cannot be asked for."""
     if (tier or kind == Visit.Kind.CHECKOUT) and (tier not in PAID or interval not in INTERVALS):
-        raise DomainError(_("Choose one of the plans, by the month or by the year."))
+        raise DomainError(gettext("Choose one of the plans, by the month or by the year."))
     if flow not in FLOWS:
-        raise DomainError(_("There is no such page at Stripe."))
+        raise DomainError(gettext("There is no such page at Stripe."))
     if kind == Visit.Kind.PORTAL and not row.stripe_customer_id:
-        raise DomainError(FAILURES["no-customer"], code="no-customer")  # type: ignore[arg-type]
+        raise DomainError(str(FAILURES["no-customer"]), code="no-customer")
     if kind != Visit.Kind.PORTAL and is_live(row):
         raise DomainError(
-            _("You have a plan already. Change it from your plan page, so that you never pay for two."),
+            gettext("You have a plan already. Change it from your plan page, so that you never pay for two."),
             code="has-plan",
         )
     if kind == Visit.Kind.TRIAL and (why := no_trial(row)):
@@ -157,8 +163,11 @@ def is_just_ready(visit: Visit) -> bool:
 def state(visit: Visit, now: datetime | None = None) -> Shown:
     """What the page of a visit tells."""
     now = now or clock.now()
-    if visit.state == Visit.State.READY:
+    if visit.state == Visit.State.READY and _is_usable(visit, now):
         return Shown("ready", url=visit.url)
+    if visit.state == Visit.State.READY:
+        text = _("Stripe's page was prepared a while ago, and may be closed by now. Try again to open it.")
+        return Shown("stale", text, may_try_again=True)
     if visit.state == Visit.State.DONE:
         return Shown("over", url=visit.url or reverse("billing:plan"))
     code = visit.error

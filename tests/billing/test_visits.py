@@ -14,6 +14,7 @@ from billing import selling, sync, tasks, visits
 from billing.models import Subscription, Visit
 from gpuadvisor.core import clock
 from gpuadvisor.core.errors import DomainError
+from tests.factories import VisitFactory
 
 FAULTS = ("drip", "429", "500", "503")  # beside a hang
 BUY = {"tier": "professional", "interval": "month"}
@@ -410,6 +411,19 @@ def test_the_page_goes_on_to_stripe_by_itself_and_offers_a_link_without_script(s
     assert host_client.post(reverse("billing:buy"), BUY).headers["Location"] == visit.url
     host_client.force_login(stranger)
     assert host_client.get(to).status_code == 404
+
+
+def test_a_way_that_was_ready_long_ago_is_not_offered_any_more(host, billing_on, host_client):
+    visit = VisitFactory(user=host, state="ready", url="https://x.test/", ready_at=clock.now() - timedelta(minutes=5))
+    page = host_client.get(reverse("billing:visit", args=[visit.pk])).content.decode()
+    assert "https://x.test/" not in page
+    assert "Try again to open it" in page
+
+
+def test_whoever_asks_without_end_is_stopped(host, billing_on, host_client):
+    for _ in range(visits.MOST):
+        VisitFactory(user=host, state="done")
+    assert host_client.post(reverse("billing:buy"), BUY).status_code == 429
 
 
 def test_a_free_host_is_offered_each_plan_and_the_trial(shop, host_client, client):
