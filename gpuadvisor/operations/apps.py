@@ -12,10 +12,11 @@ class OperationsConfig(AppConfig):
         from gpuadvisor.core import health, notices
 
         from . import after_restore
-        from .backups import admin  # noqa: F401 (it registers itself)
+        from .backups import admin as _backups_admin  # noqa: F401 (it registers itself)
         from .backups import afterwards
         from .backups import health as backup_health
-        from .privacy import admin, banner, erasing  # noqa: F401 (the admin registers itself)
+        from .privacy import admin as _privacy_admin  # noqa: F401
+        from .privacy import banner, erasing
 
         notices.register(banner.erasure_notices)
         after_restore.register("deleted accounts", erasing.replay)
