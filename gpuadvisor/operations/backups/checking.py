@@ -22,12 +22,11 @@ from gpuadvisor.operations.models import RestoreCheck
 from . import rows, scratch
 from .configuration import BackupError
 from .drivers import Driver, Recovery, human
-from .primary import Mark, count_rows, newest_beat
+from .primary import Link, Mark, count_rows, newest_beat
 from .programs import Programs, account_of, programs
 from .repository import check_space
 
 log = logging.getLogger(__name__)
-Link = psycopg.Connection[tuple[Any, ...]]
 RPO_SECONDS = 15 * 60  # promise 12
 RTO_SECONDS = 30 * 60  # promise 13
 BEAT_SECONDS = 90

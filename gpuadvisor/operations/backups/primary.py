@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, LiteralString, cast
@@ -14,6 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from .configuration import BackupError
 
+Link = psycopg.Connection[tuple[Any, ...]]
 COUNTING_SECONDS = 120
 QUIET_TRIES = 100
 PASSED_ON = {  # for PostgreSQL's programs: a password in a command line is everybody's to read
@@ -61,12 +64,16 @@ class Primary:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def connect(self) -> psycopg.Connection[tuple[Any, ...]]:
-        """Raises: BackupError where the server does not answer."""
+    @contextlib.contextmanager
+    def connect(self) -> Iterator[Link]:
+        """Raises: BackupError where the server does not answer, or refuses what is asked in the block."""
         try:
-            return psycopg.connect(self.url, autocommit=True, connect_timeout=5)
-        except psycopg.Error as error:
+            with psycopg.connect(self.url, autocommit=True, connect_timeout=5) as link:
+                yield link
+        except psycopg.OperationalError as error:
             raise BackupError(f"The database does not answer: {_words(error)}") from error
+        except psycopg.Error as error:
+            raise BackupError(f"The database refused: {_words(error)}") from error
 
     def environment(self) -> dict[str, str]:
         """By which PostgreSQL's programs find the server."""
@@ -135,7 +142,7 @@ class Primary:
         return Mark(at, counts, is_exact, beat, extra)
 
 
-def count_rows(link: psycopg.Connection[tuple[Any, ...]]) -> dict[str, int]:
+def count_rows(link: Link) -> dict[str, int]:
     """Rows by table, months of a partitioned one together."""
     counts = {}
     for schema, name in link.execute(TABLES).fetchall():
@@ -145,7 +152,7 @@ def count_rows(link: psycopg.Connection[tuple[Any, ...]]) -> dict[str, int]:
     return counts
 
 
-def newest_beat(link: psycopg.Connection[tuple[Any, ...]]) -> datetime | None:
+def newest_beat(link: Link) -> datetime | None:
     """The newest sign of life of any process; None where the table is another program's, or empty."""
     if not _one(link, "select to_regclass('public.heartbeats') is not null"):
         return None

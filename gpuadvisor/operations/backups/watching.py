@@ -50,7 +50,8 @@ def end_with_the_database() -> None:
         while missed < MISSED:
             time.sleep(LOOK_SECONDS)
             try:
-                Primary(url).connect().close()
+                with Primary(url).connect():
+                    pass
                 missed = 0
             except BackupError:
                 missed += 1
