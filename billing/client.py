@@ -152,7 +152,11 @@ def page(kind: str, after: str = "", **which: Any) -> tuple[list[dict[str, Any]]
 
     `after` is the id of the last one before; an id that is no more is told of by StripeRefused (resource_missing).
     """
-    lists: dict[str, Any] = {"customers": stripe.Customer, "subscriptions": stripe.Subscription, "invoices": stripe.Invoice}
+    lists: dict[str, Any] = {
+        "customers": stripe.Customer,
+        "subscriptions": stripe.Subscription,
+        "invoices": stripe.Invoice,
+    }
     found = lists[kind].list(limit=100, **({"starting_after": after} if after else {}), **which)
     return [plain(row) for row in found.data], bool(found.has_more)
 

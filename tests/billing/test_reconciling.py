@@ -428,4 +428,4 @@ def test_twelve_hundred_subscriptions_are_paged_through(crowd, monkeypatch, djan
         run, found = compare()
     assert (run.compared, found) == (1200, [])
     assert len(crowd.journal()) - calls < 150  # pages of a hundred and a few single ones, not a call for each
-    assert time.process_time() - began < 30  # of our own, for both
+    assert time.process_time() - began < 90  # of our own, for both
