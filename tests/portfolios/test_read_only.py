@@ -122,9 +122,7 @@ def test_every_write_route_refuses_and_no_row_changes(host_client, host, world, 
         for name in WRITES:
             response = posted(name)
             assert (response.status_code, SENTENCE in html.unescape(response.content.decode())) == (422, True), name
-        for name in sorted(
-            {pattern.name for pattern in urlpatterns} - {*WRITES, *MAKES_ROOM, None}
-        ):
+        for name in sorted({pattern.name for pattern in urlpatterns} - {*WRITES, *MAKES_ROOM, None}):
             assert posted(name).status_code == 405 or name in ELSEWHERE, name
         assert pictures(rig) == before
         transaction.set_rollback(True)
