@@ -281,7 +281,8 @@ class _Turn:
             row.ready_at, row.expires_at, row.progress, row.lease_until = now, now + KEPT, {}, None
             self._write("state", "bytes", "file", "ready_at", "expires_at", "progress", "lease_until")
             letters.export_ready(row.user, row)
-            audit.record(user=row.user, action="privacy.export-ready", details={"export": str(row.pk), "bytes": size})
+            details = {"account": str(row.user_id), "export": str(row.pk), "bytes": size}
+            audit.record(user=None, action="privacy.export-ready", details=details)
         shutil.rmtree(_work_folder(row.pk), ignore_errors=True)
 
     def fail(self, message: str) -> None:

@@ -16,6 +16,7 @@ from gpuadvisor.core.models import AuditEntry
 from ..models import Export, Impersonation
 
 SHOWN = 20
+STAFF, PROGRAM, YOU = _("Staff"), _("The program"), _("You")
 
 WORDS: dict[str, StrOrPromise] = {
     "privacy.export-asked": _("You asked for an export"),
@@ -34,12 +35,12 @@ WORDS: dict[str, StrOrPromise] = {
 
 @dataclass(frozen=True)
 class Deed:
-    """One line of the list: what was done, when, why, and whether staff did it."""
+    """One line of the list: what was done, by whom, when and why."""
 
     at: datetime
     text: StrOrPromise
+    who: StrOrPromise
     reason: str = ""
-    is_staffs: bool = True
 
 
 def exports_of(user: User) -> list[Export]:
@@ -55,12 +56,14 @@ def deeds(user: User) -> list[Deed]:
     programs = AuditEntry.objects.filter(about, user=None)
     own = AuditEntry.objects.filter(user=user, action__startswith="privacy.")
     found = [
-        Deed(row.at, WORDS.get(row.action, _said(row.action)), str(row.details.get("reason", "")), is_staffs=not is_own)
-        for rows, is_own in ((staffs, False), (programs, True), (own, True))
+        Deed(row.at, WORDS.get(row.action, _said(row.action)), who, str(row.details.get("reason", "")))
+        for rows, who in ((staffs, STAFF), (programs, PROGRAM), (own, YOU))
         for row in rows.order_by("-at")[:SHOWN]
     ]
     for visit in Impersonation.objects.filter(user=user).order_by("-begun_at")[:SHOWN]:
-        found.append(Deed(visit.begun_at, _("Staff looked at the site as you see it, reading only"), visit.reason))
+        found.append(
+            Deed(visit.begun_at, _("Staff looked at the site as you see it, reading only"), STAFF, visit.reason)
+        )
     return sorted(found, key=lambda deed: deed.at, reverse=True)[:SHOWN]
 
 

@@ -83,9 +83,9 @@ def _deeds(owner: Owner) -> Q:
     return Q(user=owner.pk) | named
 
 
-MONEY = _("Law wants records of payments kept; they say what was paid and when, and not by whom.")
-PROOF = _("It proves that the account was deleted: its key and the moments, nothing else.")
-DEEDS = _("It says what staff did and when; what it said about the account is emptied.")
+MONEY = _("Records of payments, which law wants kept: what was paid and when, and not by whom.")
+PROOF = _("The proof that the account was deleted: its key and the moments, nothing else.")
+DEEDS = _("What staff did and when; what it said about you is emptied.")
 WORK = _("It is about the site, not about the account; the name of who worked on it is emptied.")
 
 TABLES: tuple[Table, ...] = (

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from allauth.account.decorators import reauthentication_required
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.db import connections
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
@@ -93,6 +94,8 @@ def delete(request: AppRequest) -> HttpResponse:
         "why_not": reason,
         "is_paying": plan is not None and is_live(plan),
         "plan": plan,
+        "until": clock.now() + erasing.UNDO,
+        "days": settings.BACKUP_DAYS,
         "kept": dict.fromkeys(
             table.why for table in TABLES if table.is_kept and table.owner not in ("by", "decided_by")
         ),
