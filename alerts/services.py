@@ -112,6 +112,7 @@ def change_alert(
     channels: Iterable[Channel],
 ) -> None:
     """Change it; with other conditions, what was open under the old ones is closed without a message."""
+    _hold(alert.user)  # before the rule: who is to pause it by the plan has this row, and waits for the rule
     alert = Alert.objects.select_for_update().get(pk=alert.pk)
     is_other = dump(conditions) != alert.conditions
     alert.name, alert.conditions = name, dump(conditions)
