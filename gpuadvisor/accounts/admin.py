@@ -63,6 +63,10 @@ class UserAdmin(admin.ModelAdmin[User]):
         """An account comes from sign-up, staff from `createsuperuser`."""
         return False
 
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """It goes by its owner's wish or `erase_account`: files, Stripe and the ledger of deletions go along then."""
+        return False
+
 
 admin.site.unregister(UserSession)  # allauth's list searches by a user name, which our users do not have
 

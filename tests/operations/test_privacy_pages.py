@@ -3,6 +3,7 @@
 import pytest
 from asgiref.sync import async_to_sync
 from django.core.cache import caches
+from django.core.management import CommandError, call_command
 from django.urls import reverse
 
 from gpuadvisor.accounts.models import User
@@ -110,3 +111,17 @@ def test_the_demo_only_looks(client, host, path):
     assert client.get(reverse("privacy:index")).status_code == 200
     assert client.post(reverse(path)).status_code == 403
     assert not Export.objects.exists()
+
+
+def test_staff_delete_for_a_host_who_asks_by_mail(host, client):
+    """R-066: on request, too; never past the seven days, the ledger and Stripe."""
+    call_command("erase_account", host.email.upper(), "--reason", "asked by mail")
+    assert Erasure.objects.get().state == "asked"
+    call_command("erase_account", host.email, "--reason", "a mistake", "--undo")
+    assert Erasure.objects.get().state == "undone"
+    with pytest.raises(CommandError):
+        call_command("erase_account", host.email, "--reason", "again", "--undo")
+    with pytest.raises(CommandError):
+        call_command("erase_account", "nobody@example.com", "--reason", "x")
+    client.force_login(UserFactory(is_staff=True, is_superuser=True))
+    assert client.post(f"/admin/accounts/user/{host.pk}/delete/", {"post": "yes"}).status_code == 403

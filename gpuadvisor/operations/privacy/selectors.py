@@ -24,6 +24,8 @@ WORDS: dict[str, StrOrPromise] = {
     "privacy.export-taken": _("You took the file"),
     "privacy.deletion-asked": _("You asked for the deletion of the account"),
     "privacy.deletion-undone": _("The deletion was taken back"),
+    "privacy.staff-asked": _("Staff asked for the deletion of the account"),
+    "privacy.staff-undid": _("Staff took the deletion back"),
     "plan.granted": _("Staff gave you a plan"),
     "plan.grant-revoked": _("Staff took back a plan that they had given you"),
     "plan.grant-ended": _("A plan that staff had given you ended"),
@@ -56,7 +58,9 @@ def deeds(user: User) -> list[Deed]:
     programs = AuditEntry.objects.filter(about, user=None)
     own = AuditEntry.objects.filter(user=user, action__startswith="privacy.")
     found = [
-        Deed(row.at, WORDS.get(row.action, _said(row.action)), who, str(row.details.get("reason", "")))
+        Deed(
+            row.at, WORDS.get(row.action, _said(row.action)), _by(row.action) or who, str(row.details.get("reason", ""))
+        )
         for rows, who in ((staffs, STAFF), (programs, PROGRAM), (own, YOU))
         for row in rows.order_by("-at")[:SHOWN]
     ]
@@ -65,6 +69,11 @@ def deeds(user: User) -> list[Deed]:
             Deed(visit.begun_at, _("Staff looked at the site as you see it, reading only"), STAFF, visit.reason)
         )
     return sorted(found, key=lambda deed: deed.at, reverse=True)[:SHOWN]
+
+
+def _by(action: str) -> StrOrPromise:
+    """Staff at the console have no account there."""
+    return STAFF if action.startswith("privacy.staff-") else ""
 
 
 def _said(action: str) -> str:

@@ -297,7 +297,8 @@ def _delete_stripe_copies(owner: Owner) -> int:
 
 # -- What is left ------------------------------------------------------------------------------------------------------
 def cached(row: Erasure, until: float) -> bool:
-    """Copies that would vanish by themselves within minutes."""
+    """Copies that would vanish by themselves within minutes, and a file that was on its way up."""
+    shutil.rmtree(import_files.folder() / row.account.hex, ignore_errors=True)
     with suppress(RedisError, OSError):
         cache: Any = caches["pages"]
         server = cache._cache.get_client(None, write=True)
