@@ -61,6 +61,7 @@ class PgBackRest(Driver):
         kind = "full" if full or (full is None and self._is_full_due()) else "incr"
         self.say(f"pgBackRest makes a backup ({kind}) ...")
         self.run(f"--type={kind}", "backup")
+        time.sleep(1.1)  # it reckons in whole seconds: in that of its end no moment can be restored
         self.mark()
         return self.kept()[-1]
 
@@ -93,7 +94,7 @@ class PgBackRest(Driver):
                     label=entry["label"],
                     is_full=entry["type"] == "full",
                     started_at=datetime.fromtimestamp(entry["timestamp"]["start"], UTC),
-                    finished_at=datetime.fromtimestamp(entry["timestamp"]["stop"], UTC),
+                    finished_at=datetime.fromtimestamp(entry["timestamp"]["stop"] + 1, UTC),
                     bytes=entry["info"]["repository"]["delta"],
                     timeline=int(entry["archive"]["stop"][:8], 16),
                 )
