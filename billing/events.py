@@ -23,7 +23,7 @@ from gpuadvisor.core import clock, health
 from gpuadvisor.core.errors import TransientError
 from gpuadvisor.core.nudge import nudge
 
-from . import client, disputes, invoices, notices, sync
+from . import client, disputes, invoices, notices, sync, visits
 from .models import StripeEvent, Subscription
 
 log = logging.getLogger(__name__)
@@ -127,6 +127,8 @@ def _handle(event: StripeEvent) -> None:
     Raises: client.StripeAway, client.StripeRefused, sync.NotUnderstood, TransientError.
     """
     told = (event.payload.get("data") or {}).get("object") or {}
+    if event.kind in visits.OVER:
+        visits.close(str(told.get("id")))
     if event.customer and event.kind.startswith(TOLD_OF_PLANS):
         row = sync.follow(event.customer)
         if row and event.kind == TRIAL_ENDS:

@@ -44,6 +44,7 @@ MOST = 30  # visits that an account begins in an hour: each may make something a
 AWAY, AWAYS = timedelta(seconds=30), 4  # so many that Stripe did not answer: the next ones do not ask
 KEPT = timedelta(days=90)
 FLOWS = ("", "card", "cancel")
+OVER = ("checkout.session.completed", "checkout.session.expired")  # what Stripe tells of a page that is closed
 OPEN = (Visit.State.WAITING, Visit.State.READY)
 
 FAILURES: Mapping[str, StrOrPromise] = {
@@ -252,6 +253,11 @@ def sweep() -> int:
     ready = Visit.objects.filter(state=Visit.State.READY)
     ready.filter(Q(expires_at__lt=now) | Q(expires_at=None, ready_at__lt=now - LATE)).update(state=Visit.State.DONE)
     return len(due)
+
+
+def close(session: str) -> None:
+    """End the visit whose page at Stripe was paid or has expired: another click needs another."""
+    Visit.objects.filter(session_id=session, state__in=OPEN).update(state=Visit.State.DONE)
 
 
 def purge() -> int:

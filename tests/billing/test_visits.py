@@ -10,7 +10,7 @@ from django.db import connection
 from django.urls import reverse
 
 from billing import client as door
-from billing import selling, sync, tasks, visits
+from billing import events, selling, sync, tasks, visits
 from billing.models import Subscription, Visit
 from gpuadvisor.core import clock
 from gpuadvisor.core.errors import DomainError
@@ -97,6 +97,19 @@ def test_whoever_turns_back_and_chooses_another_cannot_pay_both(shop, host):
     first = prepared(host)
     second = prepared(host, tier="individual", interval="month")
     assert "error" in shop.pay(first.session_id)
+    assert "redirect" in shop.pay(second.session_id)
+
+
+def test_who_cancels_at_once_and_buys_again_is_not_sent_to_the_page_that_was_paid(shop, host):
+    first = buys(shop, host)
+    [paid] = shop.events("checkout.session.completed")
+    told = door.plain(paid)
+    events.keep(told)
+    assert events.handle_due() == 1
+    stripe.Subscription.cancel(row(host).stripe_subscription_id)
+    sync.follow(row(host).stripe_customer_id)
+    second = prepared(host)
+    assert second.pk != first.pk
     assert "redirect" in shop.pay(second.session_id)
 
 
