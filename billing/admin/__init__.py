@@ -24,6 +24,7 @@ from . import drifts, invoices, stripe_tables, subscriptions  # noqa: F401 (regi
 if TYPE_CHECKING:
     from gpuadvisor.accounts.models import User
 
+
 @admin.register(StripeEvent)
 class StripeEventAdmin(ReadOnlyAdmin):
     """What Stripe told, what is due of it, and why. Staff try one again."""
