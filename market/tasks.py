@@ -101,7 +101,7 @@ def apply_decisions() -> int:
 
 
 @shared_task
-@once_per_slot("market:clean-up", every=timedelta(days=1))
+@once_per_slot("market.clean-up", every=timedelta(days=1))
 def clean_up() -> int:
     """Let go of runs, refused rows and names that are past their time (R-064); rows deleted or emptied."""
     return retention.clean_up()

@@ -12,14 +12,14 @@ from . import forecasts, rollups
 
 
 @shared_task
-@once_per_slot("market:roll-up", every=timedelta(hours=1))
+@once_per_slot("market.roll-up", every=timedelta(hours=1))
 def roll_up() -> int:
     """Today's and yesterday's days, and those that are missing; rows that were new or different."""
     return rollups.roll_up_recent().changed
 
 
 @shared_task
-@once_per_slot("market:forecasts", every=timedelta(hours=6))
+@once_per_slot("market.forecasts", every=timedelta(hours=6))
 def make_forecasts() -> int:
     """The forecasts and seasonal factors of every series; how many forecasts stand."""
     return forecasts.make_forecasts()

@@ -25,6 +25,6 @@ def refresh_currency_rates() -> int:
         return 0
 
 
-@once_per_slot("market:currency-rates", every=timedelta(hours=6))
+@once_per_slot("market.currency-rates", every=timedelta(hours=6))
 def _refresh() -> int:
     return currencies.refresh()

@@ -20,20 +20,27 @@ def send_due_mails() -> int:
 
 
 @shared_task
-def heartbeat() -> None:
-    """Show that beat, broker and a worker are alive: health turns amber once this row is 120 s old."""
-    Heartbeat.objects.update_or_create(name="worker", defaults={"seen_at": clock.now()})
+def heartbeat(queue: str = "bulk") -> None:
+    """Show that beat, broker and a worker of the queue are alive: health turns amber once its row is 120 s old."""
+    now = clock.now()
+    names = [f"queue/{queue}", "worker"] if queue == "bulk" else [f"queue/{queue}"]
+    Heartbeat.objects.bulk_create(
+        [Heartbeat(name=name, seen_at=now) for name in names],
+        update_conflicts=True,
+        unique_fields=["name"],
+        update_fields=["seen_at"],
+    )
 
 
 @shared_task
-@once_per_slot("core.make_months", every=timedelta(hours=6))
+@once_per_slot("core.make-months", every=timedelta(hours=6))
 def make_months() -> int:
     """Keep the months of every partitioned table ready, three ahead."""
     return partitions.ensure_standing_months(clock.today())
 
 
 @shared_task
-@once_per_slot("core.sweep_limits", every=timedelta(minutes=10))
+@once_per_slot("core.sweep-limits", every=timedelta(minutes=10))
 def sweep_limits() -> int:
     """Delete expired sign-in limits: the table itself drops them only past its million entries."""
     table = connection.ops.quote_name(caches["default"]._table)  # type: ignore[attr-defined]
@@ -43,7 +50,7 @@ def sweep_limits() -> int:
 
 
 @shared_task
-@once_per_slot("core.clean_up", every=timedelta(days=1))
+@once_per_slot("core.clean-up", every=timedelta(days=1))
 def clean_up() -> int:
     """Delete ended sessions and old job runs."""
     from importlib import import_module

@@ -65,7 +65,7 @@ def back_up() -> int:
     """Start the day's backup: asked every hour, done once in a day, the first time soon after the site came up."""
     if settings.BACKUP_DRIVER == "off":
         return 0
-    run = claim_slot("backups.back_up", slot_at(clock.now() - DAY_BEGINS, timedelta(days=1)))
+    run = claim_slot("backups.back-up", slot_at(clock.now() - DAY_BEGINS, timedelta(days=1)))
     if run is None:
         return 0
     watching.spawn("backup")

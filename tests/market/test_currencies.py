@@ -122,7 +122,7 @@ def test_a_bank_that_cannot_be_reached_is_a_line_of_the_log_and_an_error_of_its_
     monkeypatch.setattr(currencies, "fetch_document", fail)
     assert tasks_money.refresh_currency_rates() == 0
     assert "could not be reached" in caplog.text
-    assert "could not be reached" in JobRun.objects.get(job="market:currency-rates").error
+    assert "could not be reached" in JobRun.objects.get(job="market.currency-rates").error
 
 
 def test_the_bank_is_asked_through_the_markets_client(db, settings, httpserver_rates):
