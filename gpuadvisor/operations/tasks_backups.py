@@ -15,6 +15,7 @@ from gpuadvisor.core.models import Heartbeat
 from gpuadvisor.operations.models import Backup, RestoreCheck
 
 from .backups import health, rows, spool, watching
+from .backups.afterwards import BACK_UP
 from .backups.configuration import BackupError, configuration
 from .backups.drivers import driver
 
@@ -65,7 +66,7 @@ def back_up() -> int:
     """Start the day's backup: asked every hour, done once in a day, the first time soon after the site came up."""
     if settings.BACKUP_DRIVER == "off":
         return 0
-    run = claim_slot("backups.back-up", slot_at(clock.now() - DAY_BEGINS, timedelta(days=1)))
+    run = claim_slot(BACK_UP, slot_at(clock.now() - DAY_BEGINS, timedelta(days=1)))
     if run is None:
         return 0
     watching.spawn("backup")

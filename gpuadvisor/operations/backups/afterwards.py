@@ -20,6 +20,7 @@ from .drivers import driver
 
 OLD = timedelta(hours=24)
 BATCH = 1_000
+BACK_UP = "backups.back-up"  # the job of tasks_backups.py
 WHY = "the database was restored to a moment before it was sent"
 
 
@@ -49,7 +50,8 @@ def old_messages(restored_to: datetime) -> str:
 def jobs(restored_to: datetime) -> str:
     """A job that ran when the moment was taken runs nowhere now."""
     ended = JobRun.objects.filter(finished_at=None).update(finished_at=clock.now(), error="the database was restored")
-    return f"{ended} jobs under way then were ended."
+    JobRun.objects.filter(job=BACK_UP, slot__gt=clock.now() - timedelta(days=2)).delete()  # a full one is due soon
+    return f"{ended} jobs under way then were ended; a backup is made within the hour."
 
 
 def caches(restored_to: datetime) -> str:
