@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, NoReturn, cast
 from urllib.parse import unquote, urlsplit
@@ -227,14 +227,10 @@ def create_checkout(**fields: Any) -> dict[str, Any]:
     return plain(stripe.checkout.Session.create(**fields))
 
 
-def expire_checkout(key: str) -> dict[str, Any]:
-    """Close a page of Checkout, so that nobody can pay there; the session, which may be paid already."""
-    try:
-        return plain(stripe.checkout.Session.expire(key))
-    except stripe.InvalidRequestError as error:
-        if error.code == "resource_missing":
-            return {"id": key, "status": "expired"}
-        return plain(stripe.checkout.Session.retrieve(key))
+def expire_checkout(key: str) -> None:
+    """Close a page of Checkout, so that nobody can pay there. One that was paid, or is closed, stays as it is."""
+    with suppress(stripe.InvalidRequestError):
+        stripe.checkout.Session.expire(key)
 
 
 def create_portal(**fields: Any) -> dict[str, Any]:

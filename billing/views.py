@@ -120,7 +120,7 @@ def visit(request: AppRequest, pk: UUID) -> HttpResponse:
     if shown.word == "ready" and visits.is_just_ready(row):  # sooner than the page came: on at once
         return redirect(shown.url)
     if shown.word == "over":
-        return redirect(shown.url if shown.url.startswith("/") else reverse("billing:plan"))
+        return redirect(shown.url)
     context = {
         "visit": row,
         "shown": shown,

@@ -116,7 +116,7 @@ def begin(user: User, kind: str, *, tier: str = "", interval: str = "", flow: st
 
 def _check(row: Subscription, kind: str, tier: str, interval: str, flow: str) -> None:
     """Raises: DomainError where this cannot be asked for."""
-    if (tier or kind == Visit.Kind.CHECKOUT) and (tier not in PAID or interval not in INTERVALS):
+    if (tier or interval or kind == Visit.Kind.CHECKOUT) and (tier not in PAID or interval not in INTERVALS):
         raise DomainError(gettext("Choose one of the plans, by the month or by the year."))
     if flow not in FLOWS:
         raise DomainError(gettext("There is no such page at Stripe."))
@@ -170,7 +170,8 @@ def state(visit: Visit, now: datetime | None = None) -> Shown:
         text = _("Stripe's page was prepared a while ago, and may be closed by now. Try again to open it.")
         return Shown("stale", text, may_try_again=True)
     if visit.state == Visit.State.DONE:
-        return Shown("over", url=visit.url or reverse("billing:plan"))
+        is_here = visit.url.startswith("/")  # Stripe's own page is closed by now
+        return Shown("over", url=visit.url if is_here else reverse("billing:plan"))
     code = visit.error
     if visit.state == Visit.State.WAITING:
         if visit.begun_at > now - SLOW:
@@ -191,32 +192,42 @@ def prepare(pk: UUID | str) -> bool:
     visit = _claim(pk)
     if visit is None:
         return False
+    is_written = _record(visit, **_outcome(visit))
+    for other in Visit.objects.filter(user=visit.user_id, state=Visit.State.WAITING).values_list("pk", flat=True):
+        nudge(PREPARE, str(other))  # it had to wait for this one
+    return is_written
+
+
+def _outcome(visit: Visit) -> dict[str, Any]:
+    """What came of asking Stripe, as columns of the visit."""
     if _is_stripe_away():
-        return _record(visit, state=Visit.State.FAILED, error="away")
+        return _failed("away")
     try:
         with client.within(SECONDS):
             made = preparing.make(visit)
     except client.StripeAway as away:
         log.warning("visit %s (%s): %s", visit.pk, visit.kind, away)
-        return _record(visit, state=Visit.State.FAILED, error="away")
+        return _failed("away")
     except client.StripeRefused as refused:
         log.error("visit %s (%s): %s", visit.pk, visit.kind, refused)
-        code = "key" if isinstance(refused, client.KeyRefused) else "refused"
-        return _record(visit, state=Visit.State.FAILED, error=code)
+        return _failed("key" if isinstance(refused, client.KeyRefused) else "refused")
     except preparing.Cannot as cannot:
         log.log(logging.ERROR if cannot.code in FOR_STAFF else logging.INFO, "visit %s: %s", visit.pk, cannot)
-        return _record(visit, state=Visit.State.FAILED, error=cannot.code)
+        return _failed(cannot.code)
     except Exception:
         log.exception("visit %s", visit.pk)
-        return _record(visit, state=Visit.State.FAILED, error="unknown")
-    return _record(
-        visit,
-        state=Visit.State.DONE if made.url.startswith("/") else Visit.State.READY,  # a trial without Stripe's page
-        url=made.url,
-        session_id=made.key,
-        ready_at=clock.now(),
-        expires_at=made.expires_at,
-    )
+        return _failed("unknown")
+    return {
+        "state": Visit.State.DONE if made.url.startswith("/") else Visit.State.READY,  # a trial needs no page of Stripe
+        "url": made.url,
+        "session_id": made.key,
+        "ready_at": clock.now(),
+        "expires_at": made.expires_at,
+    }
+
+
+def _failed(code: str) -> dict[str, Any]:
+    return {"state": Visit.State.FAILED, "error": code}
 
 
 def _is_stripe_away() -> bool:
@@ -226,12 +237,26 @@ def _is_stripe_away() -> bool:
 
 
 def _claim(pk: UUID | str) -> Visit | None:
-    """Lease a visit that waits, and commit."""
-    now = clock.now()
-    free = Visit.objects.filter(Q(lease_until=None) | Q(lease_until__lt=now), pk=pk, state=Visit.State.WAITING)
-    if not settings.BILLING_ENABLED or not free.filter(begun_at__gt=now - LATE).update(lease_until=now + LEASE):
+    """Lease a visit that waits, and commit; none while another of the account is prepared.
+
+    A trial and a page of Checkout made at the same time would not know of each other, and both could be paid.
+    """
+    visit = Visit.objects.select_related("user").filter(pk=pk).first()
+    if visit is None or not settings.BILLING_ENABLED:
         return None
-    return Visit.objects.select_related("user").filter(pk=pk, lease_until=now + LEASE).first()
+    with transaction.atomic():
+        try:
+            services.lock(visit.user)
+        except User.DoesNotExist:
+            return None
+        now = clock.now()
+        waiting = Visit.objects.filter(user=visit.user, state=Visit.State.WAITING)
+        if waiting.filter(lease_until__gte=now).exists():
+            return None
+        if not waiting.filter(pk=pk, begun_at__gt=now - LATE).update(lease_until=now + LEASE):
+            return None
+    visit.lease_until = now + LEASE
+    return visit
 
 
 def _record(visit: Visit, **values: Any) -> bool:

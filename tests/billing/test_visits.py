@@ -133,6 +133,31 @@ def test_paid_in_another_tab_nothing_is_sold_twice(shop, host):
     assert len(stripe.Subscription.list(customer=row(host).stripe_customer_id).data) == 1
 
 
+def test_a_page_that_a_returning_host_paid_meanwhile_is_found_too(shop, host):
+    buys(shop, host)
+    stripe.Subscription.cancel(row(host).stripe_subscription_id)
+    sync.follow(row(host).stripe_customer_id)
+    first = prepared(host, tier="individual", interval="month")
+    shop.pay(first.session_id)
+    second = prepared(host, tier="individual", interval="year")
+    assert (second.state, second.error) == ("failed", "has-plan")
+
+
+def test_a_trial_and_a_plan_asked_for_at_once_are_prepared_in_turn(shop, host, monkeypatch):
+    """Beside each other neither would know of the other, and the host would pay for a plan beside the trial."""
+    told = []
+    monkeypatch.setattr(visits, "nudge", lambda task, pk: told.append(pk))
+    buying, trying = begin(host), begin(host, "trial")
+    claimed = visits._claim(buying.pk)
+    assert not visits.prepare(trying.pk)
+    Visit.objects.filter(pk=claimed.pk).update(lease_until=None)
+    assert visits.prepare(buying.pk)
+    assert told[-1] == str(trying.pk)
+    assert visits.prepare(trying.pk)
+    buying.refresh_from_db()
+    assert (buying.state, "error" in shop.pay(buying.session_id)) == ("done", True)
+
+
 def test_who_has_a_plan_is_sent_to_the_portal_instead(shop, host, host_client):
     buys(shop, host)
     with pytest.raises(DomainError, match="never pay for two"):
@@ -174,6 +199,7 @@ def test_a_shop_that_sells_nothing_says_so(billing_on, host, host_client):
 def test_only_what_is_sold_can_be_chosen(shop, host_client, wish):
     assert host_client.post(reverse("billing:buy"), wish).status_code == 400
     assert host_client.post(reverse("billing:buy"), BUY | {"interval": "week"}).status_code == 400
+    assert host_client.post(reverse("billing:portal"), {"interval": "m\0" * 99}).status_code == 400
     assert not Visit.objects.exists()
 
 
@@ -431,6 +457,13 @@ def test_a_way_that_was_ready_long_ago_is_not_offered_any_more(host, billing_on,
     page = host_client.get(reverse("billing:visit", args=[visit.pk])).content.decode()
     assert "https://x.test/" not in page
     assert "Try again to open it" in page
+
+
+@pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}], ids=["page", "part"])
+def test_a_way_that_is_over_leads_to_the_plan_and_to_no_closed_page(host, billing_on, host_client, headers):
+    visit = VisitFactory(user=host, state="done", url="https://x.test/", ready_at=clock.now())
+    answer = host_client.get(reverse("billing:visit", args=[visit.pk]), headers=headers)
+    assert reverse("billing:plan") in (answer.headers.get("Location"), answer.headers.get("HX-Redirect"))
 
 
 def test_whoever_asks_without_end_is_stopped(host, billing_on, host_client):
