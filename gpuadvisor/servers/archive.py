@@ -15,6 +15,8 @@ from pathlib import Path
 
 def keep(source: Path, target: Path) -> str:
     """Copy durably; the reason why not, or nothing. What is there already with the same bytes is done already."""
+    if not target.parent.is_dir():
+        return f"the folder {target.parent} is missing"
     if not (target.parent / "armed").exists():
         return ""
     if target.exists():

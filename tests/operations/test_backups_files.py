@@ -195,6 +195,7 @@ def test_the_archiver_keeps_nothing_before_the_first_backup_and_is_idempotent_af
 
 
 def test_the_archiver_fails_without_a_spool_or_source(tmp_path):
+    assert "is missing" in archive.keep(tmp_path, tmp_path / "none" / "target")
     (tmp_path / "armed").touch()
     assert archive.keep(tmp_path / "none", tmp_path / "target")
     assert not (tmp_path / "target").exists()
