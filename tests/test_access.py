@@ -134,6 +134,8 @@ MEMBER = {
     "privacy:export": 405,
     "privacy:delete": 200,
     "privacy:undo": 405,
+    "privacy:consent": 405,
+    "privacy:consent-end": 405,
     "accounts:tokens-create": 200,
     "portfolios:dashboard": 200,
     "portfolios:dashboard-index": 302,
