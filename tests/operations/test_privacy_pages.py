@@ -6,6 +6,7 @@ from django.core.cache import caches
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 
+from gpuadvisor.accounts import consents
 from gpuadvisor.accounts.models import User
 from gpuadvisor.core import clock
 from gpuadvisor.core.models import AuditEntry
@@ -125,3 +126,15 @@ def test_staff_delete_for_a_host_who_asks_by_mail(host, client):
         call_command("erase_account", "nobody@example.com", "--reason", "x")
     client.force_login(UserFactory(is_staff=True, is_superuser=True))
     assert client.post(f"/admin/accounts/user/{host.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_a_host_lets_staff_read_along_and_takes_it_back(host_client, host):
+    """Chat text is not readable without consent; giving and taking back stand in the list."""
+    page = reverse("privacy:index")
+    host_client.post(reverse("privacy:consent"))
+    assert consents.open_of(host.pk)
+    assert "Take it back" in host_client.get(page).content.decode()
+    host_client.post(reverse("privacy:consent-end"))
+    host_client.post(reverse("privacy:consent-end"))
+    assert consents.open_of(host.pk) is None
+    assert "You took back" in host_client.get(page).content.decode()

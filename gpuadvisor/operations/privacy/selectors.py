@@ -26,6 +26,8 @@ WORDS: dict[str, StrOrPromise] = {
     "privacy.deletion-undone": _("The deletion was taken back"),
     "privacy.staff-asked": _("Staff asked for the deletion of the account"),
     "privacy.staff-undid": _("Staff took the deletion back"),
+    "privacy.consent-given": _("You let staff read what you say to the advisor"),
+    "privacy.consent-taken-back": _("You took back that staff may read what you say to the advisor"),
     "plan.granted": _("Staff gave you a plan"),
     "plan.grant-revoked": _("Staff took back a plan that they had given you"),
     "plan.grant-ended": _("A plan that staff had given you ended"),
@@ -55,6 +57,7 @@ def deeds(user: User) -> list[Deed]:
     key = str(user.pk)
     about = Q(details__account=key) | Q(details__owner=key) | Q(details__user=key)
     staffs = AuditEntry.objects.filter(about, user__in=User.objects.filter(is_staff=True)).exclude(user=user)
+    staffs = staffs.exclude(action__startswith="impersonation.")  # told by the visits below
     programs = AuditEntry.objects.filter(about, user=None)
     own = AuditEntry.objects.filter(user=user, action__startswith="privacy.")
     found = [

@@ -21,6 +21,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from billing.models import Subscription
 from billing.visits import is_live
+from gpuadvisor.accounts import consents
 from gpuadvisor.accounts.models import AppRequest
 from gpuadvisor.core import audit, clock
 from gpuadvisor.core.errors import DomainError
@@ -53,6 +54,7 @@ def _page(request: AppRequest, *, problem: str = "", status: int = 200) -> HttpR
         context |= {
             "erasure": erasing.open_of(user),
             "why_not": erasing.why_not(user),
+            "consent": None if user.is_demo else consents.open_of(user.pk),
             "deeds": [] if user.is_demo else selectors.deeds(user),
         }
     return render_page(request, "operations/privacy.html", context, fragment="exports", status=status)
@@ -110,6 +112,20 @@ def undo(request: AppRequest) -> HttpResponse:
     if row is not None:
         erasing.undo(row)
     return go_to(request, "privacy:index", toast_text=_("Your account stays. Nothing was deleted."))
+
+
+@require_POST
+def consent(request: AppRequest) -> HttpResponse:
+    """Let staff read what the host says to the advisor, for seven days."""
+    consents.give(request.user)
+    return go_to(request, "privacy:index", toast_text=_("Staff may read it for seven days."))
+
+
+@require_POST
+def consent_end(request: AppRequest) -> HttpResponse:
+    """Take that back."""
+    consents.take_back(request.user)
+    return go_to(request, "privacy:index", toast_text=_("Staff cannot read it any more."))
 
 
 @login_not_required  # whoever reads the mails of the account
