@@ -28,7 +28,7 @@ from .configuration import BackupError
 MAGIC = b"GPABKUP1"
 CHUNK = 1 << 20
 LAST = 1 << 31
-LEVEL = 1  # of compression: WAL of an idle site is mostly zeros, and the processor belongs to the site
+QUICK, SMALL = 1, 6  # levels of compression: of a whole backup, and of WAL, which on an idle site is mostly zeros
 
 
 class WrongKeyError(BackupError):
@@ -66,12 +66,12 @@ def _bound(header: bytes, number: int, *, is_last: bool) -> bytes:
 class Sealer:
     """Writes into `file`; `finish` seals the rest. Without it, the file is refused when read."""
 
-    def __init__(self, file: BinaryIO, *, name: str, at: datetime, key: str) -> None:
+    def __init__(self, file: BinaryIO, *, name: str, at: datetime, key: str, level: int = QUICK) -> None:
         salt = os.urandom(16)
         content = {"name": name, "at": at.isoformat(), "key": mark_of(key), "salt": salt.hex()}
         self._header = json.dumps(content).encode()
         self._file, self._box = file, _box(key, salt)
-        self._squeeze = zlib.compressobj(LEVEL)
+        self._squeeze = zlib.compressobj(level)
         self._waiting = bytearray()
         self._number = 0
         file.write(MAGIC + struct.pack(">H", len(self._header)) + self._header)

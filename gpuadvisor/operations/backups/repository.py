@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from .configuration import BackupError, Configuration
-from .crypt import DamagedError, Header, Opener, Sealer, read_header
+from .crypt import QUICK, DamagedError, Header, Opener, Sealer, read_header
 
 END = ".gpa"
 HALF = ".part"
@@ -30,7 +30,7 @@ class Repository:
         self._keys = config.keys
 
     @contextlib.contextmanager
-    def put(self, name: str, *, at: datetime) -> Iterator[Sealer]:
+    def put(self, name: str, *, at: datetime, level: int = QUICK) -> Iterator[Sealer]:
         """Write an object; it is there after the block, whole and on the disk, or not at all.
 
         Raises: BackupError where the disk is nearly full.
@@ -42,7 +42,7 @@ class Repository:
         try:
             with half.open("wb") as file:
                 half.chmod(0o600)
-                sealer = Sealer(file, name=name, at=at, key=self._keys[0])
+                sealer = Sealer(file, name=name, at=at, key=self._keys[0], level=level)
                 yield sealer
                 sealer.finish()
                 file.flush()

@@ -17,6 +17,7 @@ from gpuadvisor.servers.locks import Lock
 
 from . import wal
 from .configuration import BackupError, Configuration
+from .crypt import SMALL
 from .repository import Repository
 
 log = logging.getLogger(__name__)
@@ -94,7 +95,7 @@ def _push(config: Configuration) -> Pushed:
         if repository.has(name):
             _check_same(repository, name, file)  # a run was killed between the two
         else:
-            with repository.put(name, at=at) as sealer, file.open("rb") as read:
+            with repository.put(name, at=at, level=SMALL) as sealer, file.open("rb") as read:
                 shutil.copyfileobj(read, sealer, PIECE)
         file.unlink()
         by_system.setdefault(system, []).append(name)
