@@ -11,6 +11,7 @@ urlpatterns = [
     path("", include("market.urls")),
     path("", include("portfolios.urls")),
     path("", include("gpuadvisor.operations.privacy.urls")),
+    path("", include("gpuadvisor.operations.urls")),
     path("chat/", include("chat.urls")),
     path("alerts/", include("alerts.urls")),
     path("api/", include("gpuadvisor.api.urls")),

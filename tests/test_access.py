@@ -136,6 +136,7 @@ MEMBER = {
     "privacy:undo": 405,
     "privacy:consent": 405,
     "privacy:consent-end": 405,
+    "operations:leave": 405,
     "accounts:tokens-create": 200,
     "portfolios:dashboard": 200,
     "portfolios:dashboard-index": 302,

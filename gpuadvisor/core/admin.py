@@ -6,9 +6,10 @@ from typing import Any, ClassVar, cast
 
 from django.contrib import admin
 from django.core.paginator import Paginator
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
 
 from .models import AuditEntry, Heartbeat, JobRun, QueuedMail
 
@@ -69,10 +70,27 @@ class HeartbeatAdmin(ReadOnlyAdmin):
     list_display = ("name", "seen_at")
 
 
+class AboutFilter(admin.SimpleListFilter):
+    """Entries about one account, by its key; it comes with a link and is not offered as a choice."""
+
+    title = _("account")
+    parameter_name = "about"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        chosen = request.GET.get(self.parameter_name, "")
+        return [(chosen, _("This account"))] if chosen else []
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
+        key = self.value()
+        if not key:
+            return queryset
+        return queryset.filter(Q(details__account=key) | Q(details__owner=key) | Q(details__user=key))
+
+
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
     list_display = ("at", "action", "user")
-    list_filter = ("action",)
+    list_filter = (AboutFilter, "action")
     search_fields = ("action", "user__email")
     list_select_related: ClassVar = ["user"]
     date_hierarchy = "at"

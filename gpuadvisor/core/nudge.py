@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
+from . import reading
 from .cache import Breaker
 
 log = logging.getLogger(__name__)
@@ -20,7 +21,7 @@ def nudge(task: str, *args: str, countdown: float | None = None) -> None:
 
     Units: `countdown` seconds before it may run. `args`: its own.
     """
-    if not _breaker.is_open:
+    if not _breaker.is_open and not reading.is_only():
         _messenger.submit(_send, task, countdown, *args)
 
 

@@ -185,6 +185,7 @@ class Impersonation(BaseModel):
 
     class Meta:
         db_table = "impersonations"
+        permissions = [("impersonate", _("Can look at the site as a host, reading only"))]
         indexes = [models.Index(fields=["user", "-begun_at"], name="operations_imperson_user")]
 
     def __str__(self) -> str:
