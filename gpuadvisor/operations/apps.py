@@ -17,10 +17,12 @@ class OperationsConfig(AppConfig):
         from .backups import health as backup_health
         from .privacy import admin as _privacy_admin  # noqa: F401
         from .privacy import banner, erasing
+        from .privacy import health as privacy_health
 
         notices.register(banner.erasure_notices)
         after_restore.register("deleted accounts", erasing.replay)
         afterwards.register()
+        health.AMBER["privacy"] = privacy_health.privacy
         health.AMBER["archive"] = backup_health.archive
         health.AMBER["backup"] = backup_health.backup
         health.AMBER["restore-check"] = backup_health.restore_check

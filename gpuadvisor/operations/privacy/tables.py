@@ -33,7 +33,8 @@ class Table:
 
     `staff` are columns that name a member of staff: emptied when that account goes. Of a table that is `kept`, rows
     stay when the account goes, for the reason in `why`, with the columns in `emptied` empty. `key` is the order in
-    which it is read, by an index; `before` are tables that find their rows by this one and are emptied first.
+    which it is read, by an index, where rows are many and small. `before` are tables that find their rows by this one
+    and are emptied first.
     """
 
     label: str
@@ -246,6 +247,7 @@ TABLES: tuple[Table, ...] = (
         "portfolios.MetricImportRow",
         "batch__user",
         told="id batch line gpu_configuration_id platform metric_date figures before outcome reason",
+        key=("batch_id", "line"),
     ),
     Table(
         "portfolios.CostProfile",
