@@ -1,5 +1,7 @@
 """The page "Privacy", its file and its links."""
 
+from datetime import timedelta
+
 import pytest
 from asgiref.sync import async_to_sync
 from django.core.cache import caches
@@ -9,9 +11,10 @@ from django.urls import reverse
 from gpuadvisor.accounts import consents
 from gpuadvisor.accounts.models import User
 from gpuadvisor.core import clock
+from gpuadvisor.core.health import Trouble
 from gpuadvisor.core.models import AuditEntry
 from gpuadvisor.operations.models import Erasure, Export
-from gpuadvisor.operations.privacy import erasing, exporting, links
+from gpuadvisor.operations.privacy import erasing, exporting, health, links
 from tests.factories import PASSWORD, UserFactory
 
 
@@ -138,3 +141,16 @@ def test_a_host_lets_staff_read_along_and_takes_it_back(host_client, host):
     host_client.post(reverse("privacy:consent-end"))
     assert consents.open_of(host.pk) is None
     assert "You took back" in host_client.get(page).content.decode()
+
+
+def test_health_tells_of_what_is_late(host):
+    health.privacy()
+    row = erasing.ask(host)
+    Erasure.objects.filter(pk=row.pk).update(due_at=clock.now() - timedelta(hours=25))
+    with pytest.raises(Trouble, match="1 deletions"):
+        health.privacy()
+    erasing.undo(row)
+    exporting.ask(host)
+    Export.objects.update(asked_at=clock.now() - timedelta(hours=2))
+    with pytest.raises(Trouble, match="1 exports"):
+        health.privacy()

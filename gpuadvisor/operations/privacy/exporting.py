@@ -47,6 +47,7 @@ MOST_ATTEMPTS = 5
 SLICE_ROWS = 20_000
 SLICE_SECONDS = 8.0
 FETCHED = 2_000  # rows of a server-side cursor in memory at once
+FETCHED_LARGE = 50  # of tables whose rows may be large: a post of a program, what Stripe told
 RUN_SECONDS = 180.0
 TURN_SECONDS = 30.0  # for one export, while others wait
 ORPHAN_SECONDS = 3_600
@@ -211,8 +212,9 @@ class _Turn:
         rows = one.rows(self.owner)
         if progress["after"] is not None:
             rows = rows.filter(_behind(order, progress["after"]))
+        fetched = FETCHED if one.table.key else FETCHED_LARGE
         names = [name if name != "pk" else one.model._meta.pk.attname for name in order]
-        found: Iterator[Any] = rows.order_by(*names).values_list(*told, *names)[:most].iterator(chunk_size=FETCHED)
+        found: Iterator[Any] = rows.order_by(*names).values_list(*told, *names)[:most].iterator(chunk_size=fetched)
         if (row := next(found, None)) is None:
             self._end_of(one)
             return 0
@@ -226,7 +228,7 @@ class _Turn:
             while row is not None:
                 pieces["json"].write(writer.row(list(row[: len(told)]), is_first=is_first))
                 is_first, last, number = False, row, number + 1
-                if number % FETCHED == 0:
+                if number % fetched == 0:
                     pieces["csv"].write(writer.sheet())
                 row = next(found, None)
             pieces["csv"].write(writer.sheet())
