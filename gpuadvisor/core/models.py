@@ -46,6 +46,7 @@ class QueuedMail(BaseModel):
         db_table = "mail_outbox"
         indexes = [
             models.Index(fields=["next_at"], condition=Q(status="pending"), name="core_mail_due"),
+            models.Index(fields=["created_at"], name="core_mail_created"),
         ]
         constraints = [
             known(
@@ -78,11 +79,72 @@ class JobRun(BaseModel):
         return f"{self.job} {self.slot:%Y-%m-%d %H:%M}"
 
 
+class JobState(models.Model):
+    """How a scheduled job fares, one row for each: its last run, the last that went well, how many failed since."""
+
+    job = models.CharField(max_length=60, primary_key=True)
+    since = models.DateTimeField(help_text=_("Known from then on: what never ran is late from here."))
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    ok_at = models.DateTimeField(null=True, blank=True, help_text=_("The end of the last run that went well."))
+    seconds = models.FloatField(null=True, blank=True)
+    rows = models.PositiveIntegerField(null=True, blank=True)
+    fails = models.PositiveIntegerField(default=0, help_text=_("Runs that failed since the last that went well."))
+    failed_at = models.DateTimeField(null=True, blank=True)
+    error = models.CharField(max_length=500, blank=True, help_text=_("Of the last run that failed."))
+    host = models.CharField(max_length=100, blank=True)
+
+    class Meta:
+        db_table = "job_states"
+        verbose_name = _("job")
+
+    def __str__(self) -> str:
+        return self.job
+
+
+class Incident(BaseModel):
+    """A trouble from its first sight to its end, one open row for each name: who tells of it tells once."""
+
+    class Level(models.TextChoices):
+        AMBER = "amber", _("Amber")
+        RED = "red", _("Red")
+
+    name = models.CharField(max_length=60)
+    level = models.CharField(max_length=10, choices=Level)
+    sentence = models.CharField(max_length=300)
+    begun_at = models.DateTimeField()
+    red_since = models.DateTimeField(null=True, blank=True)
+    told_at = models.DateTimeField(null=True, blank=True, help_text=_("When operators were written to."))
+    ended_at = models.DateTimeField(null=True, blank=True)
+    over_told_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "incidents"
+        indexes = [models.Index(fields=["name", "-begun_at"], name="core_incident_name")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["name"],
+                condition=Q(ended_at=None),
+                name="core_incident_one_open",
+                violation_error_message=_("This trouble is open already."),
+            ),
+            known("core_incident_level_known", "level", ["amber", "red"], _("Choose one of the levels.")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.level})"
+
+
 class Heartbeat(models.Model):
-    """When a process was last seen alive: a worker writes its row every 30 seconds, beat its own."""
+    """When a process was last seen alive: a worker writes its row every 30 seconds, beat its own.
+
+    Names: `worker` (any of them, through beat and broker), `queue/NAME` (a worker of that queue, so too),
+    `process/NODE` (each worker by itself), `beat/HOST`.
+    """
 
     name = models.CharField(max_length=60, primary_key=True)
     seen_at = models.DateTimeField()
+    details = models.JSONField(default=dict, db_default={}, blank=True)
 
     class Meta:
         db_table = "heartbeats"

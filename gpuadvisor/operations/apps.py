@@ -11,7 +11,8 @@ class OperationsConfig(AppConfig):
     def ready(self) -> None:
         from gpuadvisor.core import health, notices
 
-        from . import after_restore
+        from . import after_restore, recording
+        from . import jobs_admin as _jobs_admin  # noqa: F401 (it registers itself)
         from .backups import admin as _backups_admin  # noqa: F401 (it registers itself)
         from .backups import afterwards
         from .backups import health as backup_health
@@ -26,3 +27,4 @@ class OperationsConfig(AppConfig):
         health.AMBER["archive"] = backup_health.archive
         health.AMBER["backup"] = backup_health.backup
         health.AMBER["restore-check"] = backup_health.restore_check
+        recording.connect()

@@ -448,7 +448,8 @@ OF_NOBODY = frozenset(
         *("market.MarketData", "market.PricingSnapshot", "market.UtilizationTrend", "market.MarketDaily"),
         *("market.MarketForecast", "market.GPUModel", "market.GPUAlias", "market.UnknownGPUName", "market.Platform"),
         *("market.CurrencyRate", "market.PlatformFee", "market.CompDay", "market.SourceRun"),
-        *("core.JobRun", "core.Heartbeat", "operations.Backup", "operations.RestoreCheck"),
+        *("core.JobRun", "core.JobState", "core.Incident", "core.Heartbeat"),
+        *("operations.Backup", "operations.RestoreCheck"),
         *("auth.Permission", "auth.Group_permissions", "auth.Group", "contenttypes.ContentType"),
         "socialaccount.SocialApp",
         "alerts.ReceiverPause",  # a receiver's host name, paused by staff for all
