@@ -70,8 +70,8 @@ def amounts(counts: Mapping[str, int]) -> list[str]:
     return [words[what](n) % {"n": n} for what, n in counts.items() if n and what in words]
 
 
-def _price(row: Subscription) -> str:
-    """What is taken each time, as "$29.00 a month"; "" where nobody knows."""
+def price(row: Subscription) -> str:
+    """What is taken each time, as "$29.00 a month", by the price that was bought; "" where nobody knows."""
     if not row.monthly_price or row.interval not in ("month", "year"):
         return ""
     currency = str(row.billing_details.get("currency") or "usd").upper()
@@ -158,12 +158,11 @@ def trial_ends(row: Subscription) -> Letter:
     day = date(row.current_period_end) if row.current_period_end else ""
     subject = _("Your trial ends on %(day)s") % {"day": day}
     if row.has_card:
-        price = _price(row)
         return Letter(
             subject=subject,
             lines=[
                 _("Your trial of the %(plan)s plan ends on %(day)s. The plan then goes on, and your card is charged "
-                  "%(price)s.") % {"plan": plan, "day": day, "price": price},
+                  "%(price)s.") % {"plan": plan, "day": day, "price": price(row)},
                 _("There is nothing to do. If you do not want it, cancel before that day: then nothing is charged."),
             ],
             action=_("See your plan"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 
 from django.conf import settings
 from django.db.models import F
@@ -12,7 +11,7 @@ from django_stubs_ext import StrOrPromise
 
 from gpuadvisor.accounts.models import User
 
-from . import limits, visits
+from . import letters, limits, shrinking, visits
 from .models import Grant, PlanChange, StripeEvent, Subscription, Visit
 from .plans import LIMITS, PAID, PLANS, TRIAL_TIER, Limit, Plan, is_above
 
@@ -61,7 +60,7 @@ class Standing:
     """A host's plan: since when they have it, and what is used of each limit.
 
     `until` is when it ends by itself, None where it does not, and `then` the plan after it; `is_granted` where staff
-    gave it.
+    gave it. `grace_until`: up to then all that a smaller plan has no room for goes on.
     """
 
     plan: Plan
@@ -69,12 +68,13 @@ class Standing:
     until: datetime | None
     then: Plan
     is_granted: bool
+    grace_until: datetime | None
     lines: list[Line]
 
     @property
     def is_over(self) -> bool:
-        """Whether there is more of something than the plan holds."""
-        return any(line.is_over for line in self.lines)
+        """Whether there is more than the plan holds of something that a host can choose from."""
+        return any(line.is_over for line in self.lines if line.what in shrinking.limited())
 
 
 def offers() -> list[Offer]:
@@ -104,6 +104,7 @@ def standing(user: User) -> Standing:
         until=given.until if given else subscription.cancel_at if subscription.paid_tier != "free" else None,
         then=PLANS[subscription.paid_tier if given else "free"],
         is_granted=given is not None,
+        grace_until=subscription.grace_until,
         lines=lines,
     )
 
@@ -113,7 +114,7 @@ class Buying:
     """What an account can do about its plan at Stripe.
 
     `may_buy` where Checkout is open to it; `is_live` where a subscription runs there, which the Portal changes, and
-    `was_live` where one has ended; `no_trial` why the days to try are not offered. Prices in USD.
+    `was_live` where one has ended; `no_trial` why the days to try are not offered; `price` what is taken, in words.
     """
 
     is_on: bool
@@ -124,7 +125,7 @@ class Buying:
     tier: str
     interval: str
     status: str
-    price: Decimal | None
+    price: str
     period_end: datetime | None
     cancel_at: datetime | None
     has_card: bool
@@ -165,8 +166,6 @@ class Buying:
 def buying(user: User) -> Buying:
     """How the account stands with Stripe, as last heard."""
     row = Subscription.objects.filter(user=user).first() or Subscription(user=user)
-    plan = PLANS[row.paid_tier]
-    prices = {"month": plan.price_month, "year": plan.price_year}
     return Buying(
         is_on=settings.BILLING_ENABLED,
         is_demo=user.is_demo,
@@ -176,7 +175,7 @@ def buying(user: User) -> Buying:
         tier=row.paid_tier,
         interval=row.interval,
         status=row.status,
-        price=prices.get(row.interval),
+        price=letters.price(row),
         period_end=row.current_period_end,
         cancel_at=row.cancel_at,
         has_card=row.has_card,

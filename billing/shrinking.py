@@ -96,6 +96,11 @@ def register(kind: Kind) -> None:
     _kinds[kind.what] = kind
 
 
+def limited() -> list[str]:
+    """The limits whose rows a smaller plan closes."""
+    return list(_kinds)
+
+
 def parts(user: User) -> list[Part]:
     """The rows of every limit as they stand, for pages; no lock."""
     row = Subscription.objects.filter(user=user).only("kept").first()

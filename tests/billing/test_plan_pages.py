@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from billing import limits, plans
+from billing.models import Subscription
 from billing.services import set_tier
 from gpuadvisor.accounts.models import Tier
 from gpuadvisor.core import clock
@@ -94,6 +95,25 @@ def test_what_is_over_the_plan_is_said_and_kept(host_client, host):
     PortfolioFactory.create_batch(2, user=host)
     response = host_client.get(reverse("billing:plan"))
     assert "You have more than this plan holds. Nothing is deleted" in text_of(response)
+    assert "What you do not keep is read-only or paused." in text_of(response)
+    Subscription.objects.filter(user=host).update(grace_until=clock.now() + timedelta(days=3))
+    assert "all goes on as before; then what you do not keep" in text_of(host_client.get(reverse("billing:plan")))
+
+
+def test_more_tokens_than_a_smaller_plan_has_are_nothing_to_choose_from(host_client, host, monkeypatch):
+    """Downgraded in the middle of a day."""
+    monkeypatch.setitem(limits._meters, "tokens_a_day", lambda user: limits.Usage(90_000, 20_000))
+    assert "You have more than this plan holds" not in text_of(host_client.get(reverse("billing:plan")))
+
+
+def test_who_pays_an_older_price_reads_that_one(host_client, host):
+    details = {"price": "price_old", "amount": 9_900, "currency": "usd"}
+    Subscription.objects.filter(user=host).update(
+        tier="individual", paid_tier="individual", interval="year", monthly_price="8.25", status="active",
+        stripe_subscription_id="sub_1", stripe_customer_id="cus_1", billing_details=details,
+        current_period_end=clock.now() + timedelta(days=3),
+    )  # fmt: skip
+    assert "Individual, $99.00 a year; the next payment is due" in text_of(host_client.get(reverse("billing:plan")))
 
 
 def test_a_plan_that_has_ended_has_no_end_any_more(host_client, host):

@@ -488,7 +488,7 @@ def test_a_host_with_a_plan_is_offered_the_others_and_the_portal(shop, host, hos
     assert reverse("billing:buy") not in page
     assert reverse("billing:trial") not in page
     assert page.count('name="interval" value="') == 3
-    for words in ("$29 a month", "the next payment is due", "Cancel the plan", "Change the card"):
+    for words in ("$29.00 a month", "the next payment is due", "Cancel the plan", "Change the card"):
         assert words in page
 
 
