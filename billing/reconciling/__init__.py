@@ -221,9 +221,8 @@ def check() -> None:
     last = Reconciliation.objects.exclude(ended_at=None).order_by("-begun_at").first()
     if last and last.error:
         raise health.Trouble("the comparison with Stripe took no plan away that Stripe does not know: the admin tells")
-    whole = last
     first = Reconciliation.objects.order_by("begun_at").first()
-    since = whole.begun_at if whole else first.begun_at if first else now
+    since = last.begun_at if last else first.begun_at if first else now
     if now - since > SILENT:
         raise health.Trouble(f"nothing was compared with Stripe since {since:%Y-%m-%d}: the admin tells why")
 
