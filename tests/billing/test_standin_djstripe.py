@@ -64,6 +64,7 @@ def test_coupon_refund_and_charge_are_synced(own_account):
     assert (refund.charge.id, refund.amount, refund.status) == (charge.id, 1450, "succeeded")
 
 
+@pytest.mark.slow
 def test_every_event_of_a_customers_life_is_processed(own_account):
     """Checkout, a change in the portal, a renewal, an end: all events, as a task of ours hands them to dj-stripe."""
     _, month, year = sell()

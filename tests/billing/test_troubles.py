@@ -86,6 +86,7 @@ def test_a_card_that_fails_is_told_of_and_ends_the_plan_after_fourteen_days(walk
     assert walk.mails() == []
 
 
+@pytest.mark.slow
 def test_a_card_that_is_mended_goes_on_as_if_nothing_had_been(walk, host, payer, client):
     buy(payer)
     walk.standin.cards("fails")
@@ -130,6 +131,7 @@ def test_a_first_payment_that_the_bank_asks_about_leads_to_stripes_page(walk, ho
     assert row.owed["url"] not in page(client, host, "/settings/")
 
 
+@pytest.mark.slow
 def test_a_first_payment_that_nobody_confirms_lapses(walk, host, payer, client):
     walk.standin.cards("asks")
     buy(payer)
@@ -142,6 +144,7 @@ def test_a_first_payment_that_nobody_confirms_lapses(walk, host, payer, client):
     assert row.owed["url"] not in page(client, host, "/settings/")
 
 
+@pytest.mark.slow
 def test_a_renewal_that_the_bank_asks_about_keeps_the_plan_until_confirmed(walk, host, payer, client):
     buy(payer)
     walk.standin.cards("asks")
@@ -305,6 +308,7 @@ def test_a_row_written_by_a_later_clock_is_brought_up_to_date(host, payer):
     assert (plan(host).tier, plan(host).synced_at < clock.now()) == ("professional", True)
 
 
+@pytest.mark.slow
 def test_events_from_before_a_restore_end_in_what_stripe_says_now(walk, host, payer):
     """e14, e39: yesterday's rows, handled again in any order, with the plan long ended."""
     bought = buy(payer)
