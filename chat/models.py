@@ -11,6 +11,7 @@ from decimal import Decimal
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from gpuadvisor.core.fields import bounded, known
@@ -44,7 +45,10 @@ class Conversation(BaseModel):
     class Meta:
         db_table = "conversations"
         verbose_name = _("conversation")
-        indexes = [models.Index(fields=["user", "-last_message_at"], name="chat_conversation_recent")]
+        indexes = [
+            models.Index(fields=["user", "-last_message_at"], name="chat_conversation_recent"),
+            models.Index(Coalesce("last_message_at", "started_at"), name="chat_conversation_silent"),
+        ]
 
     def __str__(self) -> str:
         return self.title or str(self.pk)

@@ -162,6 +162,7 @@ class AlertDelivery(BaseModel):
             models.Index(fields=["channel", "-created_at"], name="alerts_delivery_of_channel"),
             models.Index(fields=["user", "-created_at"], name="alerts_delivery_of_user"),
             models.Index(fields=["-created_at"], condition=Q(status="dead"), name="alerts_delivery_dead"),
+            models.Index(fields=["created_at"], condition=Q(log=None), name="alerts_delivery_of_no_log"),
         ]
         constraints = [
             models.UniqueConstraint(

@@ -65,6 +65,7 @@ class Episode(BaseModel):
             models.Index(fields=["user", "-opened_at"], name="alerts_episode_recent"),
             models.Index(fields=["alert", "-opened_at"], name="alerts_episode_of_alert"),
             models.Index(fields=["user"], condition=Q(state="open"), name="alerts_episode_open"),
+            models.Index(fields=["resolved_at"], condition=Q(state="resolved"), name="alerts_episode_resolved"),
         ]
         constraints = [
             models.UniqueConstraint(

@@ -120,7 +120,10 @@ class Incident(BaseModel):
 
     class Meta:
         db_table = "incidents"
-        indexes = [models.Index(fields=["name", "-begun_at"], name="core_incident_name")]
+        indexes = [
+            models.Index(fields=["name", "-begun_at"], name="core_incident_name"),
+            models.Index(fields=["ended_at"], name="core_incident_ended"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["name"],

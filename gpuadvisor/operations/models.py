@@ -108,6 +108,9 @@ class Export(BaseModel):
             models.Index(
                 fields=["asked_at"], condition=Q(state__in=["waiting", "working"]), name="operations_export_due"
             ),
+            models.Index(
+                fields=["asked_at"], condition=Q(state__in=["failed", "expired"]), name="operations_export_over"
+            ),
         ]
         constraints = [
             models.UniqueConstraint(

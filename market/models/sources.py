@@ -58,7 +58,10 @@ class SourceRun(BaseModel):
     class Meta:
         db_table = "source_runs"
         verbose_name = _("source run")
-        indexes = [models.Index(fields=["source", "-started_at"], name="market_sourcerun_recent")]
+        indexes = [
+            models.Index(fields=["source", "-started_at"], name="market_sourcerun_recent"),
+            models.Index(fields=["started_at"], name="market_sourcerun_started"),
+        ]
         constraints = [
             known(
                 "market_sourcerun_status_known",
