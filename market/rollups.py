@@ -93,6 +93,16 @@ MISSING = f"""
         and d.region = e.region and d.origin = e.origin and d.day = (e.at at time zone 'UTC')::date)
     order by day desc
 """  # noqa: S608
+# What stands is left alone: of an old day a part may be gone.
+FILL_IN = ROLL_UP.partition("on conflict")[0] + "on conflict (gpu_model, platform, region, origin, day) do nothing"
+INCOMPLETE = f"""
+    select exists (
+        select 1 from market_data m
+        where m.origin = %(origin)s and m.data_timestamp >= %(start)s and m.data_timestamp < %(end)s
+          and num_nonnulls({", ".join(f"m.{name}" for name in FIGURES)}) > 0
+          and not exists (select 1 from market_daily d where d.gpu_model = m.gpu_model and d.platform = m.platform
+              and d.region = m.region and d.origin = m.origin and d.day = %(day)s))
+"""  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +166,39 @@ def days_without_roll_up() -> list[date]:
         return [row[0] for row in cursor.fetchall()]
 
 
+def incomplete_days(first: date, end: date) -> list[date]:
+    """Days from `first` to before `end` with a series that has figures and no roll-up, however old they are."""
+    return [day for day in _each(first, end - DAY) if _asks(INCOMPLETE, day)]
+
+
+def fill_in(day: date) -> int:
+    """Roll up the series of a day that have no roll-up yet, however old it is; their number."""
+    ensure_months(MarketDaily, day, day)
+    with transaction.atomic(), connection.cursor() as cursor:
+        made = 0
+        for values in _values(day):
+            cursor.execute(FILL_IN, values)
+            made += cursor.rowcount
+    if made:
+        forget_market()
+    return made
+
+
+def _asks(question: str, day: date) -> bool:
+    with connection.cursor() as cursor:
+        for values in _values(day):
+            cursor.execute(question, values)
+            if cursor.fetchone()[0]:
+                return True
+    return False
+
+
+def _values(day: date) -> Iterator[dict[str, object]]:
+    start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    for origin in ("live", "imported", "simulated"):
+        yield {"day": day, "origin": origin, "start": start, "end": start + DAY}
+
+
 def _each(first: date, last: date) -> Iterator[date]:
     while first <= last:
         yield first
@@ -163,11 +206,9 @@ def _each(first: date, last: date) -> Iterator[date]:
 
 
 def _roll_up_day(day: date) -> int:
-    start = datetime(day.year, day.month, day.day, tzinfo=UTC)
     changed = 0
     with transaction.atomic(), connection.cursor() as cursor:
-        for origin in ("live", "imported", "simulated"):
-            values = {"day": day, "origin": origin, "start": start, "end": start + DAY}
+        for values in _values(day):
             for statement in (ROLL_UP, TAKE_BACK):
                 cursor.execute(statement, values)
                 changed += cursor.rowcount

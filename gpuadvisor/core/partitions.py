@@ -12,6 +12,7 @@ from typing import Any
 
 from django.apps import apps
 from django.db import connection, migrations, models, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import OperationalError
 
 MONTHS_BEHIND = 25
@@ -129,19 +130,22 @@ def ensure_standing_months(today: date | None = None) -> int:
     return sum(len(ensure_months(model, first, last)) for model in partitioned_models())
 
 
-def drop_month(model: type[models.Model], month: date) -> bool:
-    """Drop one month without stopping readers; False where it does not stand. Not inside a transaction."""
+def drop_month(model: type[models.Model], month: date, *, using: BaseDatabaseWrapper | None = None) -> bool:
+    """Drop one month without stopping readers; False where it does not stand. Not inside a transaction.
+
+    Raises: OperationalError where others hold the table for longer than lock_timeout; called again, it goes on.
+    """
     table, name = model._meta.db_table, f"{model._meta.db_table}_{month:%Y%m}"
-    with connection.cursor() as cursor:
+    with (using or connection).cursor() as cursor:
         cursor.execute(
-            "select i.inhdetachpending from pg_inherits i join pg_class c on c.oid = i.inhrelid"
-            " where c.relname = %s and i.inhparent = %s::regclass",
-            [name, table],
+            "select c.relname, i.inhdetachpending from pg_inherits i join pg_class c on c.oid = i.inhrelid"
+            " where i.inhparent = %s::regclass and (c.relname = %s or i.inhdetachpending)"
+            " order by i.inhdetachpending desc",
+            [table, name],
         )
-        row = cursor.fetchone()
-        if row is not None:
-            how = "finalize" if row[0] else "concurrently"
-            cursor.execute(f'alter table "{table}" detach partition "{name}" {how}')
+        for part, is_pending in cursor.fetchall():  # one that is pending stops every other, so it is ended first
+            how = "finalize" if is_pending else "concurrently"
+            cursor.execute(f'alter table "{table}" detach partition "{part}" {how}')
         cursor.execute("select to_regclass(%s)", [name])
         if cursor.fetchone()[0] is None:
             return False
