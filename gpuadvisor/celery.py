@@ -20,6 +20,7 @@ app.autodiscover_tasks(["alerts"], related_name="tasks_evaluating")
 app.autodiscover_tasks(["alerts"], related_name="tasks_incoming")
 app.autodiscover_tasks(["gpuadvisor.operations"], related_name="tasks_privacy")
 app.autodiscover_tasks(["gpuadvisor.operations"], related_name="tasks_backups")
+app.autodiscover_tasks(["gpuadvisor.operations"], related_name="tasks_retention")
 
 app.conf.beat_schedule = beat_schedule()  # a new job: a row in gpuadvisor/operations/schedule.py
 

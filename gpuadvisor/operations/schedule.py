@@ -249,6 +249,14 @@ JOBS: tuple[Job, ...] = (
     _daily("billing.purge-visits", _("Deletes old ways to Stripe"), "billing.tasks.purge_visits", 3, 57),
     _daily("billing.reconcile", _("Compares plans with Stripe"), "billing.tasks_reconcile.night", 2, 24),
     _daily("billing.purge-events", _("Deletes Stripe's events of long ago"), "billing.tasks.purge_events", 3, 56),
+    Job(
+        "operations.purge",
+        _("Deletes what is kept no longer, from 03:00 UTC in slices"),
+        f"{_OPERATIONS}.tasks_retention.purge",
+        MINUTES_5,
+        crontab(minute="*/5"),
+        MINUTES_5,
+    ),
     # -- privacy
     _sweep(
         "operations.make-exports",
