@@ -22,6 +22,7 @@ app.autodiscover_tasks(["gpuadvisor.operations"], related_name="tasks_privacy")
 app.autodiscover_tasks(["gpuadvisor.operations"], related_name="tasks_backups")
 app.autodiscover_tasks(["gpuadvisor.operations"], related_name="tasks_retention")
 
+app.autodiscover_tasks(["gpuadvisor.operations"], related_name="tasks_watching")
 app.conf.beat_schedule = beat_schedule()  # a new job: a row in gpuadvisor/operations/schedule.py
 
 

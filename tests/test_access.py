@@ -18,6 +18,7 @@ PUBLIC = {
     "core:health-live": 200,
     "core:health-ready": {200, 503},
     "core:offline": 200,
+    "operations:status": 200,
     "core:service-worker": 200,
     "core:mailbox": 200,
     "market:home": 200,

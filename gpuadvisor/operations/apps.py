@@ -11,7 +11,7 @@ class OperationsConfig(AppConfig):
     def ready(self) -> None:
         from gpuadvisor.core import health, notices
 
-        from . import after_restore, recording
+        from . import after_restore, alive, checks, messages, mode, recording
         from . import jobs_admin as _jobs_admin  # noqa: F401 (it registers itself)
         from .backups import admin as _backups_admin  # noqa: F401 (it registers itself)
         from .backups import afterwards
@@ -20,6 +20,8 @@ class OperationsConfig(AppConfig):
         from .privacy import banner, erasing
         from .privacy import health as privacy_health
 
+        notices.register(mode.notices)
+        notices.register(messages.notices)
         notices.register(banner.erasure_notices)
         after_restore.register("deleted accounts", erasing.replay)
         afterwards.register()
@@ -27,4 +29,6 @@ class OperationsConfig(AppConfig):
         health.AMBER["archive"] = backup_health.archive
         health.AMBER["backup"] = backup_health.backup
         health.AMBER["restore-check"] = backup_health.restore_check
+        checks.register()
         recording.connect()
+        alive.connect()

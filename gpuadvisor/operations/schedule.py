@@ -2,7 +2,7 @@
 
 A job whose `slot` is set runs once in each stretch of that length, whatever beats and workers there are
 (`core.jobs.once_per_slot`, promise 29). One without is a sweep: it takes what is due by leases, so that two at once
-share the work; its message expires when the next one is due, so that no pile awaits a worker that was down.
+share the work. What is frequent or takes no slot expires when the next is due: no pile awaits a worker that was down.
 
 Imports no models: `gpuadvisor.celery` reads it before Django is up.
 """
@@ -249,6 +249,12 @@ JOBS: tuple[Job, ...] = (
     _daily("billing.purge-visits", _("Deletes old ways to Stripe"), "billing.tasks.purge_visits", 3, 57),
     _daily("billing.reconcile", _("Compares plans with Stripe"), "billing.tasks_reconcile.night", 2, 24),
     _daily("billing.purge-events", _("Deletes Stripe's events of long ago"), "billing.tasks.purge_events", 3, 56),
+    _sweep(
+        "operations.watch",
+        _("Sees what goes wrong, and tells operators"),
+        f"{_OPERATIONS}.tasks_watching.watch",
+        MINUTE,
+    ),
     Job(
         "operations.purge",
         _("Deletes what is kept no longer, from 03:00 UTC in slices"),
@@ -333,7 +339,7 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
     entries = {}
     for job in JOBS:
         entry: dict[str, Any] = {"task": job.task, "schedule": job.at or schedule(job.every)}
-        options = {} if job.slot else {"expires": job.every.total_seconds()}
+        options = {"expires": job.every.total_seconds()} if job.every < QUARTER or not job.slot else {}
         if not job.queues:
             entries[job.name] = {**entry, "options": options}
         for queue in job.queues:

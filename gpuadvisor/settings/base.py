@@ -336,6 +336,7 @@ PAGE_THREADS = env.int("PAGE_THREADS", default=4)
 GUARD_ALLOWED_HOSTS = env.list("GUARD_ALLOWED_HOSTS", default=[])
 
 # -- Language and time -----------------------------------------------------------------------------------------------
+OPERATOR_EMAILS = env.list("OPERATOR_EMAILS", default=[])  # who is written to when something is red
 LANGUAGE_CODE = "en-us"
 # Offered once its pages are translated: half a language is worse than none. Formats follow the choice.
 LANGUAGES = [("en-us", "English (US)"), ("en-gb", "English (UK)")]

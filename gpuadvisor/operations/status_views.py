@@ -1,0 +1,42 @@
+"""Public: how the site does."""
+
+from __future__ import annotations
+
+from django.contrib.auth.decorators import login_not_required
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.template import loader
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from gpuadvisor.core.http import render_page
+from market.pages.previews import preview_of
+
+from . import status
+
+
+@login_not_required
+@never_cache
+@require_safe
+def page(request: HttpRequest) -> HttpResponse:
+    """Every part in one color and one sentence; without the database a page that says that."""
+    try:
+        found = status.parts()
+    except (OperationalError, InterfaceError):
+        return HttpResponse(loader.get_template("operations/status_down.html").render(), status=503)
+    words = {
+        "ok": _("Everything works."),
+        "amber": _("Something is late or held back. What stands is right, with its age."),
+        "red": _("Something does not work."),
+    }
+    worst = status.worst(found)
+    sentence = words["ok" if worst == "off" else worst]
+    context = {
+        "css": status.CSS[worst],
+        "parts": found,
+        "worst": "ok" if worst == "off" else worst,
+        "sentence": sentence,
+        "preview": preview_of(request, title=_("Status"), description=sentence),
+    }
+    return render_page(request, "operations/status.html", context, fragment="state")
