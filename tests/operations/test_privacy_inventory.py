@@ -69,6 +69,7 @@ def test_no_column_is_told_that_is_named_like_a_secret():
     assert {name for name in told if any(word in name.rpartition(".")[2] for word in words)} == HARMLESS
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_the_tests_fill_every_table(client, host, settings, tmp_path):
     """Else what follows proves nothing about an empty one."""
