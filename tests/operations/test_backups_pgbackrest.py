@@ -14,7 +14,7 @@ import pytest
 from gpuadvisor.operations.backups import checking, scratch
 from gpuadvisor.operations.backups.configuration import BackupError, Configuration
 from gpuadvisor.operations.backups.drivers import driver
-from gpuadvisor.servers import processes
+from gpuadvisor.servers import archive, processes
 from gpuadvisor.servers.account import Account
 
 BIN = Path("/usr/lib/postgresql/15/bin")
@@ -170,3 +170,31 @@ def test_an_old_pgbackrest_is_refused_for_a_newer_server(maker):
     with pytest.raises(BackupError, match="does not know PostgreSQL 18"):
         maker._check_version(18)
     maker._check_version(15)
+
+
+def test_pg_basebackup_of_a_server_of_ones_own_makes_full_backups_alone(maker):
+    """Where pgBackRest is not wanted: archive.py as that server's archive_command. Increments begin with version 17."""
+    root, account = maker.config.data, server_account()
+    (root / "spool").mkdir(exist_ok=True)
+    account.own(root / "spool", 0o700)
+    spool = root / "plain"
+    spool.mkdir()
+    account.own(spool, 0o700)
+    script = shutil.copy(archive.__file__, root / "archive.py")
+    with maker.primary.connect() as link:
+        link.execute(f"alter system set archive_command = '/usr/bin/python3 -ISE {script} \"%p\" {spool}/%f'")
+        link.execute("select pg_reload_conf()")
+    changed = vars(maker.config) | {"driver": "basebackup", "spool": spool, "folder": root / "sealed"}
+    other = driver(Configuration(**changed))
+    assert [other.take(full=None).is_full for _ in range(2)] == [True, True]
+    with maker.primary.connect() as link:
+        (moment,) = link.execute("select clock_timestamp()").fetchone()
+        link.execute("insert into rows values (-3)")
+    other.catch_up(other.primary.switch_wal())
+    into = Path(tempfile.mkdtemp(prefix="gpa-r-"))
+    try:
+        recovery = other.unpack(moment, into)
+        with scratch.opened(other.config, recovery) as server, server.connect("app", "postgres") as link:
+            assert link.execute("select count(*) from rows where n = -3").fetchone() == (0,)
+    finally:
+        shutil.rmtree(into)

@@ -10,7 +10,7 @@ from django.core.cache import caches as cached
 from alerts.delivery.recording import settle
 from alerts.models import AlertDelivery
 from billing import reconciling
-from gpuadvisor.core import clock, mail
+from gpuadvisor.core import audit, clock, mail
 from gpuadvisor.core.models import JobRun, QueuedMail
 from gpuadvisor.operations import after_restore
 
@@ -20,6 +20,7 @@ from .drivers import driver
 
 OLD = timedelta(hours=24)
 BATCH = 1_000
+RESTORED = "operations.restored"
 BACK_UP = "backups.back-up"  # the job of tasks_backups.py
 WHY = "the database was restored to a moment before it was sent"
 
@@ -48,7 +49,8 @@ def old_messages(restored_to: datetime) -> str:
 
 
 def jobs(restored_to: datetime) -> str:
-    """A job that ran when the moment was taken runs nowhere now."""
+    """A job that ran when the moment was taken runs nowhere now. That there was a restore is written down."""
+    audit.record(user=None, action=RESTORED, details={"to": restored_to.isoformat()})
     ended = JobRun.objects.filter(finished_at=None).update(finished_at=clock.now(), error="the database was restored")
     JobRun.objects.filter(job=BACK_UP, slot__gt=clock.now() - timedelta(days=2)).delete()  # a full one is due soon
     return f"{ended} jobs under way then were ended; a backup is made within the hour."

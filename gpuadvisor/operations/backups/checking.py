@@ -20,6 +20,7 @@ from gpuadvisor.core import clock
 from gpuadvisor.operations.models import RestoreCheck
 
 from . import rows, scratch
+from .afterwards import RESTORED
 from .configuration import BackupError
 from .drivers import Driver, Recovery, human
 from .primary import Link, Mark, count_rows, newest_beat
@@ -30,9 +31,11 @@ log = logging.getLogger(__name__)
 RPO_SECONDS = 15 * 60  # promise 12
 RTO_SECONDS = 30 * 60  # promise 13
 BEAT_SECONDS = 90
+SCRATCH = "restore-check-"
 SLACK_ROWS, SLACK_SHARE = 20, 0.001  # where others wrote while rows were counted
 # Rows that are only ever added, and say when: compared at a moment for which no numbers were kept.
 GROWING = {"audit_entries": "at", "job_runs": "finished_at"}
+RESTORED_SINCE = sql.SQL("select count(*) from audit_entries where action = %s and at > %s")
 RELATIONS = """
 select conname, conrelid::regclass::text, confrelid::regclass::text,
        (select array_agg(a.attname order by k.ord) from unnest(conkey) with ordinality as k(num, ord)
@@ -166,8 +169,10 @@ def _scratch_folder(driver: Driver) -> Path:
     account = account_of(driver.config)
     if driver.config.embedded is None and account.first_closed(above) is not None:
         above = Path(tempfile.gettempdir())
+    for old in above.glob(f"{SCRATCH}*"):  # of a check that was killed: there is one at a time
+        shutil.rmtree(old, ignore_errors=True)
     check_space(above, int(driver.primary.bytes() * 1.5) + 500_000_000)
-    folder = Path(tempfile.mkdtemp(prefix="restore-", dir=above))
+    folder = Path(tempfile.mkdtemp(prefix=SCRATCH, dir=above))
     account.own(folder, 0o700)
     return folder
 
@@ -194,7 +199,7 @@ def _compare(driver: Driver, server: scratch.Scratch, restored: Restored, mark: 
             _compare_counts(found, mark, restored)
         else:
             restored.tables = {name: [None, number] for name, number in found.items()}
-        _compare_growing(driver, link, restored)
+        _compare_growing(driver, link, restored, is_counted=mark is not None)
         _compare_beat(link, mark, restored)
         for miss in _orphans(link):
             restored.misses.append(miss)
@@ -216,26 +221,32 @@ def _compare_counts(found: dict[str, int], mark: Mark, restored: Restored) -> No
         restored.notes.append("Others wrote while rows were counted: a few rows more or less are no miss.")
 
 
-def _compare_growing(driver: Driver, link: Link, restored: Restored) -> None:
-    """Rows that only grow: as many up to the moment here as there, and none of after it."""
+def _compare_growing(driver: Driver, link: Link, restored: Restored, *, is_counted: bool) -> None:
+    """Rows that only grow: none of after the moment, and as many up to it here as there.
+
+    The latter where no numbers were kept, and nothing was taken back since.
+    """
     moment = cast("datetime", restored.moment)
     with driver.primary.connect() as here:
+        was_restored = _exists(here, "audit_entries") and _number(here, RESTORED_SINCE, [RESTORED, moment])
         for table, column in GROWING.items():
             if not _exists(link, table) or not _exists(here, table):
                 continue
-            query = sql.SQL("select count(*) filter (where {c} <= %s and {c} > %s) from {t}").format(
-                c=sql.Identifier(column), t=sql.Identifier(table)
-            )
-            since = moment - timedelta(days=driver.config.days)
-            ours, theirs = (_number(one, query, [moment - timedelta(seconds=2), since]) for one in (here, link))
-            if ours != theirs:
-                restored.misses.append(f"{table}: {theirs} rows up to the moment restored, {ours} here.")
             after = sql.SQL("select count(*) from {t} where {c} > %s").format(
                 c=sql.Identifier(column), t=sql.Identifier(table)
             )
             late = _number(link, after, [moment + timedelta(seconds=5)])
             if late:
                 restored.misses.append(f"{table}: {late} rows of after the moment are there.")
+            if is_counted or was_restored:
+                continue
+            since = moment - timedelta(days=driver.config.days)
+            query = sql.SQL("select count(*) filter (where {c} <= %s and {c} > %s) from {t}").format(
+                c=sql.Identifier(column), t=sql.Identifier(table)
+            )
+            ours, theirs = (_number(one, query, [moment - timedelta(seconds=2), since]) for one in (here, link))
+            if ours != theirs:
+                restored.misses.append(f"{table}: {theirs} rows up to the moment restored, {ours} here.")
 
 
 def _compare_beat(link: Link, mark: Mark | None, restored: Restored) -> None:
@@ -294,7 +305,7 @@ def _exists(link: Link, table: str) -> bool:
     return bool(row and row[0])
 
 
-def _number(link: Link, query: sql.Composed, values: list[Any]) -> int:
+def _number(link: Link, query: sql.SQL | sql.Composed, values: list[Any]) -> int:
     row = link.execute(query, values).fetchone()
     return int(row[0]) if row else 0
 
