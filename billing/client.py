@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from datetime import UTC, datetime
 from typing import Any, NoReturn, cast
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -95,6 +96,11 @@ def _tell(error: stripe.StripeError) -> NoReturn:
 def plain(obj: Any) -> dict[str, Any]:
     """An object of the library as JSON would tell it."""
     return cast("dict[str, Any]", json.loads(str(obj)))
+
+
+def moment(seconds: int | None) -> datetime | None:
+    """A time as Stripe writes it; None where it tells none."""
+    return datetime.fromtimestamp(seconds, UTC) if seconds else None
 
 
 def lively(told: dict[str, Any]) -> Any:

@@ -17,7 +17,7 @@ from gpuadvisor.core.ids import uuid7
 from . import notices
 from .models import Grant, PlanChange, Subscription
 from .plans import is_above
-from .services import set_tier
+from .services import lock, set_tier
 
 ENDED_AT_ONCE = 500  # in one run; the next goes on
 
@@ -47,7 +47,7 @@ def grant(*, user: User, tier: str, until: datetime, reason: str, by: User, pk: 
 
     Raises: DomainError where it is none above what the account has, or ends in the past.
     """
-    user = _locked(user)
+    user = lock(user)
     now = clock.now()
     if why := refusal(user, tier, until, now=now):
         raise DomainError(why)
@@ -64,7 +64,7 @@ def revoke(given: Grant, *, reason: str, by: User) -> bool:
     """
     if not reason.strip():
         raise DomainError(_("Say why: the reason is kept in the journal."))
-    user = _locked(given.user)
+    user = lock(given.user)
     now = clock.now()
     if not Grant.objects.filter(pk=given.pk, ended_at=None).update(
         ended_at=now, revoked_by=by, revoke_reason=reason.strip()
@@ -82,7 +82,7 @@ def end_due() -> int:
 
 @transaction.atomic
 def _end(given: Grant) -> bool:
-    user = _locked(given.user)
+    user = lock(given.user)
     now = clock.now()
     if not Grant.objects.filter(pk=given.pk, ended_at=None, until__lte=now).update(ended_at=now):
         return False  # revoked meanwhile
@@ -90,11 +90,6 @@ def _end(given: Grant) -> bool:
     if is_above(given.tier, subscription.tier):
         notices.grant_ended(given, subscription)
     return True
-
-
-def _locked(user: User) -> User:
-    """The account's row, held as by `limits.claim` until the transaction ends."""
-    return User.objects.select_for_update(no_key=True).get(pk=user.pk)
 
 
 def _follow(user: User, now: datetime, *, by: User | None, action: str, grant: Grant, reason: str) -> Subscription:

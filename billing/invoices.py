@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
@@ -160,14 +160,10 @@ def said(told: Told) -> dict[str, Any]:
         "currency": currency,
         "total": amount(told["total"], currency),
         "paid": amount(told.get("amount_paid") or 0, currency),
-        "billed_at": _moment(moments.get("finalized_at") or told["created"]),
-        "paid_at": _moment(moments.get("paid_at")),
+        "billed_at": client.moment(moments.get("finalized_at") or told["created"]),
+        "paid_at": client.moment(moments.get("paid_at")),
         "url": safe_url(told.get("hosted_invoice_url")),
     }
-
-
-def _moment(seconds: int | None) -> datetime | None:
-    return datetime.fromtimestamp(seconds, UTC) if seconds else None
 
 
 def safe_url(url: object) -> str:
@@ -237,7 +233,7 @@ def owed(told: Told | None) -> dict[str, Any]:
 
 def due_since(told: Told | None) -> datetime | None:
     """When an invoice was final: the card is tried then for the first time."""
-    return _moment((told.get("status_transitions") or {}).get("finalized_at")) if told else None
+    return client.moment((told.get("status_transitions") or {}).get("finalized_at")) if told else None
 
 
 def _asks(told: Told) -> bool:

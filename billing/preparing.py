@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -23,7 +23,7 @@ from . import client, portal, services
 from .models import Subscription, Visit
 from .plans import TRIAL_DAYS, TRIAL_TIER, lookup_key
 
-ENDED = ("canceled", "incomplete_expired")
+ENDED = (Subscription.Status.CANCELED, Subscription.Status.INCOMPLETE_EXPIRED)  # all others could be paid again
 VISIT_KEY = "gpuadvisor_visit"  # in the metadata of sessions
 
 Told = dict[str, Any]
@@ -80,7 +80,7 @@ def _session(visit: Visit, customer: str, tier: str, interval: str, *, trial: To
         subscription_data={"metadata": {client.USER_KEY: str(visit.user.pk)}} | (trial or {}),
         **more,
     )
-    return Made(session["url"], session["id"], datetime.fromtimestamp(session["expires_at"], UTC))
+    return Made(session["url"], session["id"], client.moment(session["expires_at"]))
 
 
 def _close_others(visit: Visit) -> None:

@@ -22,12 +22,12 @@ def set_tier(user: User, tier: str) -> Subscription:
     return write(user, row, tier)
 
 
-def lock(user: User) -> None:
-    """Lock the user's row, which comes before any other of billing: `limits.claim` locks it too.
+def lock(user: User) -> User:
+    """Lock the user's row, which comes before any other of billing: `limits.claim` locks it too. The row as it is now.
 
     Raises: User.DoesNotExist where the account went meanwhile.
     """
-    User.objects.select_for_update(no_key=True).only("pk").get(pk=user.pk)
+    return User.objects.select_for_update(no_key=True).get(pk=user.pk)
 
 
 def write(user: User, row: Subscription, tier: Tier) -> Subscription:

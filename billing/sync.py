@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, cast
 from uuid import UUID
@@ -249,10 +248,10 @@ def said(best: Told | None, tier: Tier, *, customer: str) -> dict[str, Any]:
         "stripe_customer_id": best["customer"] if best else customer or None,
         "interval": "" if is_over else interval,
         "monthly_price": Decimal(0) if is_over else a_month,
-        "current_period_start": _moment(item.get("current_period_start")),
-        "current_period_end": _moment(item.get("current_period_end")),
-        "cancel_at": _moment(best.get("cancel_at")) if best else None,
-        "cancelled_at": _moment(best.get("canceled_at")) if best else None,
+        "current_period_start": client.moment(item.get("current_period_start")),
+        "current_period_end": client.moment(item.get("current_period_end")),
+        "cancel_at": client.moment(best.get("cancel_at")) if best else None,
+        "cancelled_at": client.moment(best.get("canceled_at")) if best else None,
         "billing_details": {key: price.get(name) for key, name in DETAILS.items()} if best else {},
     }
 
@@ -272,7 +271,3 @@ def _a_month(price: Told, quantity: int) -> tuple[str, Decimal]:
         return "", Decimal(0)
     each = amount(int(price.get("unit_amount") or 0), str(price.get("currency") or "usd"))
     return interval, (each * quantity / months).quantize(Decimal("0.01"))
-
-
-def _moment(seconds: int | None) -> datetime | None:
-    return datetime.fromtimestamp(seconds, UTC) if seconds else None

@@ -133,8 +133,7 @@ def _check(row: Subscription, kind: str, tier: str, interval: str, flow: str) ->
 
 def is_live(row: Subscription) -> bool:
     """Whether Stripe has a subscription of the account that has not ended: another would be a second one."""
-    ended = (Subscription.Status.CANCELED, Subscription.Status.INCOMPLETE_EXPIRED)
-    return bool(row.stripe_subscription_id) and row.status not in ended
+    return bool(row.stripe_subscription_id) and row.status not in preparing.ENDED
 
 
 def no_trial(row: Subscription) -> StrOrPromise:
