@@ -58,7 +58,8 @@ def test_a_broken_archive_turns_health_red_and_tells_staff_once_a_day(on, later,
     found = core_health.check()
     assert "archive" in found.alarms
     assert found.checks["archive"].startswith("the newest archived WAL is 11 minutes old")
-    assert client.get(reverse("core:health-ready")).status_code == 200
+    answer = client.get(reverse("core:health-ready"))
+    assert answer.status_code == 200, answer.json()
     tasks_backups._tell_of_the_archive()
     tasks_backups._tell_of_the_archive()
     assert QueuedMail.objects.filter(subject="The archive of the database is broken").count() == 1
