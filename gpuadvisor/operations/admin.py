@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.utils import timezone
 from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
 
 from gpuadvisor.accounts.models import User
+from gpuadvisor.core import audit, clock
 from gpuadvisor.core.admin import ReadOnlyAdmin
 from gpuadvisor.core.errors import DomainError
 
-from . import impersonating
+from . import impersonating, mode
+from . import messages as sentences
 from .forms import ReasonForm
-from .models import Impersonation
+from .models import Impersonation, SiteMode, SystemMessage
 
 
 @admin.register(Impersonation)
@@ -72,3 +78,75 @@ class ImpersonationAdmin(ReadOnlyAdmin):
             if key:
                 raise Http404 from None
             return None
+
+
+@admin.register(SystemMessage)
+class SystemMessageAdmin(admin.ModelAdmin[SystemMessage]):
+    """What everybody reads at the top of every page, from and until."""
+
+    list_display = ("text", "level", "begins_at", "ends_at", "is_shown", "by")
+    list_filter = ("level", "ends_at")
+    search_fields = ("text",)
+    list_select_related = ("by",)
+    ordering = ("-begins_at",)
+    fields = ("text", "level", "begins_at", "ends_at")
+    actions = ("end_now",)
+
+    @admin.display(description=_("shown now"), boolean=True)
+    def is_shown(self, row: SystemMessage) -> bool:
+        return row.begins_at <= timezone.now() < row.ends_at
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """From now for two hours."""
+        now = clock.now().replace(second=0, microsecond=0)
+        return {"begins_at": now, "ends_at": now + timedelta(hours=2), **super().get_changeform_initial_data(request)}
+
+    def save_model(self, request: HttpRequest, obj: SystemMessage, form: Any, change: bool) -> None:
+        obj.by = cast("User", request.user)
+        super().save_model(request, obj, form, change)
+        self._told(request, obj, "changed" if change else "begun")
+
+    def delete_model(self, request: HttpRequest, obj: SystemMessage) -> None:
+        self._told(request, obj, "deleted")
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[SystemMessage]) -> None:
+        for row in queryset:
+            self.delete_model(request, row)
+
+    @admin.action(description=_("Show the chosen no longer"), permissions=["change"])
+    def end_now(self, request: HttpRequest, queryset: QuerySet[SystemMessage]) -> None:
+        now = clock.now()
+        for row in queryset.filter(begins_at__lt=now, ends_at__gt=now):
+            row.ends_at = now
+            row.save(update_fields=["ends_at"])
+            self._told(request, row, "ended")
+
+    def _told(self, request: HttpRequest, row: SystemMessage, what: str) -> None:
+        sentences.forget()
+        audit.record(user=cast("User", request.user), action=f"operations.message-{what}", details={"text": row.text})
+
+
+@admin.register(SiteMode)
+class SiteModeAdmin(admin.ModelAdmin[SiteMode]):
+    """The one switch; its list leads to it at once."""
+
+    fields = ("is_read_only", "sentence", "by", "changed_at")
+    readonly_fields = ("by", "changed_at")
+    list_display = ("__str__", "sentence", "by", "changed_at")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        SiteMode.objects.get_or_create(pk=1)
+        return redirect("admin:operations_sitemode_change", 1)
+
+    def save_model(self, request: HttpRequest, obj: SiteMode, form: Any, change: bool) -> None:
+        by = cast("User", request.user)
+        mode.switch(is_read_only=obj.is_read_only, sentence=obj.sentence, by=by)

@@ -1,4 +1,4 @@
-"""What holds for every request while staff look as a host."""
+"""What holds for every request while staff look as a host, and while the site is read-only."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ from psycopg.errors import ReadOnlySqlTransaction
 
 from gpuadvisor.accounts import consents
 from gpuadvisor.accounts.zones import zone_of
+from gpuadvisor.api.middleware import PREFIX as API
+from gpuadvisor.api.problems import Problem, respond
 from gpuadvisor.core import http, reading
 
-from . import impersonating
+from . import impersonating, mode
 from .models import Impersonation
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -132,3 +134,40 @@ class ImpersonationMiddleware:
         if request.user.is_staff:
             url = reverse("admin:accounts_user_change", args=[visit.user_id]) if visit else reverse("admin:index")
         return HttpResponseClientRedirect(url) if http.wants_fragment(request) else HttpResponseRedirect(url)
+
+
+class ReadOnlyModeMiddleware:
+    """While the site is read-only every write answers 503 with the sentence of staff, and when to come again.
+
+    Signing in and out works, and the administration. Stripe and platforms send their events again after a 503.
+    """
+
+    retry_after = "300"
+    open_doors = (
+        *("admin:", "account_login", "account_logout", "account_reauthenticate", "mfa_authenticate"),
+        *("mfa_login_webauthn", "mfa_reauthenticate", "google_", "github_", "discord_", "operations:leave"),
+        *("accounts:demo", "usersessions_"),
+    )
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.method in SAFE_METHODS:
+            return self.get_response(request)
+        now = mode.current()
+        if not now.is_read_only or route_of(request).startswith(self.open_doors):
+            return self.get_response(request)
+        return self._refuse(request, mode.sentence_of(now))
+
+    def _refuse(self, request: HttpRequest, sentence: str) -> HttpResponse:
+        headers = {"Retry-After": self.retry_after}
+        if request.path_info.startswith(API):
+            return respond(request, Problem(503, sentence, headers=headers))
+        if http.wants_fragment(request):
+            response = http.toast(HttpResponse(status=503), sentence, level="warn")
+        else:
+            response = render(request, "operations/read_only.html", {"sentence": sentence}, status=503)
+        response.headers["Retry-After"] = self.retry_after
+        response._has_been_logged = True  # type: ignore[attr-defined] # it is meant: no error
+        return response
