@@ -36,7 +36,11 @@ from .models import (
     EpisodeEvent,
     HostEvent,
     Inbox,
+    Mark,
+    QuietHours,
     ReceiverPause,
+    Throttle,
+    Watch,
 )
 
 if TYPE_CHECKING:
@@ -314,3 +318,61 @@ class ReceiverPauseAdmin(ReadOnlyAdmin):
         said = _("%(receiver)s is resumed.") if is_done else _("%(receiver)s was not paused.")
         self.message_user(request, said % {"receiver": receiver}, messages.SUCCESS if is_done else messages.WARNING)
         return redirect("admin:alerts_receiverpause_changelist")
+
+
+# -- What rules remember: to look at, where a host asks why nothing was told -------------------------------------------
+@admin.register(QuietHours)
+class QuietHoursAdmin(ReadOnlyAdmin):
+    list_display = ("user", "starts", "ends", "passes")
+    search_fields = ("user__email",)
+    list_select_related = ("user",)
+    ordering = ("user__email",)
+
+
+@admin.register(Throttle)
+class ThrottleAdmin(ReadOnlyAdmin):
+    """When a host was told last of each kind."""
+
+    list_display = ("user", "alert_type", "last_sent")
+    list_filter = ("alert_type",)
+    search_fields = ("user__email",)
+    list_select_related = ("user",)
+    ordering = ("-last_sent",)
+
+
+@admin.register(Watch)
+class WatchAdmin(ReadOnlyAdmin):
+    """Since when what a rule watches is true of each subject."""
+
+    list_display = ("alert", "subject", "true_since", "held_minutes", "value", "limit", "money_per_day", "seen_at")
+    search_fields = ("alert__user__email", "alert__name", "subject__exact")
+    list_select_related = ("alert",)
+    raw_id_fields = ("alert", "episode")
+    ordering = ("-seen_at",)
+
+
+@admin.register(Mark)
+class MarkAdmin(ReadOnlyAdmin):
+    list_display = ("subject", "seen_until")
+    search_fields = ("subject",)
+    ordering = ("-seen_until",)
+
+
+@admin.register(EpisodeEvent)
+class EpisodeEventAdmin(ReadOnlyAdmin):
+    list_display = ("at", "episode", "kind", "text")
+    list_filter = ("kind", "at")
+    search_fields = ("episode__user__email", "text")
+    list_select_related = ("episode",)
+    raw_id_fields = ("episode",)
+    ordering = ("-at",)
+
+
+@admin.register(DeliveryAttempt)
+class DeliveryAttemptAdmin(ReadOnlyAdmin):
+    list_display = ("at", "delivery", "number", "seconds", "status_code", "error")
+    list_filter = ("status_code", "at")
+    search_fields = ("delivery__user__email", "error")
+    list_select_related = ("delivery",)
+    raw_id_fields = ("delivery",)
+    ordering = ("-at",)

@@ -1,16 +1,24 @@
-"""What hosts and the advisor said, to look at: user content stays as it was written."""
+"""Talk with the advisor as staff see it: that it was, what it cost and how it ended; its words by consent alone."""
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar, cast
+from uuid import UUID
 
 from django.contrib import admin
-from django.db.models import Count, F, QuerySet, Sum
+from django.db.models import Count, F, Model, QuerySet, Sum
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
+from django.template.defaultfilters import linebreaksbr
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from gpuadvisor.accounts import consents
 from gpuadvisor.core import audit, clock
 from gpuadvisor.core.admin import ReadOnlyAdmin
 
@@ -19,22 +27,101 @@ from .models import Answer, Ceiling, Conversation, Message, Offer, TokenDay
 DAYS_SUMMED = 14
 
 
+class PrivateAdmin(ReadOnlyAdmin):
+    """Rows with words of a host and the advisor: shown while the host lets staff read them, and each look is told.
+
+    Lists and searches never hold a word of them.
+    """
+
+    owner: ClassVar[str]  # the path from the row to the host's key
+    said: ClassVar[tuple[str, ...]]  # the columns that hold words
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
+        return ("is_readable", "words")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        shown = [
+            field.name
+            for field in self.opts.concrete_fields
+            if field.name not in self.said and not field.primary_key and field.name != "lease"
+        ]
+        return [(None, {"fields": shown}), (_("What was said"), {"fields": ["is_readable", "words"]})]
+
+    def owner_of(self, row: Model) -> UUID:
+        for name in self.owner.split("."):
+            row = getattr(row, name)
+        return cast("UUID", row)
+
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        row = self.get_object(request, object_id) if self.has_view_permission(request) else None
+        if row is not None and consents.open_of(self.owner_of(row)):
+            details = {"account": str(self.owner_of(row)), "what": f"{self.opts.model_name} {row.pk}"}
+            audit.record(user=request.user, action="chat.read-by-staff", details=details)  # type: ignore[arg-type] # staff
+        return super().change_view(request, object_id, *args, **kwargs)
+
+    @admin.display(description=_("who may read it"))
+    def is_readable(self, row: Model) -> str:
+        consent = consents.open_of(self.owner_of(row))
+        if consent is None:
+            return gettext("The host alone: they have not let staff read it.")
+        return gettext("Staff, until %(when)s UTC: the host sees that you look.") % {
+            "when": f"{consent.until:%Y-%m-%d %H:%M}"
+        }
+
+    @admin.display(description=_("words"))
+    def words(self, row: Model) -> SafeString | str:
+        """The columns of `said`, as they were written."""
+        if consents.open_of(self.owner_of(row)) is None:
+            return "–"
+        return format_html_join(
+            "", "<p><strong>{}</strong></p><p>{}</p>", (self._line(row, name) for name in self.said)
+        )
+
+    def _line(self, row: Model, name: str) -> tuple[Any, SafeString | str]:
+        value = getattr(row, name)
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)
+        return self.opts.get_field(name).verbose_name, linebreaksbr(text, autoescape=True)  # type: ignore[union-attr]
+
+
 @admin.register(Conversation)
-class ConversationAdmin(ReadOnlyAdmin):
-    list_display = ("__str__", "user", "message_count", "started_at", "last_message_at", "is_archived")
+class ConversationAdmin(PrivateAdmin):
+    list_display = ("pk", "user", "message_count", "started_at", "last_message_at", "is_archived", "closed_by_plan_at")
     list_filter = ("is_archived", "started_at")
-    search_fields = ("title", "user__email")
+    search_fields = ("=id", "user__email")
     list_select_related = ("user",)
     ordering = ("-started_at",)
+    owner = "user_id"
+    said = ("title", "context_summary", "user_preferences")
 
 
 @admin.register(Message)
-class MessageAdmin(ReadOnlyAdmin):
-    list_display = ("created_at", "role", "conversation", "token_count", "processing_cost", "is_deleted")
+class MessageAdmin(PrivateAdmin):
+    list_display = ("created_at", "role", "thread", "host", "token_count", "processing_cost", "is_deleted")
     list_filter = ("role", "is_deleted", "created_at")
-    search_fields = ("conversation__user__email", "conversation__title")
-    list_select_related = ("conversation",)
+    search_fields = ("conversation__user__email", "=conversation__id")
+    list_select_related = ("conversation__user",)
+    raw_id_fields = ("conversation",)
     ordering = ("-created_at",)
+    owner = "conversation.user_id"
+    said = ("content", "metadata")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """A conversation's name is one of its words."""
+        (none, shown), said = super().get_fieldsets(request, obj)
+        fields = ["thread" if name == "conversation" else name for name in shown["fields"]]
+        return [(none, {"fields": ["host", *fields]}), said]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
+        return ("host", "thread", *super().get_readonly_fields(request, obj))
+
+    @admin.display(description=_("conversation"), ordering="conversation")
+    def thread(self, row: Message) -> str:
+        url = reverse("admin:chat_conversation_change", args=[row.conversation_id])
+        return format_html('<a href="{}">{}</a>', url, row.conversation_id)
+
+    @admin.display(description=_("host"), ordering="conversation__user")
+    def host(self, row: Message) -> str:
+        return row.conversation.user.email
 
 
 @admin.register(Answer)
@@ -124,12 +211,18 @@ class CeilingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Offer)
-class OfferAdmin(ReadOnlyAdmin):
-    list_display = ("created_at", "user", "name", "state", "decided_at", "result")
+class OfferAdmin(PrivateAdmin):
+    list_display = ("created_at", "user", "name", "state", "decided_at")
     list_filter = ("name", "state", "created_at")
     search_fields = ("user__email",)
     list_select_related = ("user",)
     ordering = ("-created_at",)
+    owner = "user_id"
+    said = ("arguments", "title", "lines", "result")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        (none, shown), said = super().get_fieldsets(request, obj)
+        return [(none, {"fields": [name for name in shown["fields"] if name != "message"]}), said]
 
 
 def _seconds(span: timedelta | None) -> str:

@@ -51,7 +51,7 @@ class Conversation(BaseModel):
         ]
 
     def __str__(self) -> str:
-        return self.title or str(self.pk)
+        return str(self.pk)  # never its title: lists of staff show this
 
 
 class Message(BaseModel):
@@ -262,4 +262,4 @@ class Offer(BaseModel):
         ]
 
     def __str__(self) -> str:
-        return self.title
+        return f"{self.name} ({self.state})"  # never its title: lists of staff show this

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
-import allauth.usersessions.admin  # noqa: F401 (registers its list first)
+import allauth.account.admin
+import allauth.mfa.admin
+import allauth.socialaccount.admin
+import allauth.usersessions.admin  # noqa: F401 (they register their own first)
 from allauth.account.decorators import secure_admin_login
+from allauth.account.models import EmailAddress
+from allauth.account.signals import email_confirmed
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from allauth.usersessions.models import UserSession
 from django.contrib import admin
 from django.db.models import Model, QuerySet
@@ -15,6 +22,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from gpuadvisor.core import audit
 from gpuadvisor.core.admin import ReadOnlyAdmin
 
 from .api_tokens import revoke_token
@@ -62,7 +70,7 @@ class UserAdmin(admin.ModelAdmin[User]):
         (_("GPUs"), "portfolios_gpuconfiguration", "q"),
         (_("Daily results"), "portfolios_performancemetric", "q"),
         (_("Imports"), "portfolios_metricimport", "q"),
-        (_("Insights"), "portfolios_insight", "user__id__exact"),
+        (_("Insights"), "portfolios_insight", "q"),
         (_("Suggestions"), "portfolios_optimizationsuggestion", "q"),
         (_("Conversations"), "chat_conversation", "user__id__exact"),
         (_("Answers"), "chat_answer", "user__id__exact"),
@@ -116,7 +124,89 @@ class UserAdmin(admin.ModelAdmin[User]):
         return False
 
 
-admin.site.unregister(UserSession)  # allauth's list searches by a user name, which our users do not have
+# allauth's own lists show secrets, let them be edited, or search by a user name, which our users do not have.
+for theirs in (UserSession, EmailAddress, Authenticator, SocialApp, SocialAccount, SocialToken):
+    admin.site.unregister(theirs)
+
+
+@admin.register(EmailAddress)
+class EmailAddressAdmin(ReadOnlyAdmin):
+    """Staff may take an address for proven, where no mail reaches it."""
+
+    list_display = ("email", "user", "primary", "verified")
+    list_filter = ("primary", "verified")
+    search_fields = ("email", "user__email")
+    list_select_related = ("user",)
+    ordering = ("email",)
+    actions = ("verify",)
+
+    def has_verify_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("account.change_emailaddress")
+
+    @admin.action(description=_("Take the chosen addresses for verified"), permissions=["verify"])
+    def verify(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """As a click on the link in the mail does; the host's journal says that staff did it."""
+        for row in queryset.filter(verified=False).select_related("user"):
+            if row.set_verified():
+                email_confirmed.send(sender=EmailAddress, request=request, email_address=row)
+                details = {"account": str(row.user_id)}
+                audit.record(user=request.user, action="account.email-verified", details=details)  # type: ignore[arg-type] # staff
+
+
+@admin.register(Authenticator)
+class AuthenticatorAdmin(ReadOnlyAdmin):
+    """Never the data: a code can be made from it. Who lost the second factor is helped by taking it out."""
+
+    list_display = ("user", "type", "created_at", "last_used_at")
+    list_filter = ("type", "created_at")
+    search_fields = ("user__email",)
+    list_select_related = ("user",)
+    ordering = ("-created_at",)
+    fields = ("user", "type", "created_at", "last_used_at")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return request.user.has_perm("mfa.delete_authenticator")
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        details = {"account": str(obj.user_id), "kind": obj.type}
+        audit.record(user=request.user, action="account.second-factor-removed", details=details)  # type: ignore[arg-type] # staff
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        for row in queryset:
+            self.delete_model(request, row)
+
+
+@admin.register(SocialApp)
+class SocialAppAdmin(ReadOnlyAdmin):
+    """They stand in the settings; never their keys."""
+
+    list_display = ("name", "provider")
+    fields = ("name", "provider")
+
+
+@admin.register(SocialAccount)
+class SocialAccountAdmin(ReadOnlyAdmin):
+    """Who signs in by which provider; not what the provider told of them."""
+
+    list_display = ("user", "provider", "uid", "last_login", "date_joined")
+    list_filter = ("provider",)
+    search_fields = ("user__email", "uid")
+    list_select_related = ("user",)
+    ordering = ("-date_joined",)
+    fields = ("user", "provider", "uid", "last_login", "date_joined")
+
+
+@admin.register(SocialToken)
+class SocialTokenAdmin(ReadOnlyAdmin):
+    """Never the token."""
+
+    list_display = ("account", "app", "expires_at")
+    list_filter = ("app",)
+    search_fields = ("account__user__email",)
+    list_select_related = ("account__user", "app")
+    ordering = ("pk",)
+    fields = ("account", "app", "expires_at")
 
 
 @admin.register(UserSession)

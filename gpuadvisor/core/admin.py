@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, cast
 
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.core.paginator import Paginator
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
@@ -95,3 +96,15 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     list_select_related: ClassVar = ["user"]
     date_hierarchy = "at"
     ordering = ("-at",)
+
+
+@admin.register(LogEntry)
+class LogEntryAdmin(ReadOnlyAdmin):
+    """The history of every row that staff changed here, in one list."""
+
+    list_display = ("action_time", "user", "content_type", "object_repr", "action_flag", "change_message")
+    list_filter = ("action_flag", "content_type")
+    search_fields = ("user__email", "object_repr", "object_id__exact")
+    list_select_related = ("user", "content_type")
+    date_hierarchy = "action_time"
+    ordering = ("-action_time",)
