@@ -35,7 +35,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(autouse=True)
-def folders(settings, tmp_path):
+def folders(settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(steps, "DRAIN_SECONDS", 0)
     settings.DATA_DIR, settings.EXPORT_DIR = tmp_path, tmp_path / "exports"
     settings.ERASURE_LEDGER_DIR = tmp_path / "erasures"
     settings.BACKUP_DIR = settings.BACKUP_COPY_DIR = ""

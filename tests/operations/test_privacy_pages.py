@@ -14,12 +14,13 @@ from gpuadvisor.core import clock
 from gpuadvisor.core.health import Trouble
 from gpuadvisor.core.models import AuditEntry
 from gpuadvisor.operations.models import Erasure, Export
-from gpuadvisor.operations.privacy import erasing, exporting, health, links
+from gpuadvisor.operations.privacy import erasing, exporting, health, links, steps
 from tests.factories import PASSWORD, UserFactory
 
 
 @pytest.fixture(autouse=True)
-def folders(settings, tmp_path):
+def folders(settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(steps, "DRAIN_SECONDS", 0)
     settings.DATA_DIR, settings.EXPORT_DIR = tmp_path, tmp_path / "exports"
 
 
