@@ -131,6 +131,7 @@ MIDDLEWARE = [
     "gpuadvisor.accounts.middleware.SessionActivityMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "gpuadvisor.operations.middleware.ReadOnlyModeMiddleware",
     "gpuadvisor.operations.middleware.ImpersonationMiddleware",
     "portfolios.middleware.ReadOnlyMiddleware",
 ]
