@@ -33,20 +33,15 @@ def push_wal() -> int:
     config = configuration()
     if Backup.objects.filter(state=Backup.State.RUNNING).exists():
         rows.fail_dead(alive=watching.is_alive(config, "backup"))
-    number = 0
+    number, newest = 0, None
     try:
-        if config.driver == "basebackup":
-            pushed = spool.push(config)
-            if pushed is None:
-                return 0
-            number, newest = pushed.number, pushed.newest_at
+        if config.driver == "basebackup" and (pushed := spool.push(config)) is not None:
+            number = pushed.number
             if pushed.copy_trouble:
                 log.warning("%s", pushed.copy_trouble)
-        else:
-            newest = driver(config).newest_archived()
+        newest = driver(config).newest_archived()  # a backup or a check may have brought it
     except BackupError as error:
         log.error("WAL was not brought into the repository: %s", error)
-        newest = None
     if newest is not None:
         Heartbeat.objects.update_or_create(name=health.ARCHIVE, defaults={"seen_at": newest})
     _tell_of_the_archive()

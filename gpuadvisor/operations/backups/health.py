@@ -22,14 +22,15 @@ COPY_AMBER = timedelta(hours=26)
 
 def archive() -> None:
     """Raises: Alarm where what is written now is in no backup for ten minutes (promise 12)."""
-    if settings.BACKUP_DRIVER == "off" or not Backup.objects.filter(state=Backup.State.DONE).exists():
+    last = Backup.objects.filter(state=Backup.State.DONE).order_by("-started_at").first()
+    if settings.BACKUP_DRIVER == "off" or last is None:
         return
     beat = Heartbeat.objects.filter(name=ARCHIVE).first()
     now = clock.now()
     with connection.cursor() as cursor:
         cursor.execute("select pg_postmaster_start_time()")
         (since,) = cursor.fetchone()
-    newest = max(since, beat.seen_at) if beat else since
+    newest = max(since, last.finished_at or last.started_at, beat.seen_at if beat else since)
     if now - newest > ARCHIVE_RED:
         minutes = (now - newest).total_seconds() / 60
         raise Alarm(f"the newest archived WAL is {minutes:.0f} minutes old: what was written since is in no backup")
