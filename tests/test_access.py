@@ -19,6 +19,7 @@ PUBLIC = {
     "core:health-ready": {200, 503},
     "core:offline": 200,
     "operations:status": 200,
+    "operations:metrics": 404,
     "core:service-worker": 200,
     "core:mailbox": 200,
     "market:home": 200,

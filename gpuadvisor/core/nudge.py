@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
@@ -22,7 +23,7 @@ def nudge(task: str, *args: str, countdown: float | None = None) -> None:
     Units: `countdown` seconds before it may run. `args`: its own.
     """
     if not _breaker.is_open and not reading.is_only():
-        _messenger.submit(_send, task, countdown, *args)
+        _messenger.submit(copy_context().run, _send, task, countdown, *args)
 
 
 def _send(task: str, countdown: float | None = None, *args: str) -> None:

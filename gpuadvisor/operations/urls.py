@@ -7,5 +7,6 @@ from . import status_views, views
 app_name = "operations"
 urlpatterns = [
     path("status/", status_views.page, name="status"),
+    path("metrics", status_views.metrics, name="metrics"),
     path("staff/leave/", views.leave, name="leave"),
 ]

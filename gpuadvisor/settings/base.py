@@ -127,6 +127,7 @@ MIDDLEWARE = [
     "gpuadvisor.accounts.middleware.LocaleAndZoneMiddleware",
     "gpuadvisor.accounts.middleware.LoginRequiredMiddleware",
     "gpuadvisor.accounts.middleware.DemoReadOnlyMiddleware",
+    "gpuadvisor.operations.metrics.MetricsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "gpuadvisor.accounts.middleware.SessionActivityMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -335,6 +336,8 @@ MAX_IMPORT_BYTES = env.int("MAX_IMPORT_BYTES", default=128 * 1024 * 1024)  # a f
 PAGE_THREADS = env.int("PAGE_THREADS", default=4)
 # "127.0.0.1:8025": receivers of one's own that alerts may call without TLS, for tests and benches; prod.py refuses it
 GUARD_ALLOWED_HOSTS = env.list("GUARD_ALLOWED_HOSTS", default=[])
+OPERATOR_EMAILS = env.list("OPERATOR_EMAILS", default=[])  # who is written to when something is red
+METRICS_TOKEN = env.key("METRICS_TOKEN")  # who sends it may read /metrics; empty: there is no such page
 
 # -- Language and time -----------------------------------------------------------------------------------------------
 OPERATOR_EMAILS = env.list("OPERATOR_EMAILS", default=[])  # who is written to when something is red
