@@ -4,6 +4,7 @@ from typing import Any
 
 from celery import Celery
 from celery.signals import worker_ready
+from django.conf import settings
 
 from gpuadvisor.operations.schedule import beat_schedule
 
@@ -21,9 +22,16 @@ app.autodiscover_tasks(["alerts"], related_name="tasks_incoming")
 app.autodiscover_tasks(["gpuadvisor.operations"], related_name="tasks_privacy")
 app.autodiscover_tasks(["gpuadvisor.operations"], related_name="tasks_backups")
 app.autodiscover_tasks(["gpuadvisor.operations"], related_name="tasks_retention")
-
 app.autodiscover_tasks(["gpuadvisor.operations"], related_name="tasks_watching")
+
 app.conf.beat_schedule = beat_schedule()  # a new job: a row in gpuadvisor/operations/schedule.py
+
+
+@app.on_after_configure.connect
+def beat_for_the_replica(sender: Celery, **kwargs: Any) -> None:
+    """Only where there is a copy of the database to watch: its row is written every few seconds."""
+    if "replica" in settings.DATABASES:
+        sender.add_periodic_task(5, sender.signature("gpuadvisor.core.tasks.replica_heartbeat"), expires=5)
 
 
 @worker_ready.connect

@@ -22,6 +22,7 @@ from django.conf import settings
 from django.core.cache import caches
 from django.db import connection, connections
 
+from gpuadvisor.core import replica
 from gpuadvisor.core.ids import uuid7
 
 log = logging.getLogger(__name__)
@@ -67,6 +68,7 @@ def version() -> str:
 
 def forget_market() -> None:
     """Outdate all that is kept: called when a refresh has been committed."""
+    replica.wrote(replica.MARKET)
     caches["pages"].set(f"{_prefix()}:version", uuid7().hex, None)
 
 

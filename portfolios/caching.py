@@ -5,6 +5,7 @@ from uuid import UUID
 from django.core.cache import caches
 from django.db import transaction
 
+from gpuadvisor.core import replica
 from gpuadvisor.core.ids import uuid7
 
 
@@ -23,4 +24,9 @@ def dashboard_version(user_id: UUID) -> str:
 def bump(*user_ids: UUID) -> None:
     """Give these hosts a new version once the present transaction has committed."""
     versions = {_key(user_id): uuid7().hex for user_id in user_ids}
-    transaction.on_commit(lambda: caches["pages"].set_many(versions, timeout=None), robust=True)
+
+    def tell() -> None:
+        replica.wrote(*map(str, user_ids))  # first: what is kept under the new version is read from the primary
+        caches["pages"].set_many(versions, timeout=None)
+
+    transaction.on_commit(tell, robust=True)

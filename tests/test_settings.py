@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
-from gpuadvisor.settings.base import env
+from gpuadvisor.settings.base import Env, Environment, env
 
 EXAMPLE = Path(settings.BASE_DIR) / ".env.example"
 SETTINGS = Path(settings.BASE_DIR) / "gpuadvisor" / "settings"
@@ -124,3 +125,28 @@ def test_a_key_with_a_character_that_no_key_has_stops_the_start_and_is_not_told(
         f"{name} holds characters that no key has, a line break perhaps: set it again."
     )
     assert "sk-SEC" not in result.stderr
+
+
+def test_a_secret_may_stand_in_a_file(tmp_path, monkeypatch):
+    """Its last line break does not count, the file comes before the name, and one that is missing stops the start."""
+    file = tmp_path / "secret_key"
+    file.write_text(PRODUCTION["SECRET_KEY"] + "\n")
+    monkeypatch.setenv("SECRET_KEY_FILE", str(file))
+    monkeypatch.setattr(Env, "ENVIRON", Environment())
+    assert Env().str("SECRET_KEY") == PRODUCTION["SECRET_KEY"]
+    monkeypatch.setenv("EMAIL_URL_FILE", str(tmp_path / "none"))
+    with pytest.raises(ImproperlyConfigured, match="EMAIL_URL_FILE names a file that cannot be read"):
+        Env().str("EMAIL_URL", default="")
+
+
+@pytest.mark.slow
+def test_a_replica_and_a_pooler_are_settings():
+    """Transaction pooling wants no cursor beyond a transaction; prepared statements are off with Django's psycopg."""
+    shown = (
+        "import django; django.setup(); from django.db import connections as c;"
+        " print([(c[a].settings_dict['DISABLE_SERVER_SIDE_CURSORS'], c[a].get_connection_params()['prepare_threshold'],"
+        " c[a].settings_dict['NAME']) for a in c])"
+    )
+    env = {**os.environ, **PRODUCTION, "DATABASE_POOLED": "1", "DATABASE_REPLICA_URL": "postgres://nobody@there/copy"}
+    done = subprocess.run([sys.executable, "-c", shown], env=env, cwd=settings.BASE_DIR, capture_output=True, text=True)
+    assert done.stdout.strip() == "[(True, None, 'none'), (True, None, 'copy')]", done.stderr

@@ -12,7 +12,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from kombu import Connection
 
-from . import clock, partitions
+from . import clock, partitions, replica
 from .models import Heartbeat
 
 WORKER_SILENT_SECONDS = 120
@@ -94,13 +94,24 @@ def _clock() -> None:
         raise Trouble("this machine's clock differs from the database's")
 
 
+def _replica() -> None:
+    if replica.is_set() and replica.copy.age() > replica.FRESH_SECONDS:
+        raise Trouble("the replica is not fresh: reports read the primary")
+
+
 RED: dict[str, Callable[[], None]] = {
     "database": _database,
     "migrations": _migrations,
     "months": _months,
     "started": _started,
 }
-AMBER: dict[str, Callable[[], None]] = {"cache": _cache, "broker": _broker, "worker": _worker, "clock": _clock}
+AMBER: dict[str, Callable[[], None]] = {
+    "cache": _cache,
+    "broker": _broker,
+    "worker": _worker,
+    "clock": _clock,
+    "replica": _replica,
+}
 
 
 def check() -> Health:

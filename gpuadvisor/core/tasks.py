@@ -6,7 +6,7 @@ from celery import shared_task
 from django.core.cache import caches
 from django.db import connection
 
-from . import clock, mail, partitions
+from . import clock, mail, partitions, replica
 from .jobs import once_per_slot
 from .models import Heartbeat, JobRun
 
@@ -30,6 +30,17 @@ def heartbeat(queue: str = "bulk") -> None:
         unique_fields=["name"],
         update_fields=["seen_at"],
     )
+
+
+@shared_task
+def replica_heartbeat() -> None:
+    """Write the row by which readers see how far a copy of the database is behind: every five seconds."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "insert into heartbeats (name, seen_at) values (%s, clock_timestamp())"
+            " on conflict (name) do update set seen_at = excluded.seen_at",
+            [replica.HEARTBEAT],
+        )
 
 
 @shared_task

@@ -53,7 +53,12 @@ def read_dot_env(file: Path = CHECKOUT / ".env") -> None:
 
 def missing_servers() -> list[str]:
     """Those of the three servers whose address the environment does not name: ours to run."""
-    return [server for server, name in NAMES.items() if not os.environ.get(name)]
+    return [server for server, name in NAMES.items() if not _is_named(name)]
+
+
+def _is_named(name: str) -> bool:
+    """Whether the environment holds it, or names a file that does (settings/base.py reads it)."""
+    return bool(os.environ.get(name) or os.environ.get(f"{name}_FILE"))
 
 
 def secret_key(data: Path, name: str = "secret_key") -> str:
@@ -122,11 +127,11 @@ def prepare_environment(*, start: bool = True) -> Places | None:
     rehearsal.prepare_environment()
     data, by_hand = data_folder()
     names = missing_servers()
-    if not names and os.environ.get("SECRET_KEY"):
+    if not names and _is_named("SECRET_KEY"):
         return None
     places = settle(data, by_hand=by_hand)
     os.environ["DATA_DIR"] = str(data)
-    if not os.environ.get("SECRET_KEY"):
+    if not _is_named("SECRET_KEY"):
         os.environ["SECRET_KEY"] = secret_key(data)
     if not names:
         return None

@@ -9,14 +9,28 @@ import django_stubs_ext
 import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
+from environ.fileaware_mapping import FileAwareMapping
 
 django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 
 
+class Environment(FileAwareMapping):  # type: ignore[misc]
+    """Any name may stand in a file: the one that SECRET_KEY_FILE names holds SECRET_KEY, less its last line break."""
+
+    def __getitem__(self, key: str) -> str:
+        try:
+            value: str = super().__getitem__(key)
+        except (OSError, UnicodeDecodeError) as error:
+            raise ImproperlyConfigured(f"{key}_FILE names a file that cannot be read: {error}.") from None
+        return value.strip() if key in self.files_cache else value
+
+
 class Env(environ.Env):  # type: ignore[misc]
     """The environment, in which an empty name is an unset one: `.env` files often hold such."""
+
+    ENVIRON = Environment()
 
     def get_value(
         self, var: str, cast: Any = None, default: Any = environ.Env.NOTSET, parse_default: bool = False
@@ -113,6 +127,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "gpuadvisor.core.middleware.RequestIdMiddleware",
+    "gpuadvisor.operations.metrics.MetricsMiddleware",
     "gpuadvisor.api.middleware.ApiMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -124,10 +139,10 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "gpuadvisor.core.replica.ReplicaMiddleware",
     "gpuadvisor.accounts.middleware.LocaleAndZoneMiddleware",
     "gpuadvisor.accounts.middleware.LoginRequiredMiddleware",
     "gpuadvisor.accounts.middleware.DemoReadOnlyMiddleware",
-    "gpuadvisor.operations.metrics.MetricsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "gpuadvisor.accounts.middleware.SessionActivityMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -175,6 +190,23 @@ DATABASES["default"] |= {
     "CONN_MAX_AGE": env.int("CONN_MAX_AGE", default=60),
     "CONN_HEALTH_CHECKS": True,
 }
+# Behind PgBouncer in transaction mode: no cursor outlives its transaction. Prepared statements are off (Django's way).
+DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = env.bool("DATABASE_POOLED", default=False)
+# A copy that market history, analytics and exports may read while it is fresh (core/replica.py).
+DATABASE_REPLICA_URL = env.str("DATABASE_REPLICA_URL", default="")
+if DATABASE_REPLICA_URL:
+    DATABASES["replica"] = env.db_url_config(DATABASE_REPLICA_URL)
+    DATABASES["replica"] |= {
+        name: DATABASES["default"][name]
+        for name in ("ENGINE", "CONN_MAX_AGE", "CONN_HEALTH_CHECKS", "DISABLE_SERVER_SIDE_CURSORS")
+    }
+    DATABASES["replica"]["OPTIONS"] = {  # a machine that went silent is given up after seconds
+        "connect_timeout": 2,
+        "tcp_user_timeout": 3000,
+        "keepalives_idle": 2,
+        "keepalives_interval": 1,
+        "keepalives_count": 3,
+    } | DATABASES["replica"].get("OPTIONS", {})
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # -- Backups: of the embedded server always, of one of your own by BACKUP_KEY and BACKUP_DIR, or BACKUP_STANZA ---------
@@ -304,6 +336,8 @@ EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="GPU Advisor <advisor@localhost>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 CONTACT_EMAIL = env.str("CONTACT_EMAIL", default="")  # whom to write to about a plan by agreement
+OPERATOR_EMAILS = env.list("OPERATOR_EMAILS", default=[])  # who is written to when something is red
+METRICS_TOKEN = env.key("METRICS_TOKEN")  # who sends it may read /metrics; empty: there is no such page
 MAILBOX_ENABLED = False  # the mails readable in the site: development only
 
 # -- Security --------------------------------------------------------------------------------------------------------
@@ -336,11 +370,8 @@ MAX_IMPORT_BYTES = env.int("MAX_IMPORT_BYTES", default=128 * 1024 * 1024)  # a f
 PAGE_THREADS = env.int("PAGE_THREADS", default=4)
 # "127.0.0.1:8025": receivers of one's own that alerts may call without TLS, for tests and benches; prod.py refuses it
 GUARD_ALLOWED_HOSTS = env.list("GUARD_ALLOWED_HOSTS", default=[])
-OPERATOR_EMAILS = env.list("OPERATOR_EMAILS", default=[])  # who is written to when something is red
-METRICS_TOKEN = env.key("METRICS_TOKEN")  # who sends it may read /metrics; empty: there is no such page
 
 # -- Language and time -----------------------------------------------------------------------------------------------
-OPERATOR_EMAILS = env.list("OPERATOR_EMAILS", default=[])  # who is written to when something is red
 LANGUAGE_CODE = "en-us"
 # Offered once its pages are translated: half a language is worse than none. Formats follow the choice.
 LANGUAGES = [("en-us", "English (US)"), ("en-gb", "English (UK)")]
@@ -349,7 +380,7 @@ TIME_ZONE = "UTC"
 
 # -- Static files ----------------------------------------------------------------------------------------------------
 STATIC_URL = "/static/"
-STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(DATA_DIR / "static")))
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -390,6 +421,7 @@ CELERY_TASK_DEFAULT_QUEUE = "bulk"
 CELERY_TASK_ROUTES = {
     "alerts.tasks.*": {"queue": "alerts"},
     "gpuadvisor.core.tasks.send_due_mails": {"queue": "alerts"},
+    "gpuadvisor.core.tasks.replica_heartbeat": {"queue": "alerts"},
     "market.tasks.*": {"queue": "ingest"},
     "chat.tasks.*": {"queue": "chat"},
     "billing.tasks.prepare_visit": {"queue": "chat"},  # a host waits for it, and it waits for Stripe

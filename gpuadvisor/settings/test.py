@@ -1,7 +1,7 @@
 """The test suite: the real servers, a hasher that is quick, nothing that leaves the machine."""
 
 from .base import *
-from .base import CACHES, INSTALLED_APPS, LANGUAGES, STORAGES
+from .base import CACHES, DATABASES, INSTALLED_APPS, LANGUAGES, STORAGES
 
 INSTALLED_APPS = [*INSTALLED_APPS, "django_migration_linter"]
 
@@ -15,6 +15,7 @@ MARKET_SIMULATION = True
 CURRENCY_RATES = ""
 MARKET_SERVE_STALE = False  # what a test stored is what its next page shows
 CACHES = CACHES | {name: CACHES[name] | {"KEY_PREFIX": f"test:{name}"} for name in ("sessions", "pages")}
+DATABASES = {"default": DATABASES["default"]}  # tests/operations/test_replica.py has a copy of its own
 # No language model unless a test sets one: the environment of a developer may name one.
 OPENAI_API_KEY = OPENAI_BASE_URL = ""
 OPENAI_MODEL = "gpt-5-mini"

@@ -9,6 +9,7 @@ from typing import Literal, cast
 
 from django.db.models import Case, Count, Max, Min, Value, When
 
+from gpuadvisor.core.replica import MARKET, reports, reports_db
 from market.models import MarketData
 
 from .now import LEADER
@@ -79,10 +80,12 @@ class ImportedHistory:
     points: list[HistoryPoint]
 
 
+@reports
 def imported_history(gpu_model: str) -> ImportedHistory | None:
     """The imported series of one model with the most moments, Vast.ai's first; None where nothing was imported."""
     best = (
-        MarketData.objects.filter(gpu_model=gpu_model, origin="imported", median_price__isnull=False)
+        MarketData.objects.using(reports_db(MARKET))
+        .filter(gpu_model=gpu_model, origin="imported", median_price__isnull=False)
         .values("platform", "region")
         .annotate(
             moments=Count("id"),

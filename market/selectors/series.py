@@ -8,8 +8,10 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db import connection
+from django.db import connection, connections
 from django.utils import timezone
+
+from gpuadvisor.core.replica import MARKET, reports, reports_db
 
 MAX_POINTS = 360
 DAYS_FROM = timedelta(days=14)  # longer spans are told by the day, from the roll-ups
@@ -92,6 +94,7 @@ _POINTS = """
     group by step order by step"""
 
 
+@reports
 def points_of(
     gpu_model: str,
     *,
@@ -108,7 +111,7 @@ def points_of(
     """
     is_daily = step >= timedelta(days=1)
     midnight = timezone.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    with connection.cursor() as cursor:
+    with connections[reports_db(MARKET)].cursor() as cursor:
         cursor.execute(
             _POINTS.format(told=_DAYS if is_daily else _MOMENTS),
             {

@@ -9,10 +9,11 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import connections
 
 from gpuadvisor.accounts.models import User
 from gpuadvisor.core import clock
+from gpuadvisor.core.replica import reports, reports_db
 
 from ..fleet import Fleet, read_fleet
 from ..kpis import KpiSheet
@@ -197,17 +198,19 @@ def _parameters(user: User, first: date, last: date, portfolio: UUID | None, gpu
     return {"user": user.pk, "portfolio": portfolio, "gpu": gpu, "first": first, "last": last}
 
 
+@reports
 def measured_share(
     user: User, today: date, *, portfolio: UUID | None = None, gpu: UUID | None = None
 ) -> Decimal | None:
     """How many of the last 30 full days' rows samples tell, 0-100; None without rows."""
     last = today - timedelta(days=1)
-    with connection.cursor() as cursor:
+    with connections[reports_db()].cursor() as cursor:
         cursor.execute(MEASURED_SQL, _parameters(user, last - timedelta(days=MEASURED_DAYS - 1), last, portfolio, gpu))
         rows, sampled = cursor.fetchone()
     return Decimal(100 * sampled) / rows if rows else None
 
 
+@reports
 def hours_of_week(
     user: User, today: date, *, portfolio: UUID | None = None, gpu: UUID | None = None
 ) -> list[float | None] | None:
@@ -216,7 +219,7 @@ def hours_of_week(
     An hour that was seen in less than 3 weeks is None.
     """
     last = today - timedelta(days=1)
-    with connection.cursor() as cursor:
+    with connections[reports_db()].cursor() as cursor:
         cursor.execute(HOURS_SQL, _parameters(user, last - timedelta(days=7 * HOUR_WEEKS - 1), last, portfolio, gpu))
         rows = cursor.fetchall()
     shares: list[float | None] = [None] * WEEK_HOURS

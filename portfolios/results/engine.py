@@ -10,7 +10,9 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import connections
+
+from gpuadvisor.core.replica import reports, reports_db
 
 from ..economics import Total, Window
 from .statement import SQL
@@ -99,6 +101,7 @@ def expected_days(*, window: Window, first_day: date, today: date, has_today: bo
     return max(0, (last - max(window.first, first_day)).days + 1)
 
 
+@reports
 def results(
     units: Collection[Unit],
     *,
@@ -136,7 +139,7 @@ def results(
     recent: dict[UUID, Recent] = {}
     days: dict[date, Day] = {}
     as_of: datetime | None = None
-    with connection.cursor() as cursor:
+    with connections[reports_db()].cursor() as cursor:
         cursor.execute(SQL, parameters)
         for row in cursor.fetchall():
             no_part, no_day, gpu, part, day, updated_at, first_day, found, rate = row[:9]

@@ -20,13 +20,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db import close_old_connections, connection, transaction
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, close_old_connections, connection, transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from gpuadvisor.accounts.adapters import speaking_to
 from gpuadvisor.accounts.models import User
-from gpuadvisor.core import audit, clock
+from gpuadvisor.core import audit, clock, replica
 from gpuadvisor.core.errors import DomainError
 from gpuadvisor.core.nudge import nudge
 
@@ -206,10 +206,20 @@ class _Turn:
             self._write("progress", "done_rows", "attempts")
 
     def _part(self, one: Held, most: int) -> int:
-        """At most so many rows of a table behind those that stand; how many."""
+        """At most so many rows of a table behind those that stand; how many. From the copy, where it holds them."""
+        source = replica.db_with(self.row.asked_at)
+        if source == DEFAULT_DB_ALIAS:
+            return self._read(one, most, source)
+        try:
+            return self._read(one, most, source)
+        except (DatabaseError, InterfaceError) as error:
+            replica.copy.failed(error)
+            return self._read(one, most, DEFAULT_DB_ALIAS)
+
+    def _read(self, one: Held, most: int, source: str) -> int:
         progress, writer = self.row.progress, writing.Writer(one)
         told, order = writer.names, one.order
-        rows = one.rows(self.owner)
+        rows = one.rows(self.owner).using(source)
         if progress["after"] is not None:
             rows = rows.filter(_behind(order, progress["after"]))
         fetched = FETCHED if one.table.key else FETCHED_LARGE
