@@ -15,13 +15,34 @@ class RequestIdFilter(logging.Filter):
         return True
 
 
-class HidingFormatter(logging.Formatter):
-    """Addresses whose end is a password: of what follows one of `hidden`, nothing stands in a line."""
+_NAMES = "password|passwd|secret|token|api[_-]?key|sessionid|csrftoken"
+# What no line may hold, whoever logs it: what to look for, and what stands there instead.
+HIDDEN: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"(/alerts/(?:in|unsubscribe)/)[^/?#\s\"'\\]+"), r"\1***"),  # addresses whose end is a password
+    (re.compile(r"(/api/webhooks/\d+/)[\w-]+"), r"\1***"),  # Discord's
+    (re.compile(r"\b(gpa_|(?:sk|rk)_(?:live|test)_|whsec_|sk-)[\w-]{8,}"), r"\1***"),  # keys, by how they begin
+    (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}"), r"\1 ***"),
+    (re.compile(rf"(?i)\b([\w-]{{0,40}}(?:{_NAMES})[\\\"']*\s*[=:]\s*[\\\"']*)[^\s\"'&,;}}\\]+"), r"\1***"),
+    (re.compile(r"(://[^\s:/@\"']{0,80}:)[^\s/@\"']+@"), r"\1***@"),  # a password in an address
+    (
+        re.compile(r"\b([\w+])[\w.+-]{0,64}(@[\w-]+(?:\.[\w-]+)+)"),
+        r"\1***\2",
+    ),  # of a mail address the first letter stays
+)
 
-    hidden = re.compile(r"(/alerts/(?:in|unsubscribe)/)[^/?#\s\"'\\]+")
+
+def hide(text: str) -> str:
+    """`text` without secrets and without whole mail addresses."""
+    for pattern, instead in HIDDEN:
+        text = pattern.sub(instead, text)
+    return text
+
+
+class HidingFormatter(logging.Formatter):
+    """A line without what is on the list above."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return self.hidden.sub(r"\1***", super().format(record))
+        return hide(super().format(record))
 
 
 def one_line(text: str) -> str:
