@@ -42,12 +42,15 @@ class PortfolioAdmin(ReadOnlyAdmin):
     ordering = ("-created_at",)
     actions = ("archive", "activate")
 
-    @admin.action(description=_("Archive the chosen portfolios"), permissions=["view"])
+    def has_archive_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("portfolios.change_portfolio")
+
+    @admin.action(description=_("Archive the chosen portfolios"), permissions=["archive"])
     def archive(self, request: HttpRequest, queryset: QuerySet[Portfolio]) -> None:
         for portfolio in queryset:
             services.archive_portfolio(portfolio=portfolio)
 
-    @admin.action(description=_("Activate the chosen portfolios"), permissions=["view"])
+    @admin.action(description=_("Activate the chosen portfolios"), permissions=["archive"])
     def activate(self, request: HttpRequest, queryset: QuerySet[Portfolio]) -> None:
         for portfolio in queryset:
             try:

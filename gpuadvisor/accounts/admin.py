@@ -23,7 +23,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from gpuadvisor.core import audit
-from gpuadvisor.core.admin import ReadOnlyAdmin
+from gpuadvisor.core.admin import ReadOnlyAdmin, UncountedPaginator
 
 from .api_tokens import revoke_token
 from .models import ApiToken, StaffConsent, User
@@ -48,6 +48,8 @@ class UserAdmin(admin.ModelAdmin[User]):
     search_fields = ("email", "name")
     ordering = ("-created_at",)
     list_per_page = 50
+    paginator = UncountedPaginator
+    show_full_result_count = False
     filter_horizontal = ("groups", "user_permissions")
     shown: ClassVar = (
         "email",
