@@ -13,7 +13,7 @@ import pytest
 import stripe
 from django.conf import settings as django_settings
 
-from billing import client
+from billing import client, selling
 
 KEY = "sk_test_" + "standin0" * 3
 SECRET = "whsec_standin"
@@ -159,6 +159,13 @@ def billing_on(stripe_standin, settings, monkeypatch):
     settings.BILLING_ENABLED = True
     monkeypatch.setattr(stripe, "default_http_client", client.DeadlineClient())
     return stripe_standin
+
+
+@pytest.fixture
+def shop(billing_on):
+    """A Stripe that sells what our table says."""
+    selling.bring()
+    return billing_on
 
 
 class Receiver:

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from billing import sync, tasks
 from billing.models import Subscription, Visit
-from tests.billing.test_visits import buys, prepared, row, shop  # noqa: F401 (a fixture)
+from tests.billing.visiting import buys, prepared, row
 from tests.factories import UserFactory, VisitFactory
 
 
@@ -16,7 +16,7 @@ def url(visit, **more):
 
 
 @pytest.fixture
-def paid(shop, host):  # noqa: F811
+def paid(shop, host):
     """A visit whose host has paid; nobody told us yet."""
     visit = prepared(host)
     shop.pay(visit.session_id)
@@ -38,7 +38,7 @@ def test_coming_back_changes_no_plan_and_waits(paid, host, host_client):
     assert row(host).tier == "free"
 
 
-def test_the_plan_arrives_by_the_webhook_and_the_page_says_so(paid, shop, host, host_client, client):  # noqa: F811
+def test_the_plan_arrives_by_the_webhook_and_the_page_says_so(paid, shop, host, host_client, client):
     for event in shop.events("checkout.session.completed"):
         body, header = shop.signed(event.id)
         client.post("/billing/webhook/", body, "application/json", headers={"Stripe-Signature": header})
@@ -61,7 +61,7 @@ def test_after_a_minute_it_says_that_one_need_not_wait(visit, host_client, setti
 @pytest.mark.parametrize(
     ("flow", "words"), [("card", "your card is changed"), ("cancel", "plan is cancelled and ends")]
 )
-def test_what_was_done_in_the_portal_is_told(shop, host, host_client, flow, words):  # noqa: F811
+def test_what_was_done_in_the_portal_is_told(shop, host, host_client, flow, words):
     buys(shop, host)
     visit = prepared(host, "portal", flow=flow)
     page = host_client.get(url(visit, since=int(time.time()) - 61)).content.decode()
@@ -109,7 +109,7 @@ def test_whoever_turned_back_is_told_that_nothing_was_bought(paid, host, host_cl
     assert response.redirect_chain == [(reverse("billing:pricing"), 302)]
 
 
-def test_a_visit_that_ended_long_ago_tells_the_plan_of_now(shop, host, host_client):  # noqa: F811
+def test_a_visit_that_ended_long_ago_tells_the_plan_of_now(shop, host, host_client):
     visit = buys(shop, host)
     Visit.objects.update(state="done")
     assert "Your account is on the Professional plan." in host_client.get(url(visit)).content.decode()
