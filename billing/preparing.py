@@ -108,7 +108,7 @@ def _portal(visit: Visit) -> Made:
         f"portal-{visit.pk}",
         customer=customer,
         configuration=portal.configuration(),
-        return_url=_address("billing:plan"),
+        return_url=_address("billing:plan", visit),  # so that the page tells that news is on its way
         **more,
     )
     return Made(session["url"], session["id"])

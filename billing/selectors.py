@@ -185,13 +185,17 @@ def buying(user: User) -> Buying:
 
 @dataclass(frozen=True)
 class Arrival:
-    """What has come of a visit: whether Stripe told us anything since, and whether the plan is the one chosen."""
+    """What has come of a visit: whether Stripe told us anything since, and whether the plan is the one chosen.
+
+    `is_owing` where a payment of the running plan has not come through.
+    """
 
     is_told: bool
     is_here: bool
     plan: Plan
     chosen: Plan | None
     ends_at: datetime | None
+    is_owing: bool
 
 
 def arrival(visit: Visit) -> Arrival:
@@ -209,4 +213,5 @@ def arrival(visit: Visit) -> Arrival:
         plan=PLANS[row.tier],
         chosen=PLANS.get(tier),
         ends_at=row.cancel_at,
+        is_owing=row.status == Subscription.Status.PAST_DUE,
     )
