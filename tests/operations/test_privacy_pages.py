@@ -122,6 +122,8 @@ def test_staff_delete_for_a_host_who_asks_by_mail(host, client):
     """R-066: on request, too; never past the seven days, the ledger and Stripe."""
     call_command("erase_account", host.email.upper(), "--reason", "asked by mail")
     assert Erasure.objects.get().state == "asked"
+    (line,) = AuditEntry.objects.all()
+    assert (line.user, line.action, line.details["reason"]) == (None, "privacy.staff-asked", "asked by mail")
     call_command("erase_account", host.email, "--reason", "a mistake", "--undo")
     assert Erasure.objects.get().state == "undone"
     with pytest.raises(CommandError):

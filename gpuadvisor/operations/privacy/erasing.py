@@ -57,37 +57,45 @@ def open_of(user: User) -> Erasure | None:
 
 
 @transaction.atomic
-def ask(user: User) -> Erasure:
-    """Let the account be deleted in seven days; asked twice, the first stands.
+def ask(user: User, *, reason: str = "") -> Erasure:
+    """Let the account be deleted in seven days; asked twice, the first stands. With a `reason` staff ask for its owner.
 
     Raises: DomainError (code cannot).
     """
     if user.is_superuser:  # two superusers who leave at once: one after the other
         list(User.objects.select_for_update(no_key=True).filter(is_superuser=True).order_by("pk").values_list("pk"))
     User.objects.select_for_update(no_key=True).only("pk").get(pk=user.pk)
-    if reason := why_not(user):
-        raise DomainError(reason, code="cannot")
+    if refused := why_not(user):
+        raise DomainError(refused, code="cannot")
     if row := open_of(user):
         return row
     now = clock.now()
     row = Erasure.objects.create(user=user, account=user.pk, asked_at=now, due_at=now + UNDO)
-    audit.record(user=user, action="privacy.deletion-asked", details={"due": row.due_at.isoformat()})
+    _write_down(user, "asked", reason, due=row.due_at.isoformat())
     letters.erasure_asked(user, row)
     banner.forget(user.pk)
     return row
 
 
 @transaction.atomic
-def undo(row: Erasure) -> bool:
-    """Take a deletion back; False where it was before, or has begun."""
+def undo(row: Erasure, *, reason: str = "") -> bool:
+    """Take a deletion back; False where it was before, or has begun. With a `reason` staff do it."""
     undone = Erasure.objects.filter(pk=row.pk, state=State.ASKED, user__isnull=False).update(
         state=State.UNDONE, undone_at=clock.now(), next_at=None
     )
     if undone and row.user is not None:
-        audit.record(user=row.user, action="privacy.deletion-undone")
+        _write_down(row.user, "undone", reason)
         letters.erasure_undone(row.user)
         banner.forget(row.user.pk)
     return bool(undone)
+
+
+def _write_down(user: User, what: str, reason: str, **details: str) -> None:
+    if reason:
+        details |= {"account": str(user.pk), "reason": reason[:200]}
+        audit.record(user=None, action=f"privacy.staff-{what}", details=details)
+    else:
+        audit.record(user=user, action=f"privacy.deletion-{what}", details=details)
 
 
 # -- The job -----------------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ WORDS: dict[str, StrOrPromise] = {
     "privacy.deletion-asked": _("You asked for the deletion of the account"),
     "privacy.deletion-undone": _("The deletion was taken back"),
     "privacy.staff-asked": _("Staff asked for the deletion of the account"),
-    "privacy.staff-undid": _("Staff took the deletion back"),
+    "privacy.staff-undone": _("Staff took the deletion back"),
     "privacy.consent-given": _("You let staff read what you say to the advisor"),
     "privacy.consent-taken-back": _("You took back that staff may read what you say to the advisor"),
     "plan.granted": _("Staff gave you a plan"),

@@ -7,7 +7,6 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from gpuadvisor.accounts.models import User
-from gpuadvisor.core import audit
 from gpuadvisor.core.errors import DomainError
 from gpuadvisor.operations.privacy import erasing
 
@@ -24,17 +23,14 @@ class Command(BaseCommand):
         user = User.objects.filter(email=User.objects.normalize_email(email)).first()
         if user is None:
             raise CommandError("There is no account of this address.")
-        details = {"account": str(user.pk), "reason": reason[:200]}
         if undo:
             row = erasing.open_of(user)
-            if row is None or not erasing.undo(row):
+            if row is None or not erasing.undo(row, reason=reason):
                 raise CommandError("There is no deletion that could be taken back.")
-            audit.record(user=None, action="privacy.staff-undid", details=details)
             self.stdout.write(self.style.SUCCESS("Taken back: the account stays."))
             return
         try:
-            row = erasing.ask(user)
+            row = erasing.ask(user, reason=reason)
         except DomainError as error:
             raise CommandError(error.user_message) from error
-        audit.record(user=None, action="privacy.staff-asked", details=details)
         self.stdout.write(self.style.SUCCESS(f"It is deleted on {row.due_at:%Y-%m-%d %H:%M} UTC unless taken back."))
