@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -18,6 +19,8 @@ from . import notices
 from .models import Grant, PlanChange, Subscription
 from .plans import is_above
 from .services import lock, set_tier
+
+log = logging.getLogger(__name__)
 
 ENDED_AT_ONCE = 500  # in one run; the next goes on
 
@@ -75,9 +78,14 @@ def revoke(given: Grant, *, reason: str, by: User) -> bool:
 
 
 def end_due() -> int:
-    """End the grants whose time has come; the number ended."""
-    due = Grant.objects.filter(ended_at=None, until__lte=clock.now()).order_by("until")
-    return sum(_end(given) for given in due.select_related("user")[:ENDED_AT_ONCE])
+    """End the grants whose time has come; the number ended. One that fails does not hold up the others."""
+    due, ended = Grant.objects.filter(ended_at=None, until__lte=clock.now()).order_by("until"), 0
+    for given in due.select_related("user")[:ENDED_AT_ONCE]:
+        try:
+            ended += _end(given)
+        except Exception:
+            log.exception("The plan granted to account %s could not be ended", given.user_id)
+    return ended
 
 
 @transaction.atomic

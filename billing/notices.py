@@ -32,7 +32,6 @@ Status = Subscription.Status
 LAST_REMINDER = timedelta(days=3)  # before a plan ends whose card fails
 TRIAL_REMINDER = timedelta(days=3)
 REMINDER = timedelta(days=7)  # before a grace or a granted plan ends
-AT_ONCE = 500  # accounts in one run of a kind; the next goes on
 
 
 def tell(user: User, kind: str, about: str, write: Callable[[], Letter]) -> bool:
@@ -141,14 +140,17 @@ def remind() -> int:
 
 
 def _each(rows: QuerySet[Subscription], say: Callable[[User, Subscription], bool]) -> int:
-    """Each row that is still so under its user's lock."""
+    """Each row that is still so under its user's lock. One that fails does not hold up the others."""
     said = 0
-    for pk, user_pk in list(rows.values_list("pk", "user_id")[:AT_ONCE]):
-        with transaction.atomic():
-            user = User.objects.select_for_update(no_key=True).filter(pk=user_pk).first()
-            row = rows.order_by().filter(pk=pk).first()
-            if user and row:
-                said += say(user, row)
+    for pk, user_pk in list(rows.values_list("pk", "user_id")):
+        try:
+            with transaction.atomic():
+                user = User.objects.select_for_update(no_key=True).filter(pk=user_pk).first()
+                row = rows.order_by().filter(pk=pk).first()
+                if user and row:
+                    said += say(user, row)
+        except Exception:
+            log.exception("What ends soon could not be told to account %s", user_pk)
     return said
 
 
@@ -181,7 +183,7 @@ def _grants(now: datetime) -> int:
     soon = Grant.objects.filter(ended_at=None, until__gt=now, until__lte=now + REMINDER)
     soon = soon.filter(created_at__lt=F("until") - REMINDER, user__is_demo=False, user__is_active=True)
     said = 0
-    for given in soon.select_related("user__subscription").order_by("until")[:AT_ONCE]:
+    for given in soon.select_related("user__subscription").order_by("until"):
         row: Any = getattr(given.user, "subscription", None)
         if row and row.tier == given.tier and row.paid_tier != given.tier:
             with transaction.atomic():

@@ -97,6 +97,18 @@ def test_its_time_ends_it_once(host, give):
     assert AuditEntry.objects.get(action="plan.grant-ended").user is None
 
 
+def test_one_that_cannot_be_ended_holds_up_no_other(host, stranger, staff, give, monkeypatch):
+    give()
+    grants.grant(user=stranger, tier="individual", until=clock.now() + timedelta(days=40), reason=REASON, by=staff)
+    Grant.objects.filter(user=host).update(until=clock.now() - timedelta(days=2))
+    Grant.objects.filter(user=stranger).update(until=clock.now() - timedelta(days=1))
+    real = grants.set_tier
+    monkeypatch.setattr(grants, "set_tier", lambda user, tier: 1 / 0 if user == host else real(user, tier))
+    assert tasks_grants.end_grants() == 1
+    assert (tiers(host)[0], tiers(stranger)[0]) == ("professional", "free")
+    assert Grant.objects.get(user=host).ended_at is None
+
+
 def test_its_end_leaves_what_is_paid_for(host, staff, give):
     """A grant never lowers a paid plan, neither when it begins nor when it ends."""
     pay(host, "individual")

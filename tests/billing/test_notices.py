@@ -175,6 +175,17 @@ def test_a_week_before_a_grace_ends_and_when_rows_close_a_mail_says_what(large, 
     assert "2 portfolios: read-only" in mail.read(row).body
 
 
+def test_one_who_cannot_be_told_holds_up_no_other(large, stranger, monkeypatch):
+    """The one whose grace ends first is the one that fails."""
+    smaller(large)
+    ends = clock.now() + timedelta(days=3)
+    Subscription.objects.filter(user=large).update(grace_until=ends - timedelta(days=1))
+    Subscription.objects.filter(user=stranger).update(grace_until=ends)
+    monkeypatch.setattr(notices, "surplus", lambda user: 1 / 0 if user == large else {"portfolios": 2})
+    assert notices.remind() == 1
+    assert PlanNotice.objects.get(kind="grace-ends").user == stranger
+
+
 def test_nothing_is_told_where_all_fits_by_then(large, monkeypatch):
     smaller(large)
     large.portfolios.all().delete()
