@@ -193,7 +193,7 @@ def _asks(question: str, day: date) -> bool:
     return False
 
 
-def _values(day: date) -> Iterator[dict[str, object]]:
+def _values(day: date) -> Iterator[dict[str, str | date]]:
     start = datetime(day.year, day.month, day.day, tzinfo=UTC)
     for origin in ("live", "imported", "simulated"):
         yield {"day": day, "origin": origin, "start": start, "end": start + DAY}

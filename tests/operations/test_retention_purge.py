@@ -1,10 +1,16 @@
 """What is past its time goes, exact to the day, in small batches, whole months at once (R-064, promise 18, d8)."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
 
@@ -204,6 +210,7 @@ def many_logs(number, days=200):
         )
 
 
+@pytest.mark.slow
 def test_batches_are_small_quick_and_in_the_order_of_time(transactional_db):
     many_logs(12_000)
     seen = []
@@ -392,6 +399,7 @@ def command(*options):
     return out.getvalue()
 
 
+@pytest.mark.slow
 def test_a_dry_run_counts_what_goes_after_it_and_deletes_nothing(whole_months):
     many_logs(50)
     limit = clock.today().replace(year=clock.today().year - 2, day=1)
@@ -428,3 +436,47 @@ def test_the_command_tells_table_rule_rows_and_span(db):
 def test_a_name_that_purge_does_not_delete_is_refused(db, name, says):
     with pytest.raises(CommandError, match=says):
         command("--only", name)
+
+
+# -- Killed ------------------------------------------------------------------------------------------------------------
+@pytest.mark.slow
+def test_a_purge_that_is_killed_in_the_middle_loses_nothing_and_goes_on(whole_months):
+    """By a real process and SIGKILL: what was counted is what went, and the next run ends it."""
+    number, limit = 60_000, BY_NAME["metrics"].limit(clock.today())
+    month = limit.replace(day=1)
+    if limit == month:
+        pytest.skip("on the first of a month nothing goes by the day")
+    partitions.ensure_months(PerformanceMetric, month, month)
+    gpu = GPUConfigurationFactory()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "insert into performance_metrics (id, gpu_configuration_id, platform, detailed_metrics, metric_date,"
+            " recorded_at, updated_at) select uuidv7(), %s, 'p' || n, '{}', %s, now(), now()"
+            " from generate_series(1, %s) n",
+            [gpu.pk, limit - timedelta(days=1), number],
+        )
+    kept = PerformanceMetricFactory(gpu_configuration=gpu, metric_date=limit)
+    with started() as process:
+        for _turn in range(600):
+            left = PerformanceMetric.objects.count()
+            if left < number - 2_000 or process.poll() is not None:
+                break
+            time.sleep(0.05)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+    run = JobRun.objects.get(job="purge:metrics")
+    left = PerformanceMetric.objects.count() - 1
+    assert run.finished_at is None
+    assert 0 < run.rows == number - left < number
+    assert purge("metrics", today=clock.today())["metrics"].rows == left
+    assert list(PerformanceMetric.objects.all()) == [kept]
+
+
+def started():
+    """`purge` of daily results on the tests' database, as a process of its own."""
+    base, _, query = os.environ["DATABASE_URL"].partition("?")
+    name = connection.settings_dict["NAME"]
+    address = f"{base.rpartition('/')[0]}/{name}" + (f"?{query}" if query else "")
+    env = os.environ | {"DATABASE_URL": address, "DATABASE_ROLE": "owner"}
+    line = [sys.executable, "-m", "django", "purge", "--only", "metrics"]
+    return subprocess.Popen(line, env=env, cwd=settings.BASE_DIR, stdout=subprocess.DEVNULL)

@@ -197,9 +197,9 @@ def _take(steps: list[_Hanging]) -> None:
 def _hanging(model: type[models.Model], keys: list[Any]) -> Iterator[_Hanging]:
     """What refers to those rows, the outermost first: rows that go with them, and columns that are emptied."""
     for relation in get_candidate_relations_to_delete(model._meta):
-        column = cast("models.ForeignKey[Any, Any]", relation.field)
+        column = cast("models.ForeignKey[Any, Any]", cast("models.ForeignObjectRel", relation).field)
         child = column.model
-        if child._meta.proxy or not column.db_constraint:
+        if child._meta.proxy or not cast("Any", column).db_constraint:
             continue
         on_delete = column.remote_field.on_delete
         if on_delete not in (CASCADE, SET_NULL):

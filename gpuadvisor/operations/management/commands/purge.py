@@ -14,7 +14,7 @@ from gpuadvisor.operations.retention.purging import Going
 
 class Command(BaseCommand):
     help = (
-        "Delete rows that are kept no longer (docs/operations.md, How long it is kept), table by table, in small batches"
+        "Delete rows that are kept no longer (docs/operations.md, How long it is kept), table by table: small batches"
         " and whole months. May be stopped anywhere and run again. The nightly job does the same."
     )
 
