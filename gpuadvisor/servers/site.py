@@ -214,5 +214,6 @@ def announce(port: int) -> None:
     elif not os.environ.get("STRIPE_KEY") and (data / rehearsal.STATE).exists():
         print("  Plans were bought in a rehearsal here: STRIPE=standin make run lets their owners change them.")
     if why:
-        print(f"  The stand-in of Stripe sells nothing yet: {why} Run `STRIPE=standin python manage.py sync_plans`.")
+        again = f"STRIPE=standin PORT={port} .venv/bin/python manage.py sync_plans"
+        print(f"  The stand-in of Stripe sells nothing yet: {why} Run `{again}`.")
     print(f"  Logs: {data / 'logs'}. Ctrl-C ends everything.\n", flush=True)
