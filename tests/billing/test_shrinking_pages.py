@@ -136,6 +136,6 @@ def test_pages_of_lists_and_plans_lead_there(host_client, seven):
         assert f'href="{KEEP}"' in host_client.get(url).content.decode()
 
 
-def test_who_is_signed_out_comes_back_to_it(client):
+def test_who_is_signed_out_comes_back_to_it(client, db):
     assert client.get(KEEP).url.endswith(f"?next={KEEP}")
     assert client.post(KEEP, {"what": "portfolios"}).status_code == 302

@@ -213,7 +213,7 @@ def test_the_limit_is_explained_and_a_plan_offered(host_client, host, model):
     address = f"{SAVE}?gpu=rtx-4090&cards=2"
     page = host_client.get(address)
     assert page.context["form"]["state"].value() == "planned"
-    assert "Your plan allows 1" in page.content.decode()
+    assert "it holds 1, and you have 1" in page.content.decode()
     refused = host_client.post(address, sent(page.context["form"], state="active"))
     assert refused.status_code == 422
     assert "Archive it" in refused.content.decode()
