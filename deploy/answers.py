@@ -30,7 +30,7 @@ def main(what: str, port: str, seconds: str = "0") -> int:
     end = time.monotonic() + float(seconds)
     while words := ask(what, int(port)):
         if time.monotonic() > end:
-            print(f"/health/{what} on port {port}: {words}", file=sys.stderr)
+            sys.stderr.write(f"/health/{what} on port {port}: {words}\n")
             return 1
         time.sleep(0.3)
     return 0
