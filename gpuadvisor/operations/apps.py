@@ -11,7 +11,7 @@ class OperationsConfig(AppConfig):
     def ready(self) -> None:
         from gpuadvisor.core import health, notices
 
-        from . import after_restore, alive, checks, messages, mode, recording, tracing
+        from . import after_restore, alive, checks, messages, mode, recording, telemetry, tracing
         from . import jobs_admin as _jobs_admin  # noqa: F401 (it registers itself)
         from .backups import admin as _backups_admin  # noqa: F401 (it registers itself)
         from .backups import afterwards
@@ -33,3 +33,4 @@ class OperationsConfig(AppConfig):
         recording.connect()
         alive.connect()
         tracing.connect()
+        telemetry.start()

@@ -89,6 +89,8 @@ def sources() -> None:
     said = []
     for report in market_status.reports():
         title = SOURCES[report.name].title
+        if SOURCES[report.name].origin != "live":
+            continue
         if report.state == "held":
             said.append(f"{title} is held back")
         elif report.state in ("failing", "late") and report.told_at and now - report.told_at > SOURCE_SILENT:

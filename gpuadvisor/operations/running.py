@@ -53,6 +53,7 @@ class Standing:
     seconds: float | None
     rows: int | None
     next_at: datetime
+    next_in: str  # empty where it is due
     fails: int
     error: str
     failed_at: datetime | None
@@ -87,6 +88,7 @@ def standings(now: datetime | None = None) -> list[Standing]:
 
 def _standing(job: Job, state: JobState | None, running: datetime | None, now: datetime) -> Standing:
     level, word = "ok", WAITING
+    next_at = next_after(job, (state.started_at or state.since) if state else None, now)
     if state is not None:
         behind = now - (state.ok_at or state.since)
         level = "red" if behind > job.red else "amber" if behind > job.amber or state.fails else "ok"
@@ -99,7 +101,8 @@ def _standing(job: Job, state: JobState | None, running: datetime | None, now: d
         ok_at=state and state.ok_at,
         seconds=state.seconds if state else None,
         rows=state.rows if state else None,
-        next_at=next_after(job, (state.started_at or state.since) if state else None, now),
+        next_at=next_at,
+        next_in=age((next_at - now).total_seconds()) if next_at > now else "",
         fails=state.fails if state else 0,
         error=state.error if state else "",
         failed_at=state and state.failed_at,

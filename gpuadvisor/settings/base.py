@@ -338,6 +338,9 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 CONTACT_EMAIL = env.str("CONTACT_EMAIL", default="")  # whom to write to about a plan by agreement
 OPERATOR_EMAILS = env.list("OPERATOR_EMAILS", default=[])  # who is written to when something is red
 METRICS_TOKEN = env.key("METRICS_TOKEN")  # who sends it may read /metrics; empty: there is no such page
+SENTRY_DSN = env.str("SENTRY_DSN", default="")  # errors are told there, scrubbed, where sentry-sdk is installed
+SENTRY_ENVIRONMENT = env.str("SENTRY_ENVIRONMENT", default="")
+OTEL_EXPORTER_OTLP_ENDPOINT = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default="")  # traces, where its packages are
 MAILBOX_ENABLED = False  # the mails readable in the site: development only
 
 # -- Security --------------------------------------------------------------------------------------------------------
