@@ -21,6 +21,7 @@ from gpuadvisor.core.errors import DomainError
 from gpuadvisor.core.models import Heartbeat, Incident, JobState
 
 from . import running
+from .retention.admin import lines as retention_lines
 from .schedule import Job
 
 
@@ -31,6 +32,7 @@ class JobsAdmin(ReadOnlyAdmin):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         return [
+            path("retention/", view(self.retention), name="core_jobstate_retention"),
             path("<str:name>/run/", view(self.run), name="core_jobstate_run"),
             path("<str:name>/history/", view(self.history), name="core_jobstate_history"),
             *super().get_urls(),
@@ -76,6 +78,18 @@ class JobsAdmin(ReadOnlyAdmin):
             "may_run": self._may_run(request),
         }
         return TemplateResponse(request, "admin/operations/job.html", context)
+
+    def retention(self, request: HttpRequest) -> HttpResponse:
+        """How long each table's rows are kept, and when they last went."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _now("How long it is kept"),
+            "lines": retention_lines(),
+        }
+        return TemplateResponse(request, "admin/operations/retention.html", context)
 
     def run(self, request: HttpRequest, name: str) -> HttpResponse:
         """Ask a worker to run it."""

@@ -1,12 +1,15 @@
 """How long each table is kept stands in one place, and no table is forgotten (R-064, promise 18)."""
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.apps import apps
 from django.conf import settings
 from django.db import connection, models
+from django.urls import reverse
 
+from gpuadvisor.core import clock
+from gpuadvisor.core.models import JobRun
 from gpuadvisor.core.partitions import partitioned_models
 from gpuadvisor.operations.retention.policies import BATCHES, BY_NAME, JOBS, MONTHS, OURS, POLICIES, How, Period
 from gpuadvisor.operations.schedule import BY_NAME as SCHEDULED
@@ -103,3 +106,21 @@ def test_what_goes_with_another_row_hangs_on_one_that_goes(policy):
     parents = {column.related_model for column in policy.model_class._meta.concrete_fields if column.related_model}
     going = {one.model_class for one in POLICIES if one.how in (How.BATCHES, How.JOB, How.WITH)}
     assert parents & going
+
+
+def test_staff_see_each_table_with_its_last_run(admin_client, django_assert_max_num_queries):
+    """One query for all runs, whatever number of tables there is."""
+    slot = datetime(2026, 11, 25, tzinfo=UTC)
+    JobRun.objects.create(job="purge:metrics", slot=slot - timedelta(days=1), rows=1)
+    JobRun.objects.create(job="purge:metrics", slot=slot, rows=4711, error="performance_metrics is held")
+    JobRun.objects.create(job="market.clean-up", slot=slot, rows=0, finished_at=clock.now())
+    with django_assert_max_num_queries(12):
+        page = admin_client.get(reverse("admin:core_jobstate_retention")).content.decode()
+    for policy in POLICIES:
+        assert policy.table in page
+    assert "4711" in page
+    assert "performance_metrics is held" in page
+
+
+def test_a_host_does_not_see_it(host_client):
+    assert host_client.get(reverse("admin:core_jobstate_retention")).status_code in (302, 403, 404)
