@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from gpuadvisor.core import clock, health, mail
-from gpuadvisor.core.models import Incident
+from gpuadvisor.core.models import Heartbeat, Incident
 from market.pages import status as market_status
 from market.sources import SOURCES
 
@@ -21,6 +21,7 @@ from . import status
 log = logging.getLogger(__name__)
 RED_LASTS = timedelta(minutes=5)  # what ends sooner wakes nobody
 OVER_LASTS = timedelta(minutes=5)  # what comes back sooner was not over
+KEPT = timedelta(days=90)
 PUBLIC = "public/"  # parts of the public page: kept for their "since", never mailed
 SOURCE = "source/"
 Found = dict[str, tuple[str, str]]  # name -> level, sentence
@@ -35,6 +36,7 @@ def look() -> int:
         now = clock.now()
         note(found, now)
         tell(now)
+        forget(now)
     return sum(not name.startswith(PUBLIC) for name in found)
 
 
@@ -77,6 +79,16 @@ def note(found: Found, now: datetime) -> None:
         if row.ended_at is None:
             row.ended_at = now
             row.save(update_fields=["ended_at"])
+
+
+def forget(now: datetime) -> None:
+    """Troubles of long ago, and processes of yesterday: a machine that is gone is no trouble for ever."""
+    Incident.objects.filter(ended_at__lt=now - KEPT).delete()
+    gone = Heartbeat.objects.filter(seen_at__lt=now - timedelta(days=1))
+    gone.filter(name__startswith="process/").delete()
+    newest = Heartbeat.objects.filter(name__startswith="beat/").order_by("-seen_at").first()
+    if newest is not None:  # that a beat is dead must be seen after days too
+        gone.filter(name__startswith="beat/").exclude(pk=newest.pk).delete()
 
 
 def tell(now: datetime) -> None:

@@ -190,3 +190,14 @@ def test_the_page_says_since_when(client):
     site = next(part for part in status.parts() if part.key == "site")
     assert site.level == "amber"
     assert clock.now() - site.since > timedelta(minutes=29)
+
+
+def test_machines_that_are_gone_are_forgotten_and_the_last_beat_is_not():
+    old = clock.now() - timedelta(days=2)
+    Heartbeat.objects.all().delete()
+    for name in ("process/celery@gone", "beat/first", "beat/last", "queue/chat", "worker"):
+        Heartbeat.objects.create(name=name, seen_at=old + timedelta(hours=name == "beat/last"))
+    Incident.objects.create(name="x", level="red", begun_at=old, ended_at=clock.now() - timedelta(days=91))
+    incidents.forget(clock.now())
+    assert set(Heartbeat.objects.values_list("name", flat=True)) == {"beat/last", "queue/chat", "worker"}
+    assert not Incident.objects.exists()
