@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from functools import partial
 from typing import ClassVar
 
+from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ActionForm
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from gpuadvisor.core import audit
 from gpuadvisor.core.admin import ReadOnlyAdmin
 from gpuadvisor.core.errors import DomainError
+from gpuadvisor.core.nudge import nudge
 
 from . import services
+from .ingest import again
 from .models import (
     Analytics,
     CompSet,
@@ -32,6 +40,15 @@ from .models import (
     PriceChange,
 )
 
+MOST_HOSTS = 50
+
+
+class DaysForm(ActionForm):
+    """Which days are settled again."""
+
+    first = forms.DateField(label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    last = forms.DateField(label=_("to"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+
 
 @admin.register(Portfolio)
 class PortfolioAdmin(ReadOnlyAdmin):
@@ -40,7 +57,8 @@ class PortfolioAdmin(ReadOnlyAdmin):
     search_fields = ("name", "user__email")
     list_select_related: ClassVar = ["user"]
     ordering = ("-created_at",)
-    actions = ("archive", "activate")
+    actions = ("archive", "activate", "settle_again")
+    action_form = DaysForm
 
     def has_archive_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("portfolios.change_portfolio")
@@ -57,6 +75,28 @@ class PortfolioAdmin(ReadOnlyAdmin):
                 services.activate_portfolio(portfolio=portfolio)
             except DomainError as error:
                 self.message_user(request, f"{portfolio}: {error.user_message}", messages.WARNING)
+
+    @admin.action(description=_("Settle these UTC days of their hosts again"), permissions=["archive"])
+    def settle_again(self, request: HttpRequest, queryset: QuerySet[Portfolio]) -> None:
+        """From what is stored; a worker does it, and looks for insights anew."""
+        form = DaysForm(request.POST)
+        del form.fields["action"]  # the choice is made
+        first = form.cleaned_data.get("first") if form.is_valid() else None
+        last = form.cleaned_data.get("last") if first else None
+        if not first or not last or not first <= last <= first + timedelta(days=again.MOST_DAYS):
+            said = _("Say beside the action which days, from and to: at most %(days)d.")
+            self.message_user(request, said % {"days": again.MOST_DAYS}, messages.WARNING)
+            return
+        hosts = sorted(set(queryset.values_list("user_id", flat=True)[:MOST_HOSTS]))
+        for host in hosts:
+            details = {"account": str(host), "first": first.isoformat(), "last": last.isoformat()}
+            audit.record(user=request.user, action="portfolios.days-settled-again", details=details)  # type: ignore[arg-type] # staff
+            transaction.on_commit(
+                partial(nudge, "portfolios.tasks.settle_again", str(host), first.isoformat(), last.isoformat()),
+                robust=True,
+            )
+        said = _("A worker settles the days of %(hosts)d hosts again: their figures and insights follow in a minute.")
+        self.message_user(request, said % {"hosts": len(hosts)}, messages.SUCCESS)
 
 
 @admin.register(GPUConfiguration)

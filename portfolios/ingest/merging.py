@@ -208,7 +208,7 @@ def _free(batches: Sequence[Waiting], busy: set[UUID]) -> tuple[list[Waiting], d
 
     All of a host's batches wait, not only those that speak of what is locked: they are merged in order of receipt.
     """
-    held = _hold(frozenset[UUID]().union(*(batch.gpus for batch in batches)))
+    held = hold(frozenset[UUID]().union(*(batch.gpus for batch in batches)))
     missing = {gpu for batch in batches for gpu in batch.gpus if gpu not in held}
     if missing:
         locked = _in_use(missing)
@@ -224,20 +224,37 @@ def _merge(batches: Sequence[Waiting], held: Mapping[UUID, Held]) -> None:
         changed[number] += rows
         days.add((gpu, platform, day))
     told = _statements(batches, held)
-    waiting = sorted(days | told.keys(), key=lambda key: (key[0], key[2], key[1]))
-    with connection.cursor() as cursor:
-        _make_incoming(cursor, "incoming_days", ", ".join((*DAY_KEY, *DAY_COLUMNS)), "performance_metrics")
-        for start in range(0, len(waiting), SLICE_DAYS):
-            keys = waiting[start : start + SLICE_DAYS]
-            lines = list(_settled_days(keys, days, told, held, changed))
-            if lines:
-                with cursor.copy("copy incoming_days from stdin") as copy:
-                    copy.write("".join(lines))
-        cursor.execute(UPSERT_DAYS)
+    waiting = in_order(days | told.keys())
+    settle(waiting, days, told, held, changed)
     touched = {held[key[0]] for key in waiting}
     _close(batches, changed, left_out)
     estimates.refresh({one.portfolio for one in touched})
     caching.bump(*{one.user for one in touched})
+
+
+def in_order(keys: AbstractSet[Key]) -> list[Key]:
+    """The order in which days are settled, and so locked, by everybody."""
+    return sorted(keys, key=lambda key: (key[0], key[2], key[1]))
+
+
+def settle(
+    waiting: Sequence[Key],
+    sampled: AbstractSet[Key],
+    told: Mapping[Key, list[tuple[int, dict[str, Any]]]],
+    held: Mapping[UUID, Held],
+    changed: list[int],
+) -> int:
+    """Write these days of configurations that are held, as samples and statements make them; how many are different."""
+    with connection.cursor() as cursor:
+        _make_incoming(cursor, "incoming_days", ", ".join((*DAY_KEY, *DAY_COLUMNS)), "performance_metrics")
+        for start in range(0, len(waiting), SLICE_DAYS):
+            keys = waiting[start : start + SLICE_DAYS]
+            lines = list(_settled_days(keys, sampled, told, held, changed))
+            if lines:
+                with cursor.copy("copy incoming_days from stdin") as copy:
+                    copy.write("".join(lines))
+        cursor.execute(UPSERT_DAYS)
+        return cursor.rowcount
 
 
 def _left_out(batch: Waiting, gone: AbstractSet[UUID]) -> int:
@@ -264,7 +281,7 @@ def _uuid(text: str) -> UUID:
     return UUID(text)
 
 
-def _hold(gpus: Collection[UUID]) -> dict[UUID, Held]:
+def hold(gpus: Collection[UUID]) -> dict[UUID, Held]:
     """Lock the configurations that are in use and that nobody else has locked; nobody is waited for."""
     with connection.cursor() as cursor:
         cursor.execute(

@@ -152,6 +152,7 @@ def test_talk_is_the_hosts_alone_until_they_let_staff_read(root, host, full):
     assert "Wolframite" not in root.get(row_url(mine)).content.decode()
 
 
+@pytest.mark.slow
 def test_a_host_leads_to_all_that_hangs_together(root, host, full):
     """R-067: each link of a user's page finds that user's rows."""
     page = root.get(row_url(host)).content.decode()

@@ -75,6 +75,7 @@ def test_red_stands_before_amber_before_well(root, host):
     )
 
 
+@pytest.mark.slow
 def test_every_box_leads_somewhere(root):
     for found in front.boxes(root.get(reverse("admin:index")).wsgi_request.user):
         assert root.get(found.url).status_code == 200, found.title
