@@ -97,15 +97,15 @@ def _standing(job: Job, state: JobState | None, running: datetime | None, now: d
         job=job,
         state=word,
         level=level,
-        last_at=state and state.finished_at,
-        ok_at=state and state.ok_at,
+        last_at=state.finished_at if state else None,
+        ok_at=state.ok_at if state else None,
         seconds=state.seconds if state else None,
         rows=state.rows if state else None,
         next_at=next_at,
         next_in=age((next_at - now).total_seconds()) if next_at > now else "",
         fails=state.fails if state else 0,
         error=state.error if state else "",
-        failed_at=state and state.failed_at,
+        failed_at=state.failed_at if state else None,
         running_since=running,
     )
 
@@ -114,10 +114,11 @@ def next_after(job: Job, last: datetime | None, now: datetime) -> datetime:
     """When beat is due to start it; in the past where beat did not."""
     if job.at is None:
         return (last or now) + job.every
+    at: Any = job.at  # its stubs tell neither minutes nor hours
     moment = (last or now).replace(second=0, microsecond=0)
     for _minute in range(int(job.every / timedelta(minutes=1)) + 1):  # crontab tells no next moment without a clock
         moment += timedelta(minutes=1)
-        if moment.minute in job.at.minute and moment.hour in job.at.hour:
+        if moment.minute in at.minute and moment.hour in at.hour:
             return moment
     return moment
 

@@ -7,6 +7,7 @@ import logging
 import time
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -90,7 +91,7 @@ def messages() -> list[Messages]:
     found = []
     with Connection(settings.CELERY_BROKER_URL, transport_options=options, connect_timeout=1) as broker:
         broker.ensure_connection(max_retries=1, timeout=1)
-        channel = broker.default_channel
+        channel: Any = broker.default_channel  # of the transport for Redis
         client, prefix = channel.client, settings.CELERY_BROKER_TRANSPORT_OPTIONS["global_keyprefix"]
         for queue in QUEUES:
             number = int(client.llen(queue))
