@@ -12,7 +12,7 @@ from gpuadvisor.accounts.models import User
 from gpuadvisor.core import clock
 from gpuadvisor.core.models import AuditEntry
 from gpuadvisor.operations.models import Erasure
-from gpuadvisor.operations.privacy import erasing, exporting, ledger
+from gpuadvisor.operations.privacy import erasing, exporting, ledger, steps
 from tests.browser.conftest import run_site
 from tests.browser.test_passkeys import KEY
 from tests.factories import PASSWORD, PerformanceMetricFactory, UserFactory
@@ -21,8 +21,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def leaving(transactional_db, settings, tmp_path):
+def leaving(transactional_db, settings, tmp_path, monkeypatch):
     """A site whose files lie where the test, which does the workers' part, finds them."""
+    monkeypatch.setattr(steps, "DRAIN_SECONDS", 0)
     settings.EXPORT_DIR, settings.ERASURE_LEDGER_DIR = tmp_path / "exports", tmp_path / "erasures"
     settings.DATA_DIR, settings.BACKUP_DIR, settings.BACKUP_COPY_DIR = tmp_path, "", ""
     yield from _site(EXPORT_DIR=str(tmp_path / "exports"))
