@@ -326,6 +326,8 @@ def told(driver: Driver, result: Result) -> list[str]:
         lines += [f"  MISS {miss}" for miss in one.misses]
     if result.rpo_seconds is not None:
         lines.append(f"RPO {result.rpo_seconds:.0f} s: so much would be lost if the database's disk died now.")
+    else:
+        lines.append("RPO unknown: the site has not been up yet, or nothing is archived.")
     if result.rto_seconds is not None:
         lines.append(f"RTO {result.rto_seconds:.1f} s: so long the restore took.")
     kept = driver.kept() if driver is not None else []

@@ -56,7 +56,8 @@ def _bring_newest(driver: Driver, moment: datetime | None) -> None:
             driver.catch_up(driver.primary.switch_wal())
     except BackupError as error:
         driver.push()
-        driver.say(f"The running database gave nothing newer ({error}); what is archived counts.")
+        why = "The database does not run" if "does not answer" in str(error) else f"Nothing newer is archived ({error})"
+        driver.say(f"{why}: what is archived counts.")
 
 
 @contextlib.contextmanager
