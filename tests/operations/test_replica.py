@@ -177,6 +177,17 @@ def test_who_may_read_the_copy(copy, as_visitor):
     assert place_asked() == "default"
 
 
+def test_an_export_reads_the_copy_only_for_what_it_holds(copy):
+    """What was written after the newest heartbeat there may be missing: an account asked for all of its rows."""
+    assert replica.db_with(clock.now() - timedelta(minutes=1)) == "replica"
+    asked_at = clock.now()
+    assert replica.db_with(asked_at) == "default"
+    tasks.replica_heartbeat()
+    copy.catch_up()
+    time.sleep(0.1)
+    assert replica.db_with(asked_at) == "replica"
+
+
 def test_a_copy_that_is_behind_is_not_read(copy, as_visitor, monkeypatch):
     """e12: replay paused. Its rows are old and no query fails, so only the heartbeat tells."""
     monkeypatch.setattr(replica, "FRESH_SECONDS", 1.0)
