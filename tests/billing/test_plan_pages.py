@@ -148,3 +148,15 @@ def test_where_a_limit_is_told_a_link_leads_to_the_plan(host_client, host, name)
     page = host_client.get(reverse(name)).content.decode()
     main = page[page.index("<main") :]
     assert reverse("billing:plan") in main
+
+
+@pytest.mark.parametrize("name", ["billing:plan", "billing:pricing"])
+def test_who_has_a_card_is_told_that_the_days_to_try_go_on(host_client, host, settings, name):
+    """J7: nobody is charged unawares; Stripe goes on where it knows a card from before."""
+    settings.BILLING_ENABLED = True
+    assert "without a card" in text_of(host_client.get(reverse(name)))
+    Subscription.objects.filter(user=host).update(has_card=True, status=Subscription.Status.CANCELED)
+    said = text_of(host_client.get(reverse(name)))
+    assert "Try Professional" in said
+    assert "is charged to it, unless you cancel before" in said
+    assert "once for each account and without a card" not in said
