@@ -61,7 +61,7 @@ class ApiMiddleware:
         response = self._answer(request, is_page=is_page)
         if response.status_code >= 400 and response.headers.get("Content-Type") != MEDIA_TYPE:
             kept = {name: response.headers[name] for name in ("Allow", "Retry-After") if name in response.headers}
-            response = respond(request, Problem(response.status_code, headers=kept))
+            response = respond(request, Problem(response.status_code, getattr(response, "detail", ""), headers=kept))
         if response.status_code >= 400:
             response.headers["Cache-Control"] = "no-store"
         if is_head:

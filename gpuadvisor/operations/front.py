@@ -89,15 +89,18 @@ PAGES = {
     "clock": "core_heartbeat",
 }
 
+TOLD_BELOW = frozenset({"outboxes", "mails"})  # by a box with a figure
+
 
 def _of_health() -> Iterable[Box]:
     found = health.check()
     for name, said in found.checks.items():
+        if name in TOLD_BELOW:
+            continue
         level = RED if name in (*found.red, *found.alarms) else AMBER if name in found.amber else OK
         title = name.replace("-", " ").capitalize()
-        figure = _("ok") if level == OK else _("look")
         sentence = _("All is well.") if said == "ok" else said[:1].upper() + said[1:] + "."
-        yield Box(title, level, figure, sentence, _list(PAGES.get(name, "core_jobstate")))
+        yield Box(title, level, "", sentence, _list(PAGES.get(name, "core_jobstate")))
 
 
 # -- Figures -----------------------------------------------------------------------------------------------------------

@@ -18,8 +18,6 @@ from psycopg.errors import ReadOnlySqlTransaction
 
 from gpuadvisor.accounts import consents
 from gpuadvisor.accounts.zones import zone_of
-from gpuadvisor.api.middleware import PREFIX as API
-from gpuadvisor.api.problems import Problem, respond
 from gpuadvisor.core import http, reading
 
 from . import impersonating, mode
@@ -161,10 +159,10 @@ class ReadOnlyModeMiddleware:
         return self._refuse(request, mode.sentence_of(now))
 
     def _refuse(self, request: HttpRequest, sentence: str) -> HttpResponse:
-        headers = {"Retry-After": self.retry_after}
-        if request.path_info.startswith(API):
-            return respond(request, Problem(503, sentence, headers=headers))
-        if http.wants_fragment(request):
+        if request.path_info.startswith("/api/"):  # the API's own middleware makes a problem of it
+            response = HttpResponse(status=503)
+            response.detail = sentence  # type: ignore[attr-defined]
+        elif http.wants_fragment(request):
             response = http.toast(HttpResponse(status=503), sentence, level="warn")
         else:
             response = render(request, "operations/read_only.html", {"sentence": sentence}, status=503)

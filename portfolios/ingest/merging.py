@@ -254,7 +254,8 @@ def settle(
                 with cursor.copy("copy incoming_days from stdin") as copy:
                     copy.write("".join(lines))
         cursor.execute(UPSERT_DAYS)
-        return cursor.rowcount
+        written: int = cursor.rowcount
+        return written
 
 
 def _left_out(batch: Waiting, gone: AbstractSet[UUID]) -> int:
