@@ -15,7 +15,7 @@ from gpuadvisor.servers.errors import Refused
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description="Measure against limits of the same run.")
     parser.add_argument("--scale", type=int, default=10, help="million daily metrics in the large database (10 or 100)")
-    ids = "P1,P2,P3,P4,P5,P6,P7,P8,P9,P10,P14,R-054,import"
+    ids = "P1,P2,P3,P4,P5,P6,P7,P8,P9,P10,P11,P14,R-054,import"
     parser.add_argument("--only", default="", help=f"ids, comma separated: {ids}")
     return parser.parse_args()
 
@@ -91,6 +91,12 @@ def main() -> int:
         call_command("collectstatic", interactive=False, verbosity=0)
         data.create_database(chat.DATABASE)
         rows += chat.measure()
+    if not only or "P11" in only:
+        from . import retention
+
+        call_command("collectstatic", interactive=False, verbosity=0)
+        data.create_database(retention.DATABASE)
+        rows.append(retention.dropping())
     if not only or "import" in only:
         from . import imports
 
