@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.contrib.auth import get_user_model
 from django.core.mail import EmailMultiAlternatives
@@ -88,7 +88,3 @@ def tell_staff(subject: str, text: str, *, once_a_day_as: str = "") -> int:
     if not addresses:
         log.error("%s (nobody is staff, so nobody was told): %s", subject, text)
     return len(addresses)
-
-
-def age_seconds(moment: datetime | None) -> float | None:
-    return (clock.now() - moment).total_seconds() if moment else None

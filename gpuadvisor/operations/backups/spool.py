@@ -50,10 +50,6 @@ def arm(spool: Path, system: str) -> None:
         half.replace(file)
 
 
-def is_armed(config: Configuration) -> bool:
-    return bool(config.spool and (config.spool / "armed").exists())
-
-
 def push(config: Configuration, *, wait: bool = False) -> Pushed | None:
     """Seal every finished file of the spool into the repository, oldest first, and take it out of the spool.
 
@@ -146,11 +142,6 @@ def newest(repository: Repository) -> tuple[str, datetime] | None:
             if found is None or at > found[1]:
                 found = (names[-1], at)
     return found
-
-
-def free_percent(folder: Path) -> int:
-    usage = shutil.disk_usage(folder)
-    return 100 * usage.free // usage.total
 
 
 def lay(spool: Path, source: Path, *, like: Path) -> None:
