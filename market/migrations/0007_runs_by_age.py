@@ -1,7 +1,9 @@
+# squawk: leaves out prefer-robust-stmts,ban-concurrent-index-creation-in-transaction: no transaction, dropped before
 """Source runs by age: those of long ago go (R-064)."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from gpuadvisor.core.indexes import AddIndexInUse
 
 
 class Migration(migrations.Migration):
@@ -10,7 +12,7 @@ class Migration(migrations.Migration):
     dependencies = [("market", "0006_money_and_comp_days")]
 
     operations = [
-        AddIndexConcurrently(
+        AddIndexInUse(
             model_name="sourcerun", index=models.Index(fields=["started_at"], name="market_sourcerun_started")
         ),
     ]
