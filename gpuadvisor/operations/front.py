@@ -113,7 +113,7 @@ def queue(now: datetime) -> Box:
     found = max(waiting.outboxes(), key=lambda box: box.seconds)
     pages = {"mails": "core_queuedmail", "answers": "chat_answer", "payments": "billing_stripeevent"}
     level = found.level
-    said = _("%(rows)d in “%(name)s”, the fullest outbox") % {"rows": found.rows, "name": found.outbox.name}
+    said = _("%(rows)d in “%(name)s”, which waits longest") % {"rows": found.rows, "name": found.outbox.name}
     url = _list(pages.get(found.outbox.name, "alerts_alertdelivery"))
     return Box(_("Age of the queue"), level, running.age(found.seconds), said + ".", url)
 
