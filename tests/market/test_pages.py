@@ -238,6 +238,7 @@ def test_ten_thousand_rows_ask_as_many_queries_as_ten(client, card, django_asser
     start = recent().replace(second=0, microsecond=0)
     MarketDataFactory(data_timestamp=start)
     MarketDataFactory(data_timestamp=start - timedelta(days=1))
+    count()  # the first page also asks what all pages ask now and then
     few = count()
     MarketData.objects.bulk_create(
         MarketDataFactory.build(

@@ -166,6 +166,7 @@ def test_thousands_of_rows_ask_as_many_queries_as_ten(client, name):
             get(client, name, *args)
         return len(queries)
 
+    count()  # the first page also asks what all pages ask now and then
     few = count()
     for number in range(40):
         GPUModelFactory(name=f"GPU {number}", slug=f"gpu-{number}")

@@ -246,6 +246,7 @@ def test_a_thousand_runs_ask_as_many_queries_as_ten(client, live):
             page_of(client)
         return len(queries)
 
+    count()  # the first page also asks what all pages ask now and then
     few = count()
     now = clock.now()
     SourceRun.objects.bulk_create(
