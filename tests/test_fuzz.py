@@ -73,6 +73,7 @@ def test_no_body_is_our_fault(visitor, world, content_type, body):
 
 
 @pytest.mark.parametrize("cookie", COOKIES)
+@pytest.mark.slow
 def test_no_cookie_is_our_fault(db, world, cookie):
     client = Client(raise_request_exception=False, HTTP_COOKIE=f"{settings.SESSION_COOKIE_NAME}={cookie}")
     calls = [(name, lambda name=name: client.get(address(name, world))) for name in PATHS]

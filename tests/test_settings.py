@@ -53,12 +53,14 @@ def test_a_copied_example_sets_nothing():
     assert [line for line in lines if line and not line.startswith("#")] == []
 
 
+@pytest.mark.slow
 def test_an_empty_name_is_an_unset_one():
     assert (
         check_deploy(CONN_MAX_AGE="", DATABASE_ROLE="", TRUSTED_PROXY_COUNT="", SECURE_SSL_REDIRECT="").returncode == 0
     )
 
 
+@pytest.mark.slow
 def test_production_passes_the_deployment_check():
     result = check_deploy()
     assert result.returncode == 0, result.stderr

@@ -26,6 +26,7 @@ def test_a_host_is_no_staff(host_client):
     assert host_client.get("/admin/", follow=True).status_code == 403
 
 
+@pytest.mark.slow
 def test_every_list_and_search_answers(root_client, host):
     for model, shown in admin.site._registry.items():
         if model._meta.app_label not in OURS:

@@ -155,6 +155,7 @@ def test_signing_in_changes_the_session_key(host):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("redis_is", ["up", "away"])
+@pytest.mark.slow
 def test_five_wrong_passwords_of_forty_at_once_are_tried(redis, redis_is):
     """Promise 20."""
     host = UserFactory()

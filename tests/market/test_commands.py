@@ -114,6 +114,7 @@ def test_a_source_is_asked_once_per_slot(monkeypatch):
     assert JobRun.objects.get(job="market:runpod").rows == 1
 
 
+@pytest.mark.slow
 def test_where_no_source_answers_the_simulated_market_speaks(unreachable, monkeypatch):
     monkeypatch.setattr(tasks, "FILL_IN_SECONDS", 0)
     assert tasks.refresh_source("runpod") == 0

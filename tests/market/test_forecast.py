@@ -377,6 +377,7 @@ def test_what_the_real_series_are_too_short_for_is_said_not_invented(backtest):
     assert not [row for row in backtest["rows"] if row["measure"] == "rented" and row["horizon"] > 3]
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_table_and_names_a_missing_folder(backtest, tmp_path):
     table = as_table(backtest)
     assert "* median_7" in table

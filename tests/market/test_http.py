@@ -57,6 +57,7 @@ def test_a_gzipped_document_is_unpacked(serve):
 
 
 @pytest.mark.parametrize("how", ["body", "head", "silence"])
+@pytest.mark.slow
 def test_a_server_that_drips_is_left_after_the_total_time(serve, how):
     """Fault e19: each byte comes in time, the whole never does."""
 
@@ -197,6 +198,7 @@ def test_a_proxy_that_refuses_is_one_sentence_without_its_password(serve, no_pro
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_proxy_that_drips_is_left_after_the_total_time(serve, no_proxy):
     """Fault e19 by a longer way."""
 

@@ -330,6 +330,7 @@ def test_a_source_that_asks_for_a_pause_gets_it():
 
 
 @pytest.mark.django_db
+@pytest.mark.slow
 def test_the_simulated_market_fills_a_fresh_site_and_is_marked(settings):
     """part 6: through the same pipeline, labelled."""
     changed = invented.simulate(days=1)

@@ -12,6 +12,8 @@ from market.quality.measure import FILES
 
 from .documents import DATA, recorded
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def measured(settings):

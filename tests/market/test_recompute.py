@@ -14,7 +14,7 @@ from market.models import MarketData, PricingSnapshot, UtilizationTrend
 from market.recompute import Span, recompute
 from tests.market.documents import document, gpu_stats, gpu_type, gpu_types, machine, machines, model_stats
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("catalog")]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.usefixtures("catalog")]
 
 
 def replay(name, data, **kwargs):

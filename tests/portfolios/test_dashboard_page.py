@@ -73,6 +73,7 @@ def fleet_queries(action):
 
 
 @pytest.mark.parametrize("period", ["today", "7d", "30d"])
+@pytest.mark.slow
 def test_500_gpus_need_no_more_queries_than_one(host, stranger, vast, period):
     """R-051 and the rule of performance.md: as many queries for 1 GPU as for 500."""
     fill(host, 1)

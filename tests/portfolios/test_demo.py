@@ -17,6 +17,8 @@ from portfolios.models import GPUConfiguration, MetricSample, PerformanceMetric,
 from tests.factories import GPUConfigurationFactory, MarketDataFactory, PerformanceMetricFactory, PortfolioFactory
 from tests.market.history_file import history_file, line
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def catalog(db):

@@ -442,6 +442,7 @@ def others_at_work():
         return cursor.fetchone()[0]
 
 
+@pytest.mark.slow
 def test_a_process_killed_in_the_middle_of_a_post(live_rig):
     """Nothing half accepted: the program's retry with the same key is its first answer."""
     rig, key = live_rig
@@ -454,6 +455,7 @@ def test_a_process_killed_in_the_middle_of_a_post(live_rig):
     assert MetricSample.objects.count() == THOUSAND
 
 
+@pytest.mark.slow
 def test_a_process_killed_in_the_middle_of_a_merge(live_rig):
     """Nothing half merged: the batch waits again, and the next run completes it."""
     rig, key = live_rig

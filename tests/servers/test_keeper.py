@@ -4,7 +4,11 @@ import os
 import signal
 import time
 
+import pytest
+
 from tests.servers.conftest import ATTACH, gone, processes_of
+
+pytestmark = pytest.mark.slow
 
 STARTED = "starting PostgreSQL 18"
 

@@ -45,6 +45,7 @@ def test_a_closed_folder_given_by_hand_is_refused_in_one_sentence(folder):
 
 
 @as_root
+@pytest.mark.slow
 def test_a_closed_checkout_gets_its_data_outside_and_copies_of_the_programs(folder, monkeypatch):
     closed = folder.path / "home"
     closed.mkdir(mode=0o700)
